@@ -1,0 +1,82 @@
+# Two commands do all the set-up on a machine with Python 3.11 and Node 20:
+#   make demo    a whole platform on this machine; ARGS="--port 0 --state-dir DIR" passes options on
+#   make test    every check and test, with a summary at the end
+# What they install goes into .venv and node_modules; `make test` also installs a browser with the system's packages.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+ARGS ?=
+# npm's scripts call jupyter-builder, which lives in the environment
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+EXTENSION := server_ext/perijove_server/labextension/package.json
+EXTENSION_SOURCES := $(shell find labextension/src labextension/style labextension/schema -type f 2>/dev/null) labextension/package.json
+
+.PHONY: demo test lint unit ui docs clean help
+
+help:
+	@sed -n '1,/^$$/s/^# \{0,1\}//p' Makefile
+
+demo: .make/python .make/npm $(EXTENSION) .make/extension
+	@perijove demo $(ARGS)
+
+# one recipe for each tier; every one runs even when an earlier one failed, and the summary tells
+test: .make/dev .make/npm $(EXTENSION) .make/extension .make/browser
+	@$(BIN)/python tests/run.py
+
+lint: .make/dev .make/npm
+	@$(BIN)/python tests/run.py lint
+
+unit: .make/dev
+	@$(BIN)/python tests/run.py unit
+
+ui: .make/dev .make/npm $(EXTENSION) .make/extension .make/browser
+	@$(BIN)/python tests/run.py ui
+
+.make/venv: | .python-check
+	@mkdir -p .make
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@touch $@
+
+.PHONY: .python-check
+.python-check:
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Perijove needs Python 3.11 or newer; this is %d.%d (choose another with PYTHON=...)" % sys.version_info[:2])'
+	@command -v node > /dev/null || { echo "Perijove needs Node.js 20 or newer on the path" >&2; exit 2; }
+
+# constraints.txt holds every version that was tested together
+.make/python: pyproject.toml constraints.txt | .make/venv
+	@echo "  installing Python packages into $(VENV)"
+	@$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt hatchling hatch-jupyter-builder editables jupyter-builder
+	@SKIP_JUPYTER_BUILDER=1 $(BIN)/pip install --quiet --disable-pip-version-check --no-build-isolation -c constraints.txt -e '.[demo]'
+	@touch $@
+
+.make/dev: .make/python
+	@echo "  installing test tools into $(VENV)"
+	@SKIP_JUPYTER_BUILDER=1 $(BIN)/pip install --quiet --disable-pip-version-check --no-build-isolation -c constraints.txt -e '.[dev]'
+	@touch $@
+
+.make/npm: package-lock.json package.json labextension/package.json ui-tests/package.json | .make/venv
+	@echo "  installing npm packages into node_modules"
+	@PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD=1 npm ci --silent --no-progress
+	@touch $@
+
+$(EXTENSION): $(EXTENSION_SOURCES) .make/npm .make/python
+	@echo "  building the JupyterLab extension"
+	@npm run --silent build:prod
+	@touch $@
+
+# JupyterLab finds the extension where it was built
+.make/extension: $(EXTENSION)
+	@mkdir -p $(VENV)/share/jupyter/labextensions/@perijove $(VENV)/etc/jupyter/jupyter_server_config.d
+	@ln -sfn $(CURDIR)/server_ext/perijove_server/labextension $(VENV)/share/jupyter/labextensions/@perijove/lab
+	@ln -sf $(CURDIR)/server_ext/config/perijove_server.json $(VENV)/etc/jupyter/jupyter_server_config.d/perijove_server.json
+	@touch $@
+
+.make/browser:
+	@mkdir -p .make
+	@command -v chromium > /dev/null || { echo "  installing chromium"; apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core > /dev/null; }
+	@touch $@
+
+clean:
+	rm -rf .make .venv node_modules server_ext/perijove_server/labextension labextension/lib

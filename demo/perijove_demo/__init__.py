@@ -1,0 +1,1 @@
+"""The one-machine platform: its clouds, its data, its supervisor."""

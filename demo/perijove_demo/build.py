@@ -1,0 +1,63 @@
+"""Building the JupyterLab extension of a checkout, when it is missing or older than its sources."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from perijove_demo.problem import DemoProblem
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+
+
+def find_proxy() -> list[str]:
+    """The command of configurable-http-proxy: the checkout's own, or the one on the path.
+
+    Raises:
+        DemoProblem: Node.js or the proxy is missing.
+    """
+    if shutil.which("node") is None:
+        raise DemoProblem("Node.js is missing: install version 20 or newer so that `node` is on the path.")
+    own = CHECKOUT / "node_modules" / ".bin" / "configurable-http-proxy"
+    found = str(own) if own.exists() else shutil.which("configurable-http-proxy")
+    if found is None:
+        raise DemoProblem("configurable-http-proxy is missing: run `npm ci` in the checkout, or use `make demo`.")
+    return [found]
+
+
+async def build_labextension(report: Callable[[str], None]) -> None:
+    """Build the extension where this is a checkout and it is out of date.
+
+    Raises:
+        DemoProblem: npm's packages are missing, or the build fails.
+    """
+    source = CHECKOUT / "labextension"
+    built = CHECKOUT / "server_ext" / "perijove_server" / "labextension" / "package.json"
+    if not source.exists() or (built.exists() and _newest(_sources(source)) <= built.stat().st_mtime):
+        return
+    if not (CHECKOUT / "node_modules").exists():
+        raise DemoProblem("The packages of npm are missing: run `npm ci` in the checkout, or use `make demo`.")
+    report("building the JupyterLab extension")
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
+    process = await asyncio.create_subprocess_exec(
+        "npm", "run", "build", cwd=CHECKOUT, env={**os.environ, "PATH": path},
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+    )  # fmt: skip
+    output, _ = await process.communicate()
+    if process.returncode != 0:
+        sys.stderr.write(output.decode(errors="replace"))
+        raise DemoProblem("The JupyterLab extension does not build; the output above says why (--no-build skips it).")
+
+
+def _sources(source: Path) -> Iterable[Path]:
+    yield source / "package.json"
+    for folder in ("src", "style", "schema"):
+        yield from (path for path in (source / folder).rglob("*") if path.is_file())
+
+
+def _newest(paths: Iterable[Path]) -> float:
+    return max((path.stat().st_mtime for path in paths if path.exists()), default=0.0)

@@ -1,0 +1,6 @@
+"""The demo's data: a generated sky and real samples out of installed packages, built and brought to the clouds."""
+
+from perijove_demo.data.build import build_demo_data
+from perijove_demo.data.catalogue import buckets, load_datasets, with_endpoints
+
+__all__ = ["build_demo_data", "buckets", "load_datasets", "with_endpoints"]

@@ -1,0 +1,46 @@
+"""The README.txt of each dataset: what it is, whose it is, and what is in it."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import Any
+
+from perijove_demo.data.catalogue import SKY_DATASET
+from perijove_demo.data.samples import SAMPLES
+
+_SKY_FILES = {
+    "mosaic.fits": "the mosaic: OVERVIEW (averaged over 16 × 16 pixels) and SCI (full resolution), in microjansky",
+    "catalogue/sources.csv": "everything that was put into the mosaic; x and y are zero-based pixels of SCI",
+    "catalogue/sources.fits": "the same as a FITS table",
+    "cutouts/*.fits": "small pieces of SCI around things worth a look",
+}
+_WIDTH = 96
+
+
+def readme_text(dataset_id: str, dataset: dict[str, Any]) -> str:
+    """The text, in UTF-8 with lines of at most 96 characters."""
+    listed = (
+        _SKY_FILES
+        if dataset_id == SKY_DATASET
+        else {sample.path: f"{sample.note} ({sample.package}: {sample.source})" for sample in SAMPLES[dataset_id]}
+    )
+    paragraphs = [
+        f"{dataset['title']}\n{'=' * len(dataset['title'])}",
+        textwrap.fill(dataset["description"], _WIDTH),
+        textwrap.fill(f"Licence: {dataset['licence']}", _WIDTH),
+        textwrap.fill(f"Attribution: {dataset['attribution']}", _WIDTH),
+        "Providers:\n" + "\n".join(_provider(provider) for provider in dataset["providers"]),
+        "Files:\n" + "\n".join(_file(path, note) for path, note in listed.items()),
+    ]
+    return "\n\n".join(paragraphs) + "\n"
+
+
+def _provider(provider: dict[str, Any]) -> str:
+    url = f" <{provider['url']}>" if "url" in provider else ""
+    return f"  {provider['name']} ({', '.join(provider['roles'])}){url}"
+
+
+def _file(path: str, note: str) -> str:
+    return textwrap.fill(
+        f"{path}: {note}", _WIDTH, initial_indent="  ", subsequent_indent="    ", break_on_hyphens=False
+    )

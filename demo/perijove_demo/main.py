@@ -1,0 +1,310 @@
+"""``perijove demo``: a whole platform on one machine, in the foreground."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import httpx
+import psutil
+
+from perijove_demo.build import build_labextension, find_proxy
+from perijove_demo.clouds import CONTROL_KEY, Cloud
+from perijove_demo.data.build import build_demo_data
+from perijove_demo.data.catalogue import buckets
+from perijove_demo.platform import STORE_SECRET, write_platform
+from perijove_demo.ports import check_free, free_ports
+from perijove_demo.problem import DemoProblem
+from perijove_demo.state import Account, State
+from perijove_demo.supervisor import Child, Supervisor
+from perijove_hub.hub import make_sites
+from perijove_hub.policy import load_platform
+from perijove_hub.sites import Handle
+from perijove_hub.web.control import HUB_SECRET
+
+#: The region that clients of each cloud sign for, by site.
+CLOUDS = {"esac": "eu-es-madrid", "cloud-eu": "eu-de-1"}
+
+#: Marks every process of a demo, so that one that outlived a killed supervisor is found again.
+STATE_VARIABLE = "PERIJOVE_DEMO_STATE"
+
+READY_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class DemoOptions:
+    """How a demo is started; see ``perijove demo --help``."""
+
+    port: int
+    state_dir: Path
+    build: bool
+    reset: bool
+
+
+def report(line: str) -> None:
+    """Tell whoever started the demo what is going on."""
+    print(f"  {line}", flush=True)
+
+
+async def run_demo(options: DemoOptions) -> None:
+    """Run the platform until SIGINT or SIGTERM, then stop all of it.
+
+    Raises:
+        DemoProblem: it cannot start here; nothing is left running.
+    """
+    logging.basicConfig(level=logging.WARNING, format="  %(message)s")
+    proxy_command = find_proxy()
+    check_free(options.port)
+    state = State(options.state_dir, reset=options.reset)
+    demo = Demo(options, state, proxy_command)
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    start = asyncio.create_task(demo.start())
+    stopped = asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait({start, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        if start.done():
+            start.result()
+        await stop.wait()
+        report("stopping")
+    finally:
+        start.cancel()
+        with contextlib.suppress(asyncio.CancelledError, DemoProblem):
+            await start
+        stopped.cancel()
+        await demo.stop()
+
+
+class Demo:
+    """One run of the demo on one state directory."""
+
+    def __init__(self, options: DemoOptions, state: State, proxy_command: Sequence[str]) -> None:
+        self._options = options
+        self._state = state
+        self._proxy_command = proxy_command
+        ports = free_ports(6)
+        self._public_url = f"http://127.0.0.1:{options.port or ports[0]}"
+        self._hub_url, self._control_url = (f"http://127.0.0.1:{port}" for port in ports[1:3])
+        self._proxy_api_url = f"http://127.0.0.1:{ports[3]}"
+        self._clouds = {
+            name: Cloud(
+                name, port, state.path("clouds", name), CLOUDS[name],
+                state.secret(f"root-{name}"), state.secret(f"control-{name}"),
+            )
+            for name, port in zip(CLOUDS, ports[4:], strict=True)
+        }  # fmt: skip
+        self._accounts = state.accounts()
+        self._tokens: dict[str, str] = {}
+        self._supervisor = Supervisor(self._changed)
+
+    async def start(self) -> None:
+        """Bring everything up and say so."""
+        await asyncio.to_thread(self._end_leftovers)
+        if self._options.build:
+            await build_labextension(report)
+        report("starting two stores")
+        await asyncio.gather(*(self._start_cloud(cloud) for cloud in self._clouds.values()))
+        await build_demo_data(self._state.directory, self._clouds, report)
+        self._write_configuration()
+        report("starting control, controller, proxy and hub")
+        await asyncio.gather(*(self._supervisor.start(child) for child in self._services()))
+        # the hub looks for its services once, as it starts: they come first
+        await self._wait_for("control", f"{self._control_url}/services/perijove/api/v1/health")
+        await self._supervisor.start(self._hub())
+        await self._wait_for("hub", f"{self._public_url}/hub/api/")
+        self._tokens = await self._make_tokens()
+        self._write_demo_json(self._supervisor.pids)
+        self._announce()
+
+    async def stop(self) -> None:
+        """Stop everything: the hub with its sessions first, then what it stands on."""
+        await self._supervisor.stop([name for name in ("hub",) if name in self._supervisor.pids])
+        await self._end_sessions()
+        names = list(self._supervisor.pids)
+        await asyncio.gather(*(self._supervisor.stop([name]) for name in names))
+        self._state.path("demo.json").unlink(missing_ok=True)
+
+    def _end_leftovers(self) -> None:
+        """End what a killed supervisor left behind on this state directory, and nothing else."""
+        found = []
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error):
+                if process.environ().get(STATE_VARIABLE) == str(self._state.directory) and process.pid != os.getpid():
+                    process.terminate()
+                    found.append(process)
+        if found:
+            report(f"ending {len(found)} processes that an earlier demo left behind")
+            for survivor in psutil.wait_procs(found, timeout=5)[1]:
+                survivor.kill()
+
+    async def _start_cloud(self, cloud: Cloud) -> None:
+        await asyncio.to_thread(cloud.format)
+        env = {**cloud.env(), STATE_VARIABLE: str(self._state.directory)}
+        await self._supervisor.start(self._child(f"s3-{cloud.name}", cloud.command(), env))
+        await cloud.wait_ready()
+        await cloud.provision(buckets(cloud.name))
+        key = {"access_key_id": CONTROL_KEY, "secret_access_key": cloud.control_secret}
+        self._state.write(f"secrets/{STORE_SECRET.format(cloud.name)}", json.dumps(key))
+
+    def _write_configuration(self) -> None:
+        path = self._state.path("perijove.yaml")
+        write_platform(path, self._public_url, {name: cloud.endpoint for name, cloud in self._clouds.items()})
+        load_platform(path)  # ours is right, or this is a fault of ours that shows here
+        self._state.secret(HUB_SECRET)
+        told = {
+            "platform": str(path),
+            "secrets_dir": str(self._state.path("secrets")),
+            "sites_dir": str(self._state.path("sites")),
+            "control_url": self._control_url,
+            "public_url": self._public_url,
+            "public_control_url": f"{self._public_url}/services/perijove",
+            "hub_url": self._hub_url,
+            "proxy_api_url": self._proxy_api_url,
+            "proxy_token": self._state.secret("proxy"),
+            "control_token": self._state.secret("control-token"),
+            "controller_token": self._state.secret("controller-token"),
+            "demo_token": self._state.secret("demo-token"),
+            "db_url": f"sqlite:///{self._state.path('hub.sqlite')}",
+            "cookie_secret_file": str(self._state.path("hub-cookie-secret")),
+            "singleuser_command": [str(Path(sys.executable).parent / "jupyterhub-singleuser")],
+            "accounts": [asdict(account) for account in self._accounts],
+        }
+        self._state.write("hub.json", json.dumps(told))
+
+    def _services(self) -> list[Child]:
+        python = [sys.executable, "-m", "perijove_hub"]
+        ledger = [
+            "--platform", str(self._state.path("perijove.yaml")),
+            "--database", f"sqlite+aiosqlite:///{self._state.path('control.sqlite')}",
+        ]  # fmt: skip
+        service = {
+            **self._base_env(),
+            "JUPYTERHUB_API_URL": f"{self._hub_url}/hub/api",
+            "JUPYTERHUB_BASE_URL": "/",
+        }
+        control = {
+            **service,
+            "JUPYTERHUB_API_TOKEN": self._state.secret("control-token"),
+            "JUPYTERHUB_CLIENT_ID": "service-perijove",
+            "JUPYTERHUB_SERVICE_PREFIX": "/services/perijove/",
+        }
+        controller = {**service, "JUPYTERHUB_API_TOKEN": self._state.secret("controller-token")}
+        port = self._control_url.rpartition(":")[2]
+        secrets_dir = ["--secrets-dir", str(self._state.path("secrets"))]
+        return [
+            self._child("control", [*python, "control", *ledger, *secrets_dir, "--port", port], control),
+            self._child("controller", [*python, "controller", *ledger], controller),
+            self._child("proxy", self._proxy(), {
+                **self._base_env(), "CONFIGPROXY_AUTH_TOKEN": self._state.secret("proxy"),
+            }),
+        ]  # fmt: skip
+
+    def _proxy(self) -> list[str]:
+        return [
+            *self._proxy_command,
+            "--ip", "127.0.0.1", "--port", self._public_url.rpartition(":")[2],
+            "--api-ip", "127.0.0.1", "--api-port", self._proxy_api_url.rpartition(":")[2],
+            "--default-target", self._hub_url, "--error-target", f"{self._hub_url}/hub/error",
+        ]  # fmt: skip
+
+    def _hub(self) -> Child:
+        config = str(Path(__file__).parent / "jupyterhub_config.py")
+        env = {**self._base_env(), "PERIJOVE_DEMO_HUB": str(self._state.path("hub.json"))}
+        return self._child("hub", [sys.executable, "-m", "jupyterhub", "--config", config], env, stop_seconds=6.5)
+
+    def _child(self, name: str, command: Sequence[str], env: dict[str, str], stop_seconds: float = 2.0) -> Child:
+        log_path = self._state.path("logs", f"{name}.log")
+        return Child(name, command, env, log_path, self._state.directory, stop_seconds)
+
+    def _base_env(self) -> dict[str, str]:
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
+        kept = {name: os.environ[name] for name in ("HOME", "LANG", "TZ", "OPENBLAS_CORETYPE") if name in os.environ}
+        return {**kept, "PATH": path, "PYTHONUNBUFFERED": "1", STATE_VARIABLE: str(self._state.directory)}
+
+    async def _wait_for(self, name: str, url: str) -> None:
+        deadline = asyncio.get_running_loop().time() + READY_SECONDS
+        async with httpx.AsyncClient(timeout=2, trust_env=False) as client:
+            while asyncio.get_running_loop().time() < deadline:
+                if self._supervisor.has_died(name):
+                    break
+                with contextlib.suppress(httpx.TransportError):
+                    if (await client.get(url)).status_code == httpx.codes.OK:
+                        return
+                await asyncio.sleep(0.1)
+        log_path = self._state.path("logs", f"{name}.log")
+        tail = log_path.read_text(errors="replace").strip().splitlines()[-1:]
+        raise DemoProblem(f"The {name} did not come up; {log_path} ends with: {' '.join(tail)[:500]}")
+
+    async def _make_tokens(self) -> dict[str, str]:
+        """An API token for each account; those of an earlier start are kept while they are good."""
+        path = self._state.path("tokens.json")
+        kept: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
+        async with self._hub_api() as client:
+            for account in self._accounts:
+                headers = {"Authorization": f"token {kept.get(account.name, 'none')}"}
+                if (await client.get("user", headers=headers)).status_code == httpx.codes.OK:
+                    continue
+                answer = await client.post(f"users/{account.name}/tokens", json={"note": "perijove demo"})
+                answer.raise_for_status()
+                kept[account.name] = answer.json()["token"]
+        self._state.write("tokens.json", json.dumps(kept))
+        return kept
+
+    @contextlib.asynccontextmanager
+    async def _hub_api(self) -> AsyncIterator[httpx.AsyncClient]:
+        headers = {"Authorization": f"token {self._state.secret('demo-token')}"}
+        async with httpx.AsyncClient(
+            base_url=f"{self._hub_url}/hub/api/", headers=headers, timeout=20, trust_env=False
+        ) as client:
+            yield client
+
+    async def _changed(self, pids: dict[str, int]) -> None:
+        if self._tokens:
+            self._write_demo_json(pids)
+
+    def _write_demo_json(self, pids: dict[str, int]) -> None:
+        content = {
+            "url": self._public_url,
+            "accounts": [{**asdict(account), "token": self._tokens[account.name]} for account in self._accounts],
+            "control_url": f"{self._public_url}/services/perijove",
+            "s3": [{"site": name, "endpoint": cloud.endpoint} for name, cloud in self._clouds.items()],
+            "pids": pids,
+        }
+        self._state.write("demo.json", json.dumps(content, indent=2))
+
+    async def _end_sessions(self) -> None:
+        """End the sessions that a hub which was killed has left; a hub that was stopped has left none."""
+        path = self._state.path("perijove.yaml")
+        if not path.exists():
+            return
+        for name, site in make_sites(load_platform(path), self._state.path("sites")).items():
+            for attempt_id in await site.list():
+                await site.stop(Handle(name, attempt_id, ""))
+
+    def _announce(self) -> None:
+        print(f"Perijove is ready at {self._public_url}", flush=True)
+        width = max(len(account.name) for account in self._accounts)
+        for account in self._accounts:
+            print(
+                f"    {account.name:{width}}  password {_shown(account)}  groups {', '.join(account.groups)}",
+                flush=True,
+            )
+        print("  Ctrl-C stops it.", flush=True)
+
+
+def _shown(account: Account) -> str:
+    # these accounts live on this machine and for this demo; whoever started it must be able to sign in
+    return account.password
+
+
+__all__ = ["DemoOptions", "DemoProblem", "run_demo"]

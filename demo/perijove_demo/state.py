@@ -1,0 +1,139 @@
+"""What a demo keeps between two starts: its version, its accounts, its secrets."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import secrets
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from perijove_demo.problem import DemoProblem
+
+#: Raised when a newer demo cannot take up the state of an older one.
+STATE_VERSION = 1
+
+#: What the first start needs: the sky is built once and uploaded once, and kept only in its cloud.
+FIRST_START_BYTES = 5 * 2**30
+LATER_START_BYTES = 512 * 2**20
+
+ACCOUNTS = {
+    "scientist": ["euclid"],
+    "student": ["students"],
+    "teacher": ["teachers"],
+    "admin": ["staff"],
+}
+ADMINS = {"admin"}
+
+
+@dataclass(frozen=True)
+class Account:
+    """One account of the demo."""
+
+    name: str
+    password: str
+    groups: list[str]
+    admin: bool
+
+
+class State:
+    """The state directory of one demo. Only its owner may read it.
+
+    Args:
+        directory: made when it is not there.
+        reset: forget what it holds.
+
+    Raises:
+        DemoProblem: it holds something else, is of another version, is in use, or the disk is full.
+    """
+
+    def __init__(self, directory: Path, *, reset: bool) -> None:
+        self.directory = directory.absolute()
+        marker = self.directory / "state.json"
+        try:
+            self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+            held = [entry.name for entry in self.directory.iterdir()]
+        except OSError as error:
+            raise DemoProblem(f"The state directory {directory} cannot be used: {error.strerror}.") from error
+        if held and not marker.exists() and held != ["lock"]:
+            raise DemoProblem(f"{directory} holds something that is not a demo; choose another with --state-dir.")
+        self._lock = self._locked()
+        if reset:
+            self._clear()
+        self._check_version(marker)
+        self.is_first_start = not marker.exists()
+        self._check_disk()
+        self.directory.chmod(0o700)
+        self.write("state.json", json.dumps({"version": STATE_VERSION}))
+
+    def path(self, *parts: str) -> Path:
+        """A path below the state directory."""
+        return self.directory.joinpath(*parts)
+
+    def write(self, name: str, text: str) -> None:
+        """Write a file that only its owner may read, all or nothing."""
+        path = self.path(name)
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        temporary = path.with_name(f".{path.name}.new")
+        temporary.unlink(missing_ok=True)
+        with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(text)
+        temporary.replace(path)
+
+    def secret(self, name: str) -> str:
+        """A secret that is made at the first start and kept."""
+        path = self.path("secrets", name)
+        if not path.exists():
+            self.write(f"secrets/{name}", secrets.token_hex(32))
+        return path.read_text()
+
+    def accounts(self) -> list[Account]:
+        """The accounts, with passwords that are made at the first start and kept."""
+        path = self.path("accounts.json")
+        if not path.exists():
+            made = {name: secrets.token_urlsafe(9) for name in ACCOUNTS}
+            self.write("accounts.json", json.dumps(made))
+        passwords: dict[str, str] = json.loads(path.read_text())
+        return [Account(name, passwords[name], groups, name in ADMINS) for name, groups in ACCOUNTS.items()]
+
+    def _locked(self) -> int:
+        lock = os.open(self.directory / "lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            os.close(lock)
+            raise DemoProblem(f"A demo is already running on {self.directory}; stop it, or use --state-dir.") from error
+        return lock
+
+    def _clear(self) -> None:
+        for entry in self.directory.iterdir():
+            if entry.name == "lock":
+                continue
+            if entry.is_dir() and not entry.is_symlink():
+                shutil.rmtree(entry)
+            else:
+                entry.unlink()
+
+    def _check_version(self, marker: Path) -> None:
+        if not marker.exists():
+            return
+        try:
+            version = json.loads(marker.read_text())["version"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise DemoProblem(f"{marker} is damaged; start with --reset to begin anew.") from error
+        if version != STATE_VERSION:
+            raise DemoProblem(
+                f"{self.directory} is of version {version} and this demo reads version {STATE_VERSION}; "
+                "start with --reset to begin anew, or use --state-dir."
+            )
+
+    def _check_disk(self) -> None:
+        needed = FIRST_START_BYTES if self.is_first_start else LATER_START_BYTES
+        free = shutil.disk_usage(self.directory).free
+        if free < needed:
+            raise DemoProblem(
+                f"{self.directory} has {free / 2**30:.1f} GiB free and the demo needs {needed / 2**30:.1f}; "
+                "make room, or use --state-dir."
+            )

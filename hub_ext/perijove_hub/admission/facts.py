@@ -1,0 +1,115 @@
+"""From the platform file and the ledger to the plain facts that placement decides over."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from perijove.models import SessionWish
+from perijove_hub.admission import breaker
+from perijove_hub.admission.models import refuse
+from perijove_hub.catalogue.service import may_read, region_of
+from perijove_hub.ledger import store
+from perijove_hub.ledger.models import SiteRow
+from perijove_hub.ledger.quota import Held
+from perijove_hub.placement import DatasetFacts, SiteFacts, SiteHealth, Wish
+from perijove_hub.policy.models import EVERYBODY, Platform, Profile
+
+#: A site is unknown when this many inventories in a row did not come.
+MISSED_INVENTORIES = 3
+
+
+def profile_is_for(profile: Profile, groups: frozenset[str]) -> bool:
+    """Whether a member of these groups may take the profile."""
+    return EVERYBODY in profile.groups or bool(groups.intersection(profile.groups))
+
+
+def resolve_profile(platform: Platform, wish: SessionWish, groups: frozenset[str]) -> tuple[str, Profile]:
+    """The profile a wish means: the one it names, or the first that the user may take.
+
+    Raises:
+        Refused: there is none such, or it is for others.
+    """
+    allowed = [name for name, profile in platform.profiles.items() if profile_is_for(profile, groups)]
+    if wish.profile is None:
+        if not allowed:
+            raise refuse(403, "No profile", "None of the platform's profiles is open to your groups.")
+        return allowed[0], platform.profiles[allowed[0]]
+    profile = platform.profiles.get(wish.profile)
+    if profile is None:
+        raise refuse(422, "No such profile", f"There is no profile {wish.profile!r}; choose from {', '.join(allowed)}.")
+    if wish.profile not in allowed:
+        detail = f"Profile {profile.title} is for {', '.join(profile.groups)} only."
+        raise refuse(403, "Profile not allowed", detail)
+    return wish.profile, profile
+
+
+def resolve_wish(
+    platform: Platform, wish: SessionWish, owner: str, groups: frozenset[str], home_site: str | None
+) -> Wish:
+    """What placement is told of a wish.
+
+    Raises:
+        Refused: it names a site or a dataset that is not there for this user.
+    """
+    if wish.site is not None and wish.site not in platform.sites:
+        known = ", ".join(sorted(platform.sites))
+        raise refuse(422, "No such site", f"There is no site {wish.site!r}; choose from {known}.")
+    return Wish(
+        owner=owner,
+        groups=groups,
+        resources=resolve_profile(platform, wish, groups)[1].resources,
+        datasets=tuple(_dataset(platform, name, groups) for name in dict.fromkeys(wish.datasets)),
+        site=wish.site,
+        home_site=home_site if home_site in platform.sites else None,
+        without_home=wish.without_home,
+        weights=platform.placement.weights,
+    )
+
+
+async def gather_sites(
+    connection: AsyncConnection, platform: Platform, now: datetime, excluding: str | None = None
+) -> dict[str, SiteFacts]:
+    """Every site of the platform file with its health and what open leases hold there.
+
+    ``excluding`` names a lease that does not count: one that is about to move.
+    """
+    held = await store.held_on_sites(connection, now, excluding)
+    rows = await store.find_sites(connection)
+    facts = {}
+    for name, site in platform.sites.items():
+        health, reason = _health(platform, rows.get(name, SiteRow(name)), now)
+        here = held.get(name, Held())
+        facts[name] = SiteFacts(name, site, health, reason, here.cpu, here.memory_gib, here.gpu)
+    return facts
+
+
+def _health(platform: Platform, row: SiteRow, now: datetime) -> tuple[SiteHealth, str]:
+    if breaker.is_out(row, now):
+        return SiteHealth.DOWN, f"failed {row.failures} starts in a row and is tried again in a minute"
+    if row.received_at is None:
+        return SiteHealth.UNKNOWN, "has not been heard of yet"
+    if now - row.received_at > timedelta(seconds=MISSED_INVENTORIES * platform.admission.inventory_seconds):
+        return SiteHealth.UNKNOWN, f"has not been heard of since {row.received_at:%H:%M} UTC"
+    if not row.reachable:
+        return SiteHealth.DOWN, "does not answer"
+    return SiteHealth.UP, ""
+
+
+def _dataset(platform: Platform, name: str, groups: frozenset[str]) -> DatasetFacts:
+    spec = platform.datasets.get(name)
+    # one answer for what is not there and what is not theirs: existence is nobody's business
+    if spec is None or not may_read(spec, groups):
+        raise refuse(422, "No such dataset", f"There is no dataset {name!r} that you may read.")
+    prices = {
+        region_of(platform, replica): platform.sites[replica.site].egress_price_gib if replica.site else {}
+        for replica in spec.replicas
+    }
+    return DatasetFacts(
+        id=name,
+        size_bytes=spec.size_bytes,
+        sites=frozenset(replica.site for replica in spec.replicas if replica.site),
+        regions=frozenset(region_of(platform, replica) for replica in spec.replicas),
+        replica_prices_gib=prices,
+    )

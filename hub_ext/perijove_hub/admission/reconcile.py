@@ -1,0 +1,77 @@
+"""What an inventory proves: which leases stand for nothing, and which attempts stand behind no lease.
+
+Pure functions over what is on record; the controller applies :func:`dead_leases`, the hub carries out
+:func:`attempts_to_remove`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from perijove.models import Inventory, LeaseState, SeenAttempt
+from perijove_hub.ledger.models import LeaseRow, SiteRow
+
+#: An inventory proves nothing about a lease that moved while it was being taken, or just before: the hub's clock
+#: and control's may differ by this much.
+MARGIN = timedelta(seconds=2)
+
+
+@dataclass(frozen=True)
+class DeadLease:
+    """A lease that ends, when it ended, and why."""
+
+    lease: LeaseRow
+    state: LeaseState
+    ended: datetime
+    reason: str
+
+
+def dead_leases(leases: Iterable[LeaseRow], sites: Mapping[str, SiteRow], now: datetime) -> list[DeadLease]:
+    """The leases that the controller closes now.
+
+    An offer that nobody took up has expired. A lease that says it is on a site is closed when a later inventory of
+    that site, taken while the site was reachable, does not hold its attempt, or holds it as an orphan that the hub
+    has no server for. A site that does not answer proves nothing: unknown is not stopped.
+    """
+    dead = []
+    for lease in leases:
+        if lease.state is LeaseState.OFFERED:
+            if not lease.is_open(now):
+                dead.append(DeadLease(lease, LeaseState.EXPIRED, lease.expires, "the offer was not taken up in time"))
+            continue
+        site = sites.get(lease.site or "")
+        if site is None or not _proves(site, lease.changed):
+            continue
+        seen = next((attempt for attempt in site.attempts if attempt.attempt_id == lease.attempt_id), None)
+        last_seen = lease.last_seen or lease.changed
+        if seen is None:
+            dead.append(DeadLease(lease, LeaseState.FAILED, last_seen, f"its process is gone from {site.name}"))
+        elif not seen.owned:
+            reason = f"the hub has no server for it any more; {site.name} was asked to remove it"
+            dead.append(DeadLease(lease, LeaseState.FAILED, last_seen, reason))
+    return dead
+
+
+def attempts_to_remove(inventory: Inventory, known: Mapping[str, tuple[LeaseState, datetime]]) -> list[str]:
+    """The attempts of an inventory that have no business to run.
+
+    ``known`` gives state and time of the last change of the lease behind each attempt. One that no lease knows goes.
+    So does one whose lease ended before the inventory was taken, and an orphan of an open lease, which the next
+    sweep closes.
+    """
+    return [seen.attempt_id for seen in inventory.attempts if _must_go(seen, inventory.observed_at, known)]
+
+
+def _must_go(seen: SeenAttempt, observed_at: datetime, known: Mapping[str, tuple[LeaseState, datetime]]) -> bool:
+    if seen.attempt_id not in known:
+        return True
+    state, changed = known[seen.attempt_id]
+    if changed > observed_at - MARGIN:
+        return False  # it moved while the inventory was on its way; the next one will tell
+    return not seen.owned or not state.is_open
+
+
+def _proves(site: SiteRow, changed: datetime) -> bool:
+    return bool(site.reachable) and site.observed_at is not None and changed <= site.observed_at - MARGIN

@@ -1,0 +1,117 @@
+"""Which datasets a user may see, and in which order their copies suit a site. No I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from perijove.models import Dataset, Replica
+from perijove_hub.policy.models import EVERYBODY, DatasetSpec, Platform, ReplicaSpec
+
+GIB = 2**30
+
+
+def may_read(dataset: DatasetSpec, groups: frozenset[str]) -> bool:
+    """Whether a member of these groups may read the dataset."""
+    return EVERYBODY in dataset.groups or bool(groups.intersection(dataset.groups))
+
+
+def readable_ids(platform: Platform, groups: frozenset[str], query: str = "") -> list[str]:
+    """The ids of the datasets that these groups may read and that hold every word of ``query``."""
+    words = query.casefold().split()
+    return [
+        name
+        for name, dataset in sorted(platform.datasets.items())
+        if may_read(dataset, groups) and all(word in _haystack(name, dataset) for word in words)
+    ]
+
+
+def describe(platform: Platform, dataset_id: str, site: str | None) -> Dataset:
+    """A dataset as it goes over the wire, its copies ranked for a session at ``site``.
+
+    Raises:
+        KeyError: the platform has no such dataset.
+    """
+    spec = platform.datasets[dataset_id]
+    size_gib = (spec.size_bytes or 0) / GIB
+    replicas = [
+        Replica(
+            id=replica_id,
+            site=replica.site,
+            region=region_of(platform, replica),
+            url=replica.url,
+            endpoint=replica.endpoint,
+            rank=rank,
+            egress_cost=round(egress_price_gib(platform, replica, site) * size_gib, 6),
+        )
+        for rank, (replica_id, replica) in enumerate(ranked_replicas(platform, spec, site))
+    ]
+    return Dataset(
+        id=dataset_id,
+        title=spec.title,
+        description=spec.description,
+        licence=spec.licence,
+        attribution=spec.attribution,
+        doi=spec.doi,
+        keywords=spec.keywords,
+        providers=spec.providers,
+        formats=spec.formats,
+        size_bytes=spec.size_bytes,
+        extent=spec.extent,
+        delivery=spec.delivery,
+        replicas=replicas,
+    )
+
+
+def ranked_replicas(platform: Platform, spec: DatasetSpec, site: str | None) -> list[tuple[str, ReplicaSpec]]:
+    """Copies with their ids, nearest first: the site's own, then its region's, then by price of moving."""
+
+    def distance(item: tuple[int, ReplicaSpec]) -> tuple[bool, bool, float, int]:
+        index, replica = item
+        here = platform.sites.get(site or "")
+        far = here is None or region_of(platform, replica) != here.region
+        return (replica.site != site or site is None, far, egress_price_gib(platform, replica, site), index)
+
+    ids = replica_ids(platform, spec)
+    ranked = sorted(enumerate(spec.replicas), key=distance)
+    return [(ids[index], replica) for index, replica in ranked]
+
+
+def replica_ids(platform: Platform, spec: DatasetSpec) -> list[str]:
+    """A stable id for each copy: its site, else its region, numbered from the second on."""
+    ids: list[str] = []
+    for replica in spec.replicas:
+        base = replica.site or region_of(platform, replica)
+        taken = sum(1 for other in ids if other == base or other.startswith(f"{base}-"))
+        ids.append(f"{base}-{taken + 1}" if base in ids else base)
+    return ids
+
+
+def region_of(platform: Platform, replica: ReplicaSpec) -> str:
+    """Where a copy is: its own region, else its site's."""
+    if replica.region is not None:
+        return replica.region
+    if replica.site is None:
+        raise ValueError("a replica has a site or a region")  # the platform file's model holds this
+    return platform.sites[replica.site].region
+
+
+def egress_price_gib(platform: Platform, replica: ReplicaSpec, site: str | None) -> float:
+    """The price of moving one GiB of a copy to ``site``; 0 within a region, and where nobody has named a price."""
+    source = platform.sites.get(replica.site or "")
+    target = platform.sites.get(site or "")
+    if source is None or target is None or source.region == target.region:
+        return 0.0
+    return source.egress_price_gib.get(target.region, source.egress_price_gib["default"])
+
+
+def _haystack(name: str, dataset: DatasetSpec) -> str:
+    parts: Iterable[str] = (
+        name,
+        dataset.title,
+        dataset.description,
+        dataset.doi or "",
+        *dataset.keywords,
+        *dataset.formats,
+        *(provider.name for provider in dataset.providers),
+    )
+    return "\n".join(parts).casefold()

@@ -1,0 +1,195 @@
+"""The command ``perijove``: checks a platform file, and runs the processes of a platform."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from perijove_hub import __version__
+from perijove_hub.policy import Platform, PlatformFileError, load_platform
+
+#: Exit code for what the caller has to change: a wrong file, a taken port, a missing tool.
+WRONG_USE = 2
+
+EPILOG = """\
+a first look:    perijove demo
+before a deploy: perijove check perijove.yaml
+in an editor:    perijove schema > perijove.schema.json
+"""
+
+DEMO_DESCRIPTION = """\
+Run a whole platform on this machine: hub, proxy, control, controller, two S3 stores and real data.
+Ctrl-C stops all of it; a second start keeps users, ledger and data.
+"""
+
+CONTROL_DESCRIPTION = """\
+Serve admission and catalogue as a service of the hub. Takes JUPYTERHUB_API_URL, JUPYTERHUB_API_TOKEN and
+JUPYTERHUB_CLIENT_ID from the environment. SIGHUP reads the platform file again.
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; the result is the exit code: 0, or 2 with one sentence about what to change."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    try:
+        code: int = options.run(options)
+    except PlatformFileError as error:
+        print("\n".join(error.faults), file=sys.stderr)
+        return WRONG_USE
+    except KeyboardInterrupt:
+        return 130
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="perijove",
+        description="Computing near the data, inside the allocation: a science platform out of JupyterHub.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"perijove {__version__}")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    check = commands.add_parser(
+        "check",
+        help="check a platform file",
+        description="Check a platform file; says FILE:LINE: KEY: what is wrong, one line a fault.",
+    )
+    check.add_argument("file", type=Path, metavar="FILE")
+    check.set_defaults(run=_check)
+
+    schema = commands.add_parser(
+        "schema",
+        help="print the JSON schema of the platform file",
+        description="Print the JSON schema of the platform file, for editors and for Helm's values.schema.json.",
+    )
+    schema.set_defaults(run=_schema)
+
+    demo = commands.add_parser(
+        "demo",
+        help="run a whole platform on this machine",
+        description=DEMO_DESCRIPTION,
+    )
+    demo.add_argument(
+        "--port",
+        type=int,
+        default=8000,
+        metavar="PORT",
+        help="where the platform answers on 127.0.0.1 (default: %(default)s; 0 picks a free one)",
+    )
+    demo.add_argument(
+        "--state-dir",
+        type=Path,
+        default=Path(".perijove"),
+        metavar="DIR",
+        help="where users, ledger, homes and data are kept (default: %(default)s)",
+    )
+    demo.add_argument("--no-build", action="store_true", help="do not build the JupyterLab extension, take it as it is")
+    demo.add_argument(
+        "--reset", action="store_true", help="forget everything in DIR first: users, homes, ledger and data"
+    )
+    demo.set_defaults(run=_demo)
+
+    control = commands.add_parser(
+        "control",
+        help="serve admission and catalogue",
+        description=CONTROL_DESCRIPTION,
+    )
+    _add_ledger_options(control)
+    control.add_argument(
+        "--secrets-dir", type=Path, required=True, metavar="DIR", help="one file per named secret, mode 0600"
+    )
+    control.add_argument("--address", default="127.0.0.1", help="address to listen at (default: %(default)s)")
+    control.add_argument("--port", type=int, default=8010, help="port to listen at (default: %(default)s)")
+    control.set_defaults(run=_control)
+
+    controller = commands.add_parser(
+        "controller",
+        help="reconcile the ledger with reality",
+        description="Reconcile the ledger with what the sites show, for ever. SIGHUP reads the platform file again.",
+    )
+    _add_ledger_options(controller)
+    controller.set_defaults(run=_controller)
+    return parser
+
+
+def _add_ledger_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--platform", type=Path, required=True, metavar="FILE", help="the platform file")
+    parser.add_argument(
+        "--database", required=True, metavar="URL", help="of the ledger, as sqlite+aiosqlite:///control.db"
+    )
+
+
+def _check(options: argparse.Namespace) -> int:
+    platform = load_platform(options.file)
+    print(
+        f"{options.file}: good. {len(platform.sites)} sites, {len(platform.profiles)} profiles, "
+        f"{len(platform.quotas)} quotas, {len(platform.datasets)} datasets; version {platform.version}."
+    )
+    return 0
+
+
+def _schema(options: argparse.Namespace) -> int:
+    print(json.dumps(Platform.model_json_schema(), indent=2))
+    return 0
+
+
+def _demo(options: argparse.Namespace) -> int:
+    try:
+        from perijove_demo.main import DemoOptions, DemoProblem, run_demo
+    except ModuleNotFoundError as error:
+        return _complain(f"{error.name} is missing: install the demo with pip install 'perijove[demo]'")
+    try:
+        asyncio.run(run_demo(DemoOptions(options.port, options.state_dir, not options.no_build, options.reset)))
+    except DemoProblem as error:
+        return _complain(str(error))
+    return 0
+
+
+def _control(options: argparse.Namespace) -> int:
+    # imported here: the other commands need neither tornado nor the hub
+    from perijove_hub.ledger.database import DatabaseError
+    from perijove_hub.logs import configure_logs
+    from perijove_hub.policy.secrets import SecretError
+    from perijove_hub.web.control import ControlOptions, serve_control
+
+    configure_logs("control")
+    try:
+        asyncio.run(
+            serve_control(
+                ControlOptions(options.platform, options.database, options.secrets_dir, options.address, options.port)
+            )
+        )
+    except (DatabaseError, SecretError) as error:
+        return _complain(str(error))
+    except OSError as error:
+        return _complain(f"{options.address}:{options.port} cannot be used: {error.strerror}")
+    return 0
+
+
+def _controller(options: argparse.Namespace) -> int:
+    from perijove_hub.controller.service import ControllerOptions, run_controller
+    from perijove_hub.ledger.database import DatabaseError
+    from perijove_hub.logs import configure_logs
+
+    configure_logs("controller")
+    try:
+        asyncio.run(run_controller(ControllerOptions(options.platform, options.database)))
+    except DatabaseError as error:
+        return _complain(str(error))
+    return 0
+
+
+def _complain(sentence: str) -> int:
+    print(f"perijove: {sentence}", file=sys.stderr)
+    return WRONG_USE
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

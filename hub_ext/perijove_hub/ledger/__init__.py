@@ -1,0 +1,1 @@
+"""Who holds what: leases, homes, what sites showed; and the arithmetic of quotas."""

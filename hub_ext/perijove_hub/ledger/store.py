@@ -1,0 +1,216 @@
+"""The queries of the ledger. Each takes the connection of a transaction that its caller has begun."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, RowMapping, and_, func, or_, select, tuple_
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from perijove.models import OPEN_STATES, Kind, LeaseOffer, LeaseState, Price, Resources, SeenAttempt
+from perijove_hub.ledger.models import LeaseRow, SiteRow
+from perijove_hub.ledger.quota import Held
+from perijove_hub.ledger.schema import homes, leases, sites
+
+#: SQLite takes a bounded number of variables in one statement.
+CHUNK = 500
+
+
+def _holds(now: datetime) -> ColumnElement[bool]:
+    """The condition under which a lease holds its resources; an offer past its time does not."""
+    return or_(
+        leases.c.state.in_([LeaseState.STARTING, LeaseState.ACTIVE]),
+        and_(leases.c.state == LeaseState.OFFERED, leases.c.expires > now),
+    )
+
+
+async def insert_lease(connection: AsyncConnection, row: LeaseRow) -> None:
+    """Write a new lease."""
+    await connection.execute(leases.insert().values(**_values(row)))
+
+
+async def update_lease(connection: AsyncConnection, row: LeaseRow) -> None:
+    """Write a lease that has moved."""
+    await connection.execute(leases.update().where(leases.c.id == row.id).values(**_values(row)))
+
+
+async def find_lease(connection: AsyncConnection, lease_id: str) -> LeaseRow | None:
+    """The lease of this id, or None."""
+    found = (await connection.execute(select(leases).where(leases.c.id == lease_id))).mappings().one_or_none()
+    return _lease(found) if found else None
+
+
+async def find_attempt(connection: AsyncConnection, attempt_id: str) -> LeaseRow | None:
+    """The lease of this attempt, or None."""
+    query = select(leases).where(leases.c.attempt_id == attempt_id)
+    found = (await connection.execute(query)).mappings().one_or_none()
+    return _lease(found) if found else None
+
+
+async def list_leases(
+    connection: AsyncConnection, owner: str | None, before: tuple[datetime, str] | None, limit: int
+) -> list[LeaseRow]:
+    """Leases from the newest on, of one owner or of all; ``before`` is (created, id) of the last one seen."""
+    query = select(leases).order_by(leases.c.created.desc(), leases.c.id.desc()).limit(limit)
+    if owner is not None:
+        query = query.where(leases.c.owner == owner)
+    if before is not None:
+        query = query.where(tuple_(leases.c.created, leases.c.id) < before)
+    return [_lease(row) for row in (await connection.execute(query)).mappings()]
+
+
+async def open_leases(connection: AsyncConnection) -> list[LeaseRow]:
+    """All leases in an open state, offers past their time among them."""
+    query = select(leases).where(leases.c.state.in_(list(OPEN_STATES)))
+    return [_lease(row) for row in (await connection.execute(query)).mappings()]
+
+
+async def states_of_attempts(
+    connection: AsyncConnection, attempt_ids: Sequence[str]
+) -> dict[str, tuple[LeaseState, datetime]]:
+    """State and time of the last change of the leases behind these attempts; an unknown attempt is absent."""
+    found: dict[str, tuple[LeaseState, datetime]] = {}
+    for chunk in _chunks(attempt_ids):
+        query = select(leases.c.attempt_id, leases.c.state, leases.c.changed).where(leases.c.attempt_id.in_(chunk))
+        for attempt_id, state, changed in await connection.execute(query):
+            found[attempt_id] = (LeaseState(state), changed)
+    return found
+
+
+async def mark_seen(connection: AsyncConnection, attempt_ids: Sequence[str], seen_at: datetime) -> None:
+    """Remember when these attempts were last seen on their site."""
+    for chunk in _chunks(attempt_ids):
+        await connection.execute(leases.update().where(leases.c.attempt_id.in_(chunk)).values(last_seen=seen_at))
+
+
+async def held_by(connection: AsyncConnection, owner: str, now: datetime) -> Held:
+    """What the open leases of one owner hold."""
+    query = select(
+        func.count().filter(leases.c.kind == Kind.SESSION),
+        func.coalesce(func.sum(leases.c.cpu), 0.0),
+        func.coalesce(func.sum(leases.c.memory_gib), 0.0),
+        func.coalesce(func.sum(leases.c.gpu), 0),
+    ).where(leases.c.owner == owner, _holds(now))
+    sessions, cpu, memory_gib, gpu = (await connection.execute(query)).one()
+    return Held(sessions=sessions, cpu=cpu, memory_gib=memory_gib, gpu=gpu)
+
+
+async def held_on_sites(connection: AsyncConnection, now: datetime, excluding: str | None = None) -> dict[str, Held]:
+    """What open leases hold on each site, but for the one ``excluding`` names.
+
+    An offer counts on its first candidate until it starts somewhere.
+    """
+    query = (
+        select(
+            leases.c.site,
+            func.count(),
+            func.sum(leases.c.cpu),
+            func.sum(leases.c.memory_gib),
+            func.sum(leases.c.gpu),
+        )
+        .where(_holds(now), leases.c.site.is_not(None), leases.c.id != (excluding or ""))
+        .group_by(leases.c.site)
+    )
+    return {
+        site: Held(sessions=count, cpu=cpu, memory_gib=memory_gib, gpu=gpu)
+        for site, count, cpu, memory_gib, gpu in await connection.execute(query)
+    }
+
+
+async def find_sites(connection: AsyncConnection) -> dict[str, SiteRow]:
+    """What is known of each site that has ever been heard of."""
+    return {row["name"]: _site(row) for row in (await connection.execute(select(sites))).mappings()}
+
+
+async def save_site(connection: AsyncConnection, row: SiteRow) -> None:
+    """Write what is known of a site."""
+    values = {
+        "observed_at": row.observed_at,
+        "received_at": row.received_at,
+        "reachable": row.reachable,
+        "attempts": [seen.model_dump() for seen in row.attempts],
+        "failures": row.failures,
+        "out_until": row.out_until,
+    }
+    updated = await connection.execute(sites.update().where(sites.c.name == row.name).values(**values))
+    if updated.rowcount == 0:
+        await connection.execute(sites.insert().values(name=row.name, **values))
+
+
+async def find_home(connection: AsyncConnection, owner: str) -> str | None:
+    """The site that holds the owner's home, or None before the first session."""
+    return (await connection.execute(select(homes.c.site).where(homes.c.owner == owner))).scalar_one_or_none()
+
+
+async def save_home(connection: AsyncConnection, owner: str, site: str, since: datetime) -> None:
+    """Remember where an owner's home is."""
+    await connection.execute(homes.insert().values(owner=owner, site=site, since=since))
+
+
+def _values(row: LeaseRow) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "attempt_id": row.attempt_id,
+        "owner": row.owner,
+        "kind": row.kind,
+        "name": row.name,
+        "profile": row.profile,
+        "state": row.state,
+        "site": row.site,
+        "cpu": row.resources.cpu,
+        "memory_gib": row.resources.memory_gib,
+        "gpu": row.resources.gpu,
+        "without_home": row.without_home,
+        "offer": row.offer.model_dump(mode="json"),
+        "price": row.price.model_dump() if row.price else None,
+        "created": row.created,
+        "expires": row.expires,
+        "changed": row.changed,
+        "started": row.started,
+        "last_seen": row.last_seen,
+        "ended": row.ended,
+        "reason": row.reason,
+    }
+
+
+def _lease(row: RowMapping) -> LeaseRow:
+    return LeaseRow(
+        id=row["id"],
+        attempt_id=row["attempt_id"],
+        owner=row["owner"],
+        kind=Kind(row["kind"]),
+        name=row["name"],
+        profile=row["profile"],
+        state=LeaseState(row["state"]),
+        site=row["site"],
+        resources=Resources(cpu=row["cpu"], memory_gib=row["memory_gib"], gpu=row["gpu"]),
+        without_home=row["without_home"],
+        offer=LeaseOffer.model_validate(row["offer"]),
+        price=Price.model_validate(row["price"]) if row["price"] else None,
+        created=row["created"],
+        expires=row["expires"],
+        changed=row["changed"],
+        started=row["started"],
+        last_seen=row["last_seen"],
+        ended=row["ended"],
+        reason=row["reason"],
+    )
+
+
+def _site(row: Mapping[str, Any] | RowMapping) -> SiteRow:
+    return SiteRow(
+        name=row["name"],
+        observed_at=row["observed_at"],
+        received_at=row["received_at"],
+        reachable=row["reachable"],
+        attempts=tuple(SeenAttempt.model_validate(seen) for seen in row["attempts"]),
+        failures=row["failures"],
+        out_until=row["out_until"],
+    )
+
+
+def _chunks(ids: Iterable[str]) -> Iterable[list[str]]:
+    listed = list(ids)
+    return (listed[start : start + CHUNK] for start in range(0, len(listed), CHUNK))

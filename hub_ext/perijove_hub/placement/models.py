@@ -1,0 +1,82 @@
+"""What placement is told, and what it answers. Plain data, no I/O, no clock."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from perijove.models import Candidate, Explanation, Rejection, Resources
+from perijove_hub.policy.models import LocalSite, Weights
+
+
+class SiteHealth(StrEnum):
+    """Whether a site can take a start. Unknown is not down: a start may try it."""
+
+    UP = "up"
+    UNKNOWN = "unknown"
+    DOWN = "down"
+
+
+@dataclass(frozen=True)
+class SiteFacts:
+    """One site at the moment of a decision. ``held_*`` is what open leases hold there."""
+
+    name: str
+    policy: LocalSite
+    health: SiteHealth = SiteHealth.UNKNOWN
+    health_reason: str = ""
+    held_cpu: float = 0.0
+    held_memory_gib: float = 0.0
+    held_gpu: int = 0
+
+    @property
+    def load(self) -> float:
+        """The share of the busiest resource that is held, 0 to 1."""
+        capacity = self.policy.capacity
+        shares = [self.held_cpu / capacity.cpu, self.held_memory_gib / capacity.memory_gib]
+        if capacity.gpu:
+            shares.append(self.held_gpu / capacity.gpu)
+        return min(1.0, max(shares))
+
+
+@dataclass(frozen=True)
+class DatasetFacts:
+    """What placement needs of a dataset: how big one copy is and where copies are.
+
+    ``size_bytes`` is None when nobody has said. ``replica_prices_gib`` holds, by region of a copy, the price of
+    moving one GiB out of that region, by target region, with ``default``.
+    """
+
+    id: str
+    size_bytes: int | None
+    sites: frozenset[str]
+    regions: frozenset[str]
+    replica_prices_gib: Mapping[str, Mapping[str, float]]
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What is to be placed, and for whom. ``home_site`` is None for an owner without a home yet."""
+
+    owner: str
+    groups: frozenset[str]
+    resources: Resources
+    datasets: tuple[DatasetFacts, ...] = ()
+    site: str | None = None
+    home_site: str | None = None
+    without_home: bool = False
+    weights: Weights = field(default_factory=Weights)
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """Every site, ranked or rejected, with reasons; ``summary`` is the decision in one sentence."""
+
+    candidates: tuple[Candidate, ...]
+    rejected: tuple[Rejection, ...]
+    summary: str
+
+    def explanation(self) -> Explanation:
+        """The ranking as it is kept with the lease and shown to people."""
+        return Explanation(summary=self.summary, candidates=list(self.candidates), rejected=list(self.rejected))

@@ -1,0 +1,100 @@
+"""Reading a platform file, with errors that name the file, the line and the key."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+from perijove_hub.policy.models import Platform
+
+#: A platform file is written by people; a larger one is a mistake.
+MAXIMUM_BYTES = 4 * 2**20
+
+
+class PlatformFileError(Exception):
+    """The platform file is wrong. The message has one line per fault: ``FILE:LINE: KEY: what is wrong``."""
+
+    def __init__(self, faults: Sequence[str]) -> None:
+        super().__init__("\n".join(faults))
+        self.faults = list(faults)
+
+
+def load_platform(path: Path) -> Platform:
+    """Read and check a platform file.
+
+    Raises:
+        PlatformFileError: the file cannot be read, is no YAML, or says something it may not.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise PlatformFileError([f"{path}: cannot be read: {error.strerror}"]) from error
+    if len(data) > MAXIMUM_BYTES:
+        raise PlatformFileError([f"{path}: has {len(data)} bytes; a platform file has at most {MAXIMUM_BYTES}"])
+    try:
+        text = data.decode()
+    except UnicodeDecodeError as error:
+        raise PlatformFileError([f"{path}: byte {error.start} is not UTF-8"]) from error
+    return parse_platform(text, str(path))
+
+
+def parse_platform(text: str, name: str) -> Platform:
+    """Check the text of a platform file; ``name`` stands for the file in messages.
+
+    Raises:
+        PlatformFileError: as :func:`load_platform`.
+    """
+    try:
+        document = YAML(typ="rt").load(text)
+    except MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line = mark.line + 1 if mark else 1
+        problem = (error.problem or error.context or "is no YAML").split("\n")[0]
+        raise PlatformFileError([f"{name}:{line}: {problem}"]) from error
+    except (YAMLError, ValueError, RecursionError) as error:
+        raise PlatformFileError([f"{name}: is no YAML: {str(error).splitlines()[0]}"]) from error
+    if not isinstance(document, CommentedMap):
+        raise PlatformFileError([f"{name}:1: expected keys such as `sites:` and `profiles:` at the top"])
+    try:
+        return Platform.model_validate(document)
+    except ValidationError as error:
+        faults = [_fault(name, document, fault["loc"], fault["msg"], fault["type"]) for fault in error.errors()]
+        raise PlatformFileError(faults) from error
+
+
+def _fault(name: str, document: Any, loc: tuple[int | str, ...], message: str, kind: str) -> str:
+    message = message.removeprefix("Value error, ")
+    if not loc and (match := re.match(r"([\w.-]+): (.*)", message, re.DOTALL)):
+        # a check over several keys puts the key it is about in front of its message
+        loc = tuple(int(part) if part.isdigit() else part for part in match[1].split("."))
+        message = match[2]
+    line, path = _locate(document, loc)
+    if kind == "extra_forbidden":
+        message = "unknown key"
+    elif kind == "missing":
+        message = "missing"
+    return f"{name}:{line}: {'.'.join(map(str, path)) or 'file'}: {message}"
+
+
+def _locate(document: Any, loc: tuple[int | str, ...]) -> tuple[int, list[int | str]]:
+    """The 1-based line of the deepest part of ``loc`` that is in the document, and the path without what is not.
+
+    pydantic puts the tag of a union into the location; such a part is no key of the document and is left out.
+    """
+    line, node, path = 0, document, list[int | str]()
+    for index, part in enumerate(loc):
+        if isinstance(node, CommentedMap) and part in node:
+            line, node = node.lc.key(part)[0], node[part]
+        elif isinstance(node, CommentedSeq) and isinstance(part, int) and part < len(node):
+            line, node = node.lc.item(part)[0], node[part]
+        elif index < len(loc) - 1 or part == "[key]":
+            continue
+        path.append(part)
+    return line + 1, path

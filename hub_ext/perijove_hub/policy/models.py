@@ -1,0 +1,247 @@
+"""The models of the platform file: the whole policy of a platform, in one YAML document.
+
+Unknown keys are refused everywhere. Secrets are never in the file: they are named, and read from the secrets
+directory by the process that needs them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, available_timezones
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from perijove.models import HubName, Price, Provider, Resources, Slug
+
+#: The group that everybody is in.
+EVERYBODY = "*"
+
+#: Environment variables a profile may not set: they carry identity, or would hijack a user's own buckets.
+RESERVED_ENV_PREFIXES = ("JUPYTERHUB_", "PERIJOVE_", "AWS_", "LD_")
+
+
+class PlatformModel(BaseModel):
+    """Base of every part of the platform file."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Admission(PlatformModel):
+    """How leases are offered and what happens when control cannot be reached."""
+
+    on_unreachable: Literal["deny"] = Field(
+        default="deny", description="what a start does when control does not answer"
+    )
+    offer_seconds: float = Field(
+        default=60, gt=0, le=3600, description="how long an offer holds its quota before it expires"
+    )
+    inventory_seconds: float = Field(
+        default=60, gt=0, le=3600, description="how often the hub tells control what each site runs"
+    )
+    sweep_seconds: float = Field(default=30, gt=0, le=3600, description="how often the controller reconciles")
+
+
+class LocalSite(PlatformModel):
+    """A named pool of processes on the machine where the hub runs."""
+
+    kind: Literal["local"]
+    title: str = Field(min_length=1, max_length=80)
+    region: Slug = Field(description="where the machine is, in the words of the data stores' regions")
+    capacity: Resources = Field(description="what all open leases together may hold")
+    price: Price = Field(default_factory=Price)
+    egress_price_gib: dict[str, Annotated[float, Field(ge=0)]] = Field(
+        default_factory=lambda: {"default": 0.0},
+        description="price of moving one GiB out of this site's region, by target region, with `default`",
+    )
+    homes: bool = Field(default=True, description="this site can hold home directories")
+    mounts_homes_of: list[Slug] = Field(
+        default_factory=list, description="other sites whose home directories are mounted here too"
+    )
+    groups: list[HubName] = Field(default_factory=lambda: [EVERYBODY], description="who may use this site")
+    start_timeout_seconds: float = Field(default=60, gt=0, le=3600)
+
+    @field_validator("egress_price_gib")
+    @classmethod
+    def _default_egress(cls, prices: dict[str, float]) -> dict[str, float]:
+        return {"default": 0.0, **prices}
+
+
+#: Every kind of site. One kind today; the `kind` key decides when there are more.
+Site = LocalSite
+
+
+class Profile(PlatformModel):
+    """What a user picks on the spawn page."""
+
+    title: str = Field(min_length=1, max_length=80)
+    description: str = Field(default="", max_length=500)
+    cpu: float = Field(gt=0)
+    memory_gib: float = Field(gt=0)
+    gpu: int = Field(default=0, ge=0)
+    groups: list[HubName] = Field(default_factory=lambda: [EVERYBODY], description="who may take it")
+    env: dict[str, str] = Field(default_factory=dict, description="extra environment of the session")
+
+    @field_validator("env")
+    @classmethod
+    def _no_reserved_names(cls, env: dict[str, str]) -> dict[str, str]:
+        for name in env:
+            if name.startswith(RESERVED_ENV_PREFIXES):
+                raise ValueError(f"{name} is set by the platform; a profile may not set it")
+        return env
+
+    @property
+    def resources(self) -> Resources:
+        """What a session of this profile holds."""
+        return Resources(cpu=self.cpu, memory_gib=self.memory_gib, gpu=self.gpu)
+
+
+class Weights(PlatformModel):
+    """How much each scorer counts in placement. All zero means: by name."""
+
+    data: float = Field(default=5, ge=0, description="bytes already there")
+    load: float = Field(default=3, ge=0, description="free capacity")
+    home: float = Field(default=2, ge=0, description="the home directory is there")
+
+
+class PlacementPolicy(PlatformModel):
+    """How sites are ranked and how many more are tried when the first fails."""
+
+    weights: Weights = Field(default_factory=Weights)
+    retries: int = Field(default=2, ge=0, le=20, description="further candidates tried within one start")
+
+
+class AppliesTo(PlatformModel):
+    """Whom a quota is for."""
+
+    groups: list[HubName] = Field(default_factory=lambda: [EVERYBODY], min_length=1)
+
+
+class Quota(PlatformModel):
+    """A limit on what one user holds at once."""
+
+    name: Slug
+    applies_to: AppliesTo = Field(default_factory=AppliesTo)
+    per: Literal["user"] = "user"
+    resource: Literal["sessions", "cpu", "memory_gib", "gpu"]
+    limit: float = Field(ge=0)
+    warn_at: list[Annotated[float, Field(gt=0, le=1)]] = Field(
+        default_factory=lambda: [0.8], description="shares of the limit at which people are warned"
+    )
+
+
+class StsCredentials(PlatformModel):
+    """Short-lived keys from the store's own token service, asked with a long-lived key that control holds."""
+
+    kind: Literal["sts"]
+    secret: Slug = Field(description="names a JSON file {access_key_id, secret_access_key} in the secrets directory")
+    role: str | None = Field(default=None, description="the role to assume; absent where the store needs none")
+    sts_endpoint: str | None = Field(default=None, description="absent: the replica's endpoint")
+
+
+class AnonymousCredentials(PlatformModel):
+    """A public store."""
+
+    kind: Literal["anonymous"]
+
+
+class ReplicaSpec(PlatformModel):
+    """One copy of a dataset at an endpoint in a region."""
+
+    site: Slug | None = Field(default=None, description="the site whose store this is")
+    region: Slug | None = Field(default=None, description="absent: the site's region")
+    url: str = Field(
+        pattern=r"^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/([^/?#\s]+/)*)?$", description="s3://bucket/prefix/"
+    )
+    endpoint: str | None = Field(default=None, description="http(s) address of the store; absent: the cloud's own")
+    credentials: StsCredentials | AnonymousCredentials = Field(discriminator="kind")
+
+    @field_validator("endpoint")
+    @classmethod
+    def _is_http(cls, endpoint: str | None) -> str | None:
+        if endpoint is not None:
+            parts = urlsplit(endpoint)
+            if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query:
+                raise ValueError("expected an http(s) address without user or query, such as https://s3.example")
+        return endpoint
+
+    @model_validator(mode="after")
+    def _is_somewhere(self) -> Self:
+        if self.site is None and self.region is None:
+            raise ValueError("a replica needs `site` or `region`")
+        return self
+
+    @property
+    def bucket(self) -> str:
+        """The bucket's name."""
+        return self.url.removeprefix("s3://").split("/", 1)[0]
+
+    @property
+    def prefix(self) -> str:
+        """The key prefix, empty or ending with a slash."""
+        return self.url.removeprefix("s3://").partition("/")[2]
+
+
+class DatasetSpec(PlatformModel):
+    """A named collection of objects, its licence, and where its copies are."""
+
+    title: str = Field(min_length=1, max_length=200)
+    description: str = Field(default="", max_length=5000)
+    licence: str = Field(min_length=1, max_length=200)
+    attribution: str | None = Field(default=None, max_length=2000)
+    doi: str | None = Field(default=None, pattern=r"^10\.\d{4,9}/\S+$")
+    keywords: list[str] = Field(default_factory=list, max_length=50)
+    providers: list[Provider] = Field(default_factory=list, max_length=50)
+    formats: list[str] = Field(default_factory=list, max_length=50)
+    size_bytes: int | None = Field(default=None, ge=0, description="of one copy; placement weighs moving it")
+    extent: dict[str, Any] | None = Field(default=None, description="STAC extent object")
+    groups: list[HubName] = Field(default_factory=lambda: [EVERYBODY], description="who may read it")
+    delivery: Literal["direct", "proxied"] = "direct"
+    replicas: list[ReplicaSpec] = Field(min_length=1, max_length=20)
+
+
+class Platform(PlatformModel):
+    """The platform file."""
+
+    currency: str = Field(default="EUR", min_length=1, max_length=12)
+    time_zone: str = Field(default="UTC", description="for calendar windows, as Europe/Madrid")
+    public_url: str | None = Field(default=None, description="the address that users open")
+    admission: Admission = Field(default_factory=Admission)
+    sites: dict[Slug, Site] = Field(min_length=1)
+    profiles: dict[Slug, Profile] = Field(min_length=1)
+    placement: PlacementPolicy = Field(default_factory=PlacementPolicy)
+    quotas: list[Quota] = Field(default_factory=list)
+    datasets: dict[Slug, DatasetSpec] = Field(default_factory=dict)
+
+    @field_validator("time_zone")
+    @classmethod
+    def _zone_exists(cls, name: str) -> str:
+        if name not in available_timezones():
+            raise ValueError(f"{name!r} is no time zone of the IANA database, such as Europe/Madrid")
+        ZoneInfo(name)
+        return name
+
+    @model_validator(mode="after")
+    def _names_are_known(self) -> Self:
+        for name, site in self.sites.items():
+            for other in site.mounts_homes_of:
+                if other not in self.sites or not self.sites[other].homes:
+                    raise ValueError(f"sites.{name}.mounts_homes_of: {other!r} is no site that holds homes")
+        for name, dataset in self.datasets.items():
+            for index, replica in enumerate(dataset.replicas):
+                if replica.site is not None and replica.site not in self.sites:
+                    known = ", ".join(sorted(self.sites))
+                    raise ValueError(
+                        f"datasets.{name}.replicas.{index}.site: {replica.site!r} is no site of this platform ({known})"
+                    )
+        names = [quota.name for quota in self.quotas]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"quotas: the name {name!r} is used twice")
+        return self
+
+    @property
+    def version(self) -> str:
+        """A short digest of the policy: leases remember which one admitted them."""
+        return hashlib.blake2b(self.model_dump_json().encode(), digest_size=6).hexdigest()

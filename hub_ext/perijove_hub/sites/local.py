@@ -1,0 +1,214 @@
+"""Local sites: named pools of processes on the hub's machine.
+
+A record of each attempt is written before its process exists, and the process writes its own id before it becomes
+the server, so that no crash between two steps can hide a process from :meth:`LocalProcesses.list`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import shutil
+import socket
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+import psutil
+
+from perijove_hub.sites.models import Handle, SiteError, StartSpec, Status
+from perijove_hub.sites.names import directory_name
+
+log = logging.getLogger(__name__)
+
+ATTEMPT_VARIABLE = "PERIJOVE_ATTEMPT_ID"
+
+#: The shell writes its own process id and then becomes the server, which so keeps that id.
+LAUNCHER = 'umask 077; echo $$ > "$0.tmp" && mv "$0.tmp" "$0" && exec "$@"'
+
+TERM_SECONDS = 5
+LOG_TAIL_BYTES = 4000
+
+
+class LocalProcesses:
+    """Runs workloads as processes of the hub's own account.
+
+    There is no wall between the users of a local site but that account's: it is for one person's machine, for
+    teaching in a container, and for tests.
+
+    Args:
+        name: of the site.
+        directory: holds ``attempts/`` with the records, ``homes/`` and ``scratch/``.
+        homes: where the homes of each site are, by site; a site that is absent is not mounted here.
+    """
+
+    def __init__(self, name: str, directory: Path, homes: dict[str, Path]) -> None:
+        self.name = name
+        self._attempts = directory / "attempts"
+        self._scratch = directory / "scratch"
+        self._homes = homes
+        self._children: dict[str, subprocess.Popen[bytes]] = {}
+
+    async def start(self, spec: StartSpec, attempt_id: str) -> Handle:
+        """See :class:`~perijove_hub.sites.models.SiteInterface`."""
+        return await asyncio.to_thread(self._start, spec, attempt_id)
+
+    async def poll(self, handle: Handle) -> Status:
+        """See :class:`~perijove_hub.sites.models.SiteInterface`."""
+        try:
+            return await asyncio.to_thread(self._status, handle.attempt_id)
+        except OSError:
+            log.warning("cannot tell whether an attempt runs", extra={"attempt": handle.attempt_id}, exc_info=True)
+            return Status.UNKNOWN
+
+    async def stop(self, handle: Handle) -> None:
+        """See :class:`~perijove_hub.sites.models.SiteInterface`."""
+        await asyncio.to_thread(self._stop, handle.attempt_id)
+
+    async def list(self) -> Sequence[str]:
+        """See :class:`~perijove_hub.sites.models.SiteInterface`."""
+        return await asyncio.to_thread(self._running_attempts)
+
+    async def log_tail(self, attempt_id: str) -> str:
+        """See :class:`~perijove_hub.sites.models.SiteInterface`."""
+        return await asyncio.to_thread(self._log_tail, attempt_id)
+
+    def _start(self, spec: StartSpec, attempt_id: str) -> Handle:
+        directory = self._attempts / attempt_id
+        try:
+            directory.mkdir(parents=True, mode=0o700)
+            home = self._working_directory(spec, attempt_id)
+            port = _free_port()
+            url = f"http://127.0.0.1:{port}"
+            record = {"attempt_id": attempt_id, "owner": spec.owner, "url": url}
+            _write_durably(directory / "record.json", json.dumps(record))
+            env = {
+                **_inherited_environment(),
+                **spec.env,
+                ATTEMPT_VARIABLE: attempt_id,
+                "HOME": str(home),
+                "JUPYTERHUB_SERVICE_URL": f"{url}{spec.path}",
+            }
+            with (directory / "log").open("wb") as output:
+                # a session of its own: signals to the hub and to its terminal are not for the user's server
+                self._children[attempt_id] = subprocess.Popen(  # noqa: S603 - the command is the hub's configuration
+                    ["/bin/sh", "-c", LAUNCHER, str(directory / "pid"), *spec.command],
+                    cwd=home,
+                    env=env,
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,
+                )
+        except OSError as error:
+            raise SiteError(f"the process could not be started: {error.strerror or error}") from error
+        return Handle(self.name, attempt_id, url)
+
+    def _working_directory(self, spec: StartSpec, attempt_id: str) -> Path:
+        if spec.home_site is None:
+            directory = self._scratch / attempt_id
+        elif spec.home_site in self._homes:
+            directory = self._homes[spec.home_site] / directory_name(spec.owner)
+        else:
+            raise SiteError(f"the home at {spec.home_site} is not mounted here")
+        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return directory
+
+    def _status(self, attempt_id: str) -> Status:
+        return Status.RUNNING if self._process(attempt_id) else Status.STOPPED
+
+    def _process(self, attempt_id: str) -> psutil.Process | None:
+        """The attempt's process, or None when it is gone. Process ids are reused, so its environment must agree.
+
+        Raises:
+            OSError: it cannot be told, as when the environment of a foreign process may not be read.
+        """
+        if child := self._children.get(attempt_id):
+            if child.poll() is None:
+                return psutil.Process(child.pid)
+            return None
+        try:
+            pid = int((self._attempts / attempt_id / "pid").read_text())
+            process = psutil.Process(pid)
+            if process.status() == psutil.STATUS_ZOMBIE:
+                return None
+            return process if process.environ().get(ATTEMPT_VARIABLE) == attempt_id else None
+        except (FileNotFoundError, ValueError, psutil.NoSuchProcess):
+            return None  # it never came as far as exec, or has ended
+        except psutil.AccessDenied as error:
+            raise PermissionError(f"the environment of process {pid} may not be read") from error
+
+    def _stop(self, attempt_id: str) -> None:
+        try:
+            process = self._process(attempt_id)
+        except OSError as error:
+            raise SiteError(f"cannot tell whether {attempt_id} runs: {error}") from error
+        if process is not None:
+            self._end_tree(process, attempt_id)
+        child = self._children.pop(attempt_id, None)
+        if child is not None:
+            child.wait()
+        shutil.rmtree(self._scratch / attempt_id, ignore_errors=True)
+        # the log stays for "why did it fail"; without its pid file the attempt is history
+        (self._attempts / attempt_id / "pid").unlink(missing_ok=True)
+
+    def _end_tree(self, process: psutil.Process, attempt_id: str) -> None:
+        try:
+            # kernels and terminals lead sessions of their own; they are listed before their parent is gone
+            family = [process, *process.children(recursive=True)]
+            process.terminate()
+        except psutil.NoSuchProcess:
+            return
+        _, alive = psutil.wait_procs([process], timeout=TERM_SECONDS)
+        _, alive = psutil.wait_procs([p for p in family if p.is_running()], timeout=0.5 if not alive else 0)
+        for survivor in alive:
+            try:
+                survivor.kill()
+            except psutil.NoSuchProcess:
+                continue
+        _, alive = psutil.wait_procs(alive, timeout=TERM_SECONDS)
+        if process in alive and process.status() != psutil.STATUS_ZOMBIE:
+            raise SiteError(f"process {process.pid} of attempt {attempt_id} does not end")
+
+    def _running_attempts(self) -> Sequence[str]:
+        try:
+            names = sorted(entry.name for entry in os.scandir(self._attempts))
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise SiteError(f"{self._attempts} cannot be read: {error.strerror}") from error
+        try:
+            return [name for name in names if self._process(name)]
+        except OSError as error:
+            raise SiteError(str(error)) from error
+
+    def _log_tail(self, attempt_id: str) -> str:
+        try:
+            with (self._attempts / attempt_id / "log").open("rb") as file:
+                file.seek(0, os.SEEK_END)
+                file.seek(max(0, file.tell() - LOG_TAIL_BYTES))
+                return file.read().decode(errors="replace")
+        except OSError:
+            return ""
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _inherited_environment() -> dict[str, str]:
+    # an allow-list: the hub's own environment holds its secrets
+    kept = ("PATH", "LANG", "LC_ALL", "TZ", "VIRTUAL_ENV", "SSL_CERT_FILE", "SSL_CERT_DIR", "OPENBLAS_CORETYPE")
+    return {name: os.environ[name] for name in kept if name in os.environ}
+
+
+def _write_durably(path: Path, text: str) -> None:
+    with path.open("w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())

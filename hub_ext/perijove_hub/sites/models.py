@@ -1,0 +1,74 @@
+"""The interface that every kind of site offers to the spawner."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from perijove.models import Resources
+
+
+class SiteError(Exception):
+    """A site did not do what it was asked; the message is for the user, in plain words."""
+
+
+class Status(StrEnum):
+    """What a site knows of a workload. Unknown is not stopped."""
+
+    RUNNING = "running"
+    STOPPED = "stopped"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class StartSpec:
+    """What to start. ``home_site`` names the site whose home directory is used; None: scratch only."""
+
+    owner: str
+    command: Sequence[str]
+    env: Mapping[str, str]
+    resources: Resources
+    path: str
+    home_site: str | None
+
+
+@dataclass(frozen=True)
+class Handle:
+    """Enough to find a workload again after any restart."""
+
+    site: str
+    attempt_id: str
+    url: str
+
+
+class SiteInterface(Protocol):
+    """A place that can run workloads. Everything it creates carries the attempt id."""
+
+    async def start(self, spec: StartSpec, attempt_id: str) -> Handle:
+        """Create the workload; the URL answers once it is up.
+
+        Raises:
+            SiteError: the site could not.
+        """
+
+    async def poll(self, handle: Handle) -> Status:
+        """What the site knows of it now. Never raises."""
+
+    async def stop(self, handle: Handle) -> None:
+        """End it and all that it started; returns when it is gone. A workload that is gone already is no error.
+
+        Raises:
+            SiteError: it is still there.
+        """
+
+    async def list(self) -> Sequence[str]:
+        """The attempts that run here now.
+
+        Raises:
+            SiteError: the site cannot tell.
+        """
+
+    async def log_tail(self, attempt_id: str) -> str:
+        """The last lines that the workload wrote; empty when there are none."""

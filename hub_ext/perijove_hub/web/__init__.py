@@ -1,0 +1,1 @@
+"""HTTP of the hub's services: handlers do HTTP, the rooms below decide."""

@@ -1,0 +1,175 @@
+"""Routes of admission: sites, profiles, quotas, placements, leases, inventories."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from perijove.models import (
+    Inventory,
+    Kind,
+    LeasePatch,
+    LeaseRequest,
+    PlacementRequest,
+    ProfileView,
+    SessionWish,
+    SiteView,
+)
+from perijove_hub.admission.facts import profile_is_for
+from perijove_hub.policy.models import EVERYBODY
+from perijove_hub.web.base import BaseHandler, problem_error
+
+
+class AsksForUser(BaseHandler):
+    """A handler that the hub may ask on behalf of a user with ``?user=&group=…``, and users for themselves."""
+
+    def asked_for(self) -> tuple[str, frozenset[str]]:
+        """The user in question and the user's groups."""
+        if self.caller.is_hub:
+            return self.get_query_argument("user"), frozenset(self.get_query_arguments("group"))
+        return self.caller.name, self.caller.groups
+
+
+class SitesHandler(AsksForUser):
+    """``GET sites``: the sites this user may use, with health, load and price."""
+
+    async def get(self) -> None:
+        """Answer with a page of sites."""
+        _, groups = self.asked_for()
+        sites = await self.state.admission.sites()
+        self.write_page(
+            [
+                SiteView(
+                    name=facts.name,
+                    title=facts.policy.title,
+                    kind=facts.policy.kind,
+                    region=facts.policy.region,
+                    health=facts.health.value,
+                    load=round(facts.load, 4),
+                    price=facts.policy.price,
+                    capacity=facts.policy.capacity,
+                    homes=facts.policy.homes,
+                )
+                for facts in sites.values()
+                if EVERYBODY in facts.policy.groups or groups.intersection(facts.policy.groups)
+            ]
+        )
+
+
+class ProfilesHandler(AsksForUser):
+    """``GET profiles``: every profile, with allowed or why not."""
+
+    async def get(self) -> None:
+        """Answer with a page of profiles."""
+        _, groups = self.asked_for()
+        views = []
+        for name, profile in self.state.platform().profiles.items():
+            allowed = profile_is_for(profile, groups)
+            views.append(
+                ProfileView(
+                    name=name,
+                    title=profile.title,
+                    description=profile.description,
+                    resources=profile.resources,
+                    max_hours=None,
+                    idle_minutes=None,
+                    allowed=allowed,
+                    reason=None if allowed else f"for {', '.join(profile.groups)} only",
+                )
+            )
+        self.write_page(views)
+
+
+class QuotasHandler(AsksForUser):
+    """``GET quotas``: each limit of the caller with what is used. Admins may name a ``user``."""
+
+    async def get(self) -> None:
+        """Answer with a page of quotas."""
+        if self.caller.is_hub:
+            name, groups = self.asked_for()
+        else:
+            name, groups = self.subject("user"), self.caller.groups
+            if name != self.caller.name:
+                groups = await self.state.groups_of(name)
+        self.write_page(await self.state.admission.quotas(name, groups))
+
+
+class PlacementsHandler(BaseHandler):
+    """``POST placements``: a dry run; nothing is held and nothing changes."""
+
+    async def post(self) -> None:
+        """Answer with the ranked sites."""
+        request = self.body(PlacementRequest)
+        name, groups = self.caller.name, self.caller.groups
+        if self.caller.is_hub:
+            if request.owner is None:
+                raise problem_error(422, "Does not fit", "owner: the hub must say for whom it asks.")
+            name, groups = request.owner, frozenset(request.groups or ())
+        elif request.owner not in (None, name) or request.groups is not None:
+            raise problem_error(403, "Not allowed", "owner and groups are for the hub; yours are known.")
+        wish = SessionWish.model_validate(request.model_dump(exclude={"owner", "groups"}))
+        self.write_model(await self.state.admission.place(name, groups, wish))
+
+
+class LeasesHandler(BaseHandler):
+    """``GET leases`` lists, ``POST leases`` asks for one."""
+
+    async def get(self) -> None:
+        """The caller's leases, newest first; an admin may name an ``owner``, or ``*`` for all."""
+        owner: str | None = self.subject("owner")
+        limit, cursor = self.page_limit(), self.cursor()
+        before = None
+        if cursor is not None:
+            try:
+                before = (datetime.fromisoformat(cursor[0]), cursor[1])
+            except (IndexError, ValueError) as error:
+                raise problem_error(400, "Bad cursor", "Take `cursor` from the `next` of the page before.") from error
+        rows = await self.state.admission.leases(None if owner == "*" else owner, before, limit + 1)
+        last = (rows[limit - 1].created.isoformat(), rows[limit - 1].id) if len(rows) > limit else None
+        now = self.state.clock()
+        self.write_page([row.said(now) for row in rows[:limit]], last)
+
+    async def post(self) -> None:
+        """Ask for the right to start a workload."""
+        self.require_hub()
+        request = self.body(LeaseRequest)
+        if request.kind is not Kind.SESSION:
+            raise problem_error(403, "Not allowed", f"The hub asks for sessions, not for kind {request.kind.value!r}.")
+        key = self.request.headers.get("Idempotency-Key", request.attempt_id)
+        if key != request.attempt_id:
+            raise problem_error(422, "Does not fit", "The Idempotency-Key is the attempt id.")
+        self.write_model(await self.state.admission.ask(request), 201)
+
+
+class LeaseHandler(BaseHandler):
+    """One lease: its owner, an admin and the hub may read it; the hub moves it."""
+
+    async def get(self, lease_id: str) -> None:
+        """The lease as it is now."""
+        row = await self.state.admission.lease(lease_id)
+        if row is None or (row.owner != self.caller.name and not self.caller.is_admin and not self.caller.is_hub):
+            # the same answer for another's lease: ids tell nothing
+            raise problem_error(404, "No such lease", f"You have no lease {lease_id}.")
+        self.write_model(row.said(self.state.clock()))
+
+    async def patch(self, lease_id: str) -> None:
+        """Move the lease."""
+        self.require_hub()
+        patch = self.body(LeasePatch)
+        if patch.state == "starting" and patch.site is None:
+            raise problem_error(422, "Does not fit", "site: say where it is starting.")
+        moved = await self.state.admission.move(lease_id, patch)
+        self.write_model(moved.said(self.state.clock()))
+
+
+class InventoryHandler(BaseHandler):
+    """``PUT sites/{site}/inventory``: the hub says what a site runs."""
+
+    maximum_body_bytes = 12 * 2**20
+
+    async def put(self, site: str) -> None:
+        """Keep it, and answer what must be removed there."""
+        self.require_hub()
+        inventory = self.body(Inventory)
+        if inventory.observed_at.tzinfo is None:
+            raise problem_error(422, "Does not fit", "observed_at: a time needs its zone, as 2026-01-01T12:00:00Z.")
+        self.write_model(await self.state.admission.report(site, inventory))

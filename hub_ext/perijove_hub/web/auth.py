@@ -1,0 +1,63 @@
+"""Who is calling: the hub by its own secret, or a user by a token or a login of the hub."""
+
+from __future__ import annotations
+
+import hmac
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
+
+from jupyterhub.services.auth import HubOAuth
+from traitlets.config import Config
+
+#: The scope that admin pages ask for at login; it is never in a server's token, so a notebook of an admin is no admin.
+ADMIN_SCOPE = "custom:perijove:admin"
+
+#: Answers of the hub about a token are kept this long, so a revocation counts within a minute.
+CACHE_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who a request is from. ``is_hub`` callers act for users; others are users themselves."""
+
+    name: str
+    groups: frozenset[str]
+    is_hub: bool = False
+    is_admin: bool = False
+
+
+class CallerCheck:
+    """Tells callers apart.
+
+    Args:
+        hub_secret: what the hub sends; only its hash is kept.
+        service_name: the hub's name for this service, whose access scope a user's token must hold.
+    """
+
+    def __init__(self, hub_secret: str, service_name: str) -> None:
+        self._hub_digest = sha256(hub_secret.encode()).digest()
+        config = Config()
+        config.HubOAuth.cache_max_age = CACHE_SECONDS
+        config.HubOAuth.allow_token_in_url = False
+        config.HubOAuth.access_scopes = {"access:services", f"access:services!service={service_name}"}
+        self.hub_auth = HubOAuth(config=config)
+
+    def by_secret(self, authorization: str) -> Caller | None:
+        """The hub, when the header holds its secret. Never asks the hub, which may be starting and waiting for us."""
+        scheme, _, token = authorization.partition(" ")
+        if scheme.casefold() not in ("bearer", "token"):
+            return None
+        if hmac.compare_digest(sha256(token.strip().encode()).digest(), self._hub_digest):
+            return Caller(name="hub", groups=frozenset(), is_hub=True)
+        return None
+
+    def by_model(self, model: dict[str, Any]) -> Caller | None:
+        """The user of a model that the hub gave, or None when the token does not reach this service."""
+        if model.get("kind") != "user" or not self.hub_auth.check_scopes(self.hub_auth.access_scopes, model):
+            return None
+        return Caller(
+            name=model["name"],
+            groups=frozenset(model.get("groups", ())),
+            is_admin=ADMIN_SCOPE in model.get("scopes", ()),
+        )

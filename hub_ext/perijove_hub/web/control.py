@@ -1,0 +1,200 @@
+"""The control process: an ordinary service of the hub, behind its proxy at ``/services/perijove/``."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import secrets
+import signal
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from urllib.parse import quote
+
+from jupyterhub.services.auth import HubOAuthCallbackHandler
+from jupyterhub.utils import url_path_join
+from tornado.httpclient import AsyncHTTPClient, HTTPClientError, HTTPRequest
+from tornado.httpserver import HTTPServer
+from tornado.netutil import bind_sockets
+from tornado.web import Application
+
+from perijove_hub.admission.service import AdmissionService
+from perijove_hub.catalogue.vending import Vendor
+from perijove_hub.ledger.database import Database
+from perijove_hub.policy.in_force import PlatformInForce
+from perijove_hub.policy.secrets import Secrets
+from perijove_hub.web.admission_api import (
+    InventoryHandler,
+    LeaseHandler,
+    LeasesHandler,
+    PlacementsHandler,
+    ProfilesHandler,
+    QuotasHandler,
+    SitesHandler,
+)
+from perijove_hub.web.auth import CallerCheck
+from perijove_hub.web.base import BaseHandler, NotFoundHandler, problem_error
+from perijove_hub.web.catalogue_api import CredentialsHandler, DatasetHandler, DatasetsHandler, PresignHandler
+from perijove_hub.web.pages import HomePage
+from perijove_hub.web.state import ControlState
+
+log = logging.getLogger(__name__)
+
+#: The name of the secret that the hub and control share.
+HUB_SECRET = "hub-to-control"  # noqa: S105 - a name, no secret
+
+#: What the largest body may be, an inventory; a handler lowers it.
+LARGEST_BODY_BYTES = 12 * 2**20
+
+
+@dataclass(frozen=True)
+class ControlOptions:
+    """How a control process is started."""
+
+    platform: Path
+    database_url: str
+    secrets_dir: Path
+    address: str
+    port: int
+    service_name: str = "perijove"
+    prefix: str = "/services/perijove/"
+
+
+def utc_now() -> datetime:
+    """The time, aware."""
+    return datetime.now(UTC)
+
+
+class HealthHandler(BaseHandler):
+    """``GET health``: for probes; anybody may ask."""
+
+    async def prepare(self) -> None:
+        """No caller is needed."""
+
+    async def get(self) -> None:
+        """200 when the database answers."""
+        await self.state.admission.sites()
+        self.write({"status": "ok", "policy_version": self.state.platform().version})
+
+
+class CallbackHandler(HubOAuthCallbackHandler):  # type: ignore[misc]  # jupyterhub has no types
+    """Where the hub sends a browser back to after a login."""
+
+    async def prepare(self) -> None:
+        """Use the process's one HubOAuth, which remembers the login's state."""
+        self.hub_auth = self.application.settings["perijove"].callers.hub_auth
+
+
+def make_state(options: ControlOptions, clock: Callable[[], datetime] = utc_now) -> ControlState:
+    """Read everything a control process needs, and refuse to start when something is wrong.
+
+    Raises:
+        PlatformFileError: the platform file is wrong.
+        SecretError: a secret is missing.
+        DatabaseError: the database cannot be used.
+    """
+    platform = PlatformInForce(options.platform)
+    named = Secrets(options.secrets_dir)
+    callers = CallerCheck(named.text(HUB_SECRET), options.service_name)
+    database = Database(options.database_url)
+    database.lock("control")
+    database.migrate()
+    return ControlState(
+        platform=platform,
+        database=database,
+        admission=AdmissionService(database, platform, clock),
+        vendor=Vendor(named, clock),
+        callers=callers,
+        clock=clock,
+        groups_of=_groups_from_hub(callers),
+    )
+
+
+def make_app(state: ControlState, prefix: str) -> Application:
+    """The tornado application under ``prefix``."""
+    ident = r"([a-z0-9-]{1,63})"
+    routes = {
+        r"sites": SitesHandler,
+        rf"sites/{ident}/inventory": InventoryHandler,
+        r"profiles": ProfilesHandler,
+        r"quotas": QuotasHandler,
+        r"placements": PlacementsHandler,
+        r"leases": LeasesHandler,
+        r"leases/([0-9a-f]{32})": LeaseHandler,
+        r"datasets": DatasetsHandler,
+        rf"datasets/{ident}": DatasetHandler,
+        rf"datasets/{ident}/credentials": CredentialsHandler,
+        rf"datasets/{ident}/presign": PresignHandler,
+        r"health": HealthHandler,
+    }
+    handlers = [(url_path_join(prefix, "api/v1/", route), handler) for route, handler in routes.items()]
+    return Application(
+        [
+            *handlers,
+            (url_path_join(prefix, "oauth_callback"), CallbackHandler),
+            (prefix, HomePage),
+        ],
+        default_handler_class=NotFoundHandler,
+        perijove=state,
+        # cookies live as long as this process: a restart costs a silent redirect through the hub
+        cookie_secret=secrets.token_bytes(32),
+        log_function=_log_request,
+    )
+
+
+async def serve_control(options: ControlOptions) -> None:
+    """Serve until SIGTERM or SIGINT; SIGHUP reads the platform file again.
+
+    Raises:
+        OSError: the port is taken.
+    """
+    state = make_state(options)
+    server = HTTPServer(make_app(state, options.prefix), max_body_size=LARGEST_BODY_BYTES, xheaders=False)
+    server.add_sockets(bind_sockets(options.port, options.address))
+    log.info("control serves", extra={"address": options.address, "port": options.port})
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    loop.add_signal_handler(signal.SIGHUP, state.platform.reload)
+    await stop.wait()
+    server.stop()
+    await server.close_all_connections()
+    await state.database.close()
+
+
+def _groups_from_hub(callers: CallerCheck) -> Callable[[str], Awaitable[frozenset[str]]]:
+    async def groups_of(name: str) -> frozenset[str]:
+        url = url_path_join(callers.hub_auth.api_url, "users", quote(name, safe=""))
+        headers = {"Authorization": f"token {callers.hub_auth.api_token}"}
+        try:
+            answer = await AsyncHTTPClient().fetch(HTTPRequest(url, headers=headers, request_timeout=5))
+        except HTTPClientError as error:
+            if error.code == 404:
+                raise problem_error(404, "No such user", f"The hub knows no user {name!r}.") from error
+            raise problem_error(503, "Hub unreachable", "The hub cannot be asked about this user now.") from error
+        except OSError as error:
+            raise problem_error(503, "Hub unreachable", "The hub cannot be asked about this user now.") from error
+        return frozenset(json.loads(answer.body).get("groups", ()))
+
+    return groups_of
+
+
+def _log_request(handler: BaseHandler) -> None:
+    """Log changes and errors; the path goes without its query, where secrets might be."""
+    status, method = handler.get_status(), handler.request.method
+    if status < 400 and method == "GET":
+        return
+    log.log(
+        logging.ERROR if status >= 500 else logging.INFO,
+        "request",
+        extra={
+            "method": method,
+            "path": handler.request.path,
+            "status": status,
+            "milliseconds": round(handler.request.request_time() * 1000, 1),
+            "caller": getattr(getattr(handler, "caller", None), "name", None),
+        },
+    )

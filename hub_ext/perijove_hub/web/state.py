@@ -1,0 +1,26 @@
+"""What the control process works with, handed to its handlers."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from perijove_hub.admission.service import AdmissionService
+from perijove_hub.catalogue.vending import Vendor
+from perijove_hub.ledger.database import Database
+from perijove_hub.policy.in_force import PlatformInForce
+from perijove_hub.web.auth import CallerCheck
+
+
+@dataclass(frozen=True)
+class ControlState:
+    """The parts of a control process."""
+
+    platform: PlatformInForce
+    database: Database
+    admission: AdmissionService
+    vendor: Vendor
+    callers: CallerCheck
+    clock: Callable[[], datetime]
+    groups_of: Callable[[str], Awaitable[frozenset[str]]]
