@@ -10,6 +10,9 @@ ARGS ?=
 # npm's scripts call jupyter-builder, which lives in the environment
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
+# the extension is built by its own rule below, never by pip
+INSTALL := SKIP_JUPYTER_BUILDER=1 $(BIN)/pip install --quiet --disable-pip-version-check --no-build-isolation -c constraints.txt
+
 EXTENSION := server_ext/perijove_server/labextension/package.json
 EXTENSION_SOURCES := $(shell find labextension/src labextension/style labextension/schema -type f 2>/dev/null) labextension/package.json
 
@@ -47,13 +50,13 @@ ui: .make/dev .make/npm $(EXTENSION) .make/extension .make/browser
 # constraints.txt holds every version that was tested together
 .make/python: pyproject.toml constraints.txt | .make/venv
 	@echo "  installing Python packages into $(VENV)"
-	@$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt hatchling hatch-jupyter-builder editables jupyter-builder
-	@SKIP_JUPYTER_BUILDER=1 $(BIN)/pip install --quiet --disable-pip-version-check --no-build-isolation -c constraints.txt -e '.[demo]'
+	@$(INSTALL) hatchling hatch-jupyter-builder editables jupyter-builder
+	@$(INSTALL) -e '.[demo]'
 	@touch $@
 
 .make/dev: .make/python
 	@echo "  installing test tools into $(VENV)"
-	@SKIP_JUPYTER_BUILDER=1 $(BIN)/pip install --quiet --disable-pip-version-check --no-build-isolation -c constraints.txt -e '.[dev]'
+	@$(INSTALL) -e '.[dev]'
 	@touch $@
 
 .make/npm: package-lock.json package.json labextension/package.json ui-tests/package.json | .make/venv
@@ -66,11 +69,9 @@ $(EXTENSION): $(EXTENSION_SOURCES) .make/npm .make/python
 	@npm run --silent build:prod
 	@touch $@
 
-# JupyterLab finds the extension where it was built
+# the package's data files, the extension among them, are copied into the environment once it is built
 .make/extension: $(EXTENSION)
-	@mkdir -p $(VENV)/share/jupyter/labextensions/@perijove $(VENV)/etc/jupyter/jupyter_server_config.d
-	@ln -sfn $(CURDIR)/server_ext/perijove_server/labextension $(VENV)/share/jupyter/labextensions/@perijove/lab
-	@ln -sf $(CURDIR)/server_ext/config/perijove_server.json $(VENV)/etc/jupyter/jupyter_server_config.d/perijove_server.json
+	@$(INSTALL) --no-deps -e .
 	@touch $@
 
 .make/browser:

@@ -42,11 +42,20 @@ async def build_labextension(report: Callable[[str], None]) -> None:
     if not (CHECKOUT / "node_modules").exists():
         raise DemoProblem("The packages of npm are missing: run `npm ci` in the checkout, or use `make demo`.")
     report("building the JupyterLab extension")
+    await _run("npm", "run", "build")
+    # the environment holds a copy of the built files
+    await _run(sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation", "-e", ".")
+
+
+async def _run(*command: str) -> None:
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
     process = await asyncio.create_subprocess_exec(
-        "npm", "run", "build", cwd=CHECKOUT, env={**os.environ, "PATH": path},
-        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
-    )  # fmt: skip
+        *command,
+        cwd=CHECKOUT,
+        env={**os.environ, "PATH": path, "SKIP_JUPYTER_BUILDER": "1"},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
     output, _ = await process.communicate()
     if process.returncode != 0:
         sys.stderr.write(output.decode(errors="replace"))

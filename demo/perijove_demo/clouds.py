@@ -13,7 +13,6 @@ from __future__ import annotations
 import asyncio
 import functools
 import importlib.metadata
-import json
 import os
 import shutil
 import subprocess
@@ -76,6 +75,11 @@ class Cloud:
         """Where the gateway keeps its metadata."""
         return f"sqlite3://{self.state_dir.absolute()}/meta.db"
 
+    @property
+    def objects_dir(self) -> Path:
+        """Where the gateway keeps the bytes."""
+        return self.state_dir.absolute() / "objects"
+
     def command(self) -> list[str]:
         """The gateway as a foreground process: all listeners on loopback, no reports to anybody, bounded caches."""
         return [
@@ -86,6 +90,8 @@ class Cloud:
             "--keep-etag",
             "--no-banner",
             "--no-usage-report",
+            # said again, as the volume remembers where its objects were when it was made
+            *("--bucket", f"{self.objects_dir}/"),
             *("--backup-meta", "0"),
             *("--log", str(self.state_dir.absolute() / "gateway.log")),
             *("--cache-dir", str(self.state_dir.absolute() / "cache")),
@@ -114,9 +120,8 @@ class Cloud:
         Raises:
             DemoProblem: the folder cannot be used, or holds something else.
         """
-        objects_dir = self.state_dir.absolute() / "objects"
         try:
-            for folder in (objects_dir, self.state_dir / "cache"):
+            for folder in (self.objects_dir, self.state_dir / "cache"):
                 folder.mkdir(parents=True, exist_ok=True)
             self.state_dir.chmod(0o700)
         except OSError as error:
@@ -124,7 +129,7 @@ class Cloud:
                 f"The cloud {self.name} cannot use the folder {self.state_dir}: {error.strerror}."
             ) from error
         command = [str(find_juicefs()), "--no-agent", "format", "--no-update", "--trash-days", "0"]
-        command += ["--storage", "file", "--bucket", f"{objects_dir}/", self.meta_url, self.name]
+        command += ["--storage", "file", "--bucket", f"{self.objects_dir}/", self.meta_url, self.name]
         try:
             done = subprocess.run(  # noqa: S603 - a program of our own environment, no shell
                 command, env=self.env(), capture_output=True, text=True, timeout=_FORMAT_TIMEOUT_SECONDS, check=False
@@ -233,11 +238,6 @@ def read_only_policy(buckets: Sequence[str]) -> dict[str, Any]:
             },
         ],
     }
-
-
-def access_key_json(cloud: Cloud) -> str:
-    """Control's long-lived key of this cloud, as it is kept among the platform's secrets."""
-    return json.dumps({"access_key_id": CONTROL_KEY, "secret_access_key": cloud.control_secret})
 
 
 def find_juicefs() -> Path:

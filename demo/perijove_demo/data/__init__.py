@@ -3,4 +3,4 @@
 from perijove_demo.data.build import build_demo_data
 from perijove_demo.data.catalogue import buckets, load_datasets, with_endpoints
 
-__all__ = ["build_demo_data", "buckets", "load_datasets", "with_endpoints"]
+__all__ = ["buckets", "build_demo_data", "load_datasets", "with_endpoints"]

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import httpx
 import obstore.exceptions
 
 from perijove_demo.clouds import Cloud
@@ -91,7 +92,7 @@ class _Builder:
                 shutil.rmtree(folder)
         except _Stopped:
             return
-        except (obstore.exceptions.BaseError, OSError) as error:
+        except (obstore.exceptions.BaseError, httpx.HTTPError, OSError) as error:
             raise DemoProblem(f"The demo's data cannot be brought to the clouds: {_first_line(error)}") from error
 
     def _missing(self) -> dict[str, list[Shelf]]:
@@ -130,7 +131,8 @@ class _Builder:
         sizes_bytes = {dataset_id: self._size_bytes(dataset_id) for dataset_id in missing}
         needed_bytes = _RESERVE_BYTES + max(sizes_bytes.values())
         needed_bytes += sum(sizes_bytes[dataset_id] * len(shelves) for dataset_id, shelves in missing.items())
-        needed_bytes -= sum(path.stat().st_size for path in self._build_dir.rglob("*") if path.is_file())
+        built = (path for path in self._build_dir.rglob("*") if path.is_file() and path.suffix != ".part")
+        needed_bytes -= sum(path.stat().st_size for path in built)
         free_bytes = shutil.disk_usage(self._build_dir).free
         if free_bytes < needed_bytes:
             raise DemoProblem(

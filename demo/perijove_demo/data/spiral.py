@@ -103,7 +103,8 @@ class SpiralPainter:
         cos, sin = np.float32(np.cos(spiral.position_angle)), np.float32(np.sin(spiral.position_angle))
         major = (x * cos + y * sin) / np.float32(spiral.radius_px)
         minor = (y * cos - x * sin) / np.float32(spiral.radius_px * np.cos(spiral.inclination))
-        return np.hypot(major, minor), np.arctan2(minor, major)
+        # beyond three radii there is nothing, and exponentials of more would overflow
+        return np.minimum(np.hypot(major, minor), np.float32(3.0)), np.arctan2(minor, major)
 
     def _disc(self, r: Image) -> Image:
         edge = 1 / (1 + np.exp((r - 0.90) / 0.06))

@@ -62,7 +62,7 @@ def resolve_wish(
         resources=resolve_profile(platform, wish, groups)[1].resources,
         datasets=tuple(_dataset(platform, name, groups) for name in dict.fromkeys(wish.datasets)),
         site=wish.site,
-        home_site=home_site if home_site in platform.sites else None,
+        home_site=home_site,
         without_home=wish.without_home,
         weights=platform.placement.weights,
     )

@@ -13,10 +13,6 @@ from datetime import datetime, timedelta
 from perijove.models import Inventory, LeaseState, SeenAttempt
 from perijove_hub.ledger.models import LeaseRow, SiteRow
 
-#: An inventory proves nothing about a lease that moved while it was being taken, or just before: the hub's clock
-#: and control's may differ by this much.
-MARGIN = timedelta(seconds=2)
-
 
 @dataclass(frozen=True)
 class DeadLease:
@@ -28,12 +24,16 @@ class DeadLease:
     reason: str
 
 
-def dead_leases(leases: Iterable[LeaseRow], sites: Mapping[str, SiteRow], now: datetime) -> list[DeadLease]:
+def dead_leases(
+    leases: Iterable[LeaseRow], sites: Mapping[str, SiteRow], now: datetime, margin: timedelta
+) -> list[DeadLease]:
     """The leases that the controller closes now.
 
     An offer that nobody took up has expired. A lease that says it is on a site is closed when a later inventory of
     that site, taken while the site was reachable, does not hold its attempt, or holds it as an orphan that the hub
-    has no server for. A site that does not answer proves nothing: unknown is not stopped.
+    has no server for. A site that does not answer proves nothing: unknown is not stopped. Neither does an inventory
+    about a lease that moved within ``margin`` before it or later: the clocks of hub and control may differ by that
+    much.
     """
     dead = []
     for lease in leases:
@@ -42,10 +42,11 @@ def dead_leases(leases: Iterable[LeaseRow], sites: Mapping[str, SiteRow], now: d
                 dead.append(DeadLease(lease, LeaseState.EXPIRED, lease.expires, "the offer was not taken up in time"))
             continue
         site = sites.get(lease.site or "")
-        if site is None or not _proves(site, lease.changed):
+        if site is None or not _proves(site, lease.changed, margin):
             continue
         seen = next((attempt for attempt in site.attempts if attempt.attempt_id == lease.attempt_id), None)
-        last_seen = lease.last_seen or lease.changed
+        # it was there when it last moved, whatever an inventory from before says
+        last_seen = max(lease.last_seen or lease.changed, lease.changed)
         if seen is None:
             dead.append(DeadLease(lease, LeaseState.FAILED, last_seen, f"its process is gone from {site.name}"))
         elif not seen.owned:
@@ -54,24 +55,26 @@ def dead_leases(leases: Iterable[LeaseRow], sites: Mapping[str, SiteRow], now: d
     return dead
 
 
-def attempts_to_remove(inventory: Inventory, known: Mapping[str, tuple[LeaseState, datetime]]) -> list[str]:
+def attempts_to_remove(
+    inventory: Inventory, known: Mapping[str, tuple[LeaseState, datetime]], margin: timedelta
+) -> list[str]:
     """The attempts of an inventory that have no business to run.
 
     ``known`` gives state and time of the last change of the lease behind each attempt. One that no lease knows goes.
     So does one whose lease ended before the inventory was taken, and an orphan of an open lease, which the next
     sweep closes.
     """
-    return [seen.attempt_id for seen in inventory.attempts if _must_go(seen, inventory.observed_at, known)]
+    return [seen.attempt_id for seen in inventory.attempts if _must_go(seen, inventory.observed_at - margin, known)]
 
 
-def _must_go(seen: SeenAttempt, observed_at: datetime, known: Mapping[str, tuple[LeaseState, datetime]]) -> bool:
+def _must_go(seen: SeenAttempt, settled_at: datetime, known: Mapping[str, tuple[LeaseState, datetime]]) -> bool:
     if seen.attempt_id not in known:
         return True
     state, changed = known[seen.attempt_id]
-    if changed > observed_at - MARGIN:
+    if changed > settled_at:
         return False  # it moved while the inventory was on its way; the next one will tell
     return not seen.owned or not state.is_open
 
 
-def _proves(site: SiteRow, changed: datetime) -> bool:
-    return bool(site.reachable) and site.observed_at is not None and changed <= site.observed_at - MARGIN
+def _proves(site: SiteRow, changed: datetime, margin: timedelta) -> bool:
+    return bool(site.reachable) and site.observed_at is not None and changed <= site.observed_at - margin

@@ -51,16 +51,21 @@ class AdmissionService:
         self._platform = platform
         self._clock = clock
 
+    @property
+    def _margin(self) -> timedelta:
+        return timedelta(seconds=self._platform().admission.clock_margin_seconds)
+
     async def ask(self, request: LeaseRequest) -> LeaseOffer:
         """Admit one workload, or refuse. Asking again with the same attempt id gives the same answer.
 
         Raises:
             Refused: by a limit, because no site can run it, or because the wish names what is not there.
         """
-        platform, now = self._platform(), self._clock()
+        platform = self._platform()
         groups = frozenset(request.groups)
         profile_name, profile = resolve_profile(platform, request, groups)
         async with self._database.write() as connection:
+            now = self._clock()
             if earlier := await store.find_attempt(connection, request.attempt_id):
                 return _same_offer(earlier, request, now)
             held = await store.held_by(connection, request.owner, now)
@@ -104,8 +109,9 @@ class AdmissionService:
         Raises:
             Refused: there is no such lease, or it cannot make this move.
         """
-        now = self._clock()
         async with self._database.write() as connection:
+            # once it is our turn: an offer that ran out while we waited may have been given to others
+            now = self._clock()
             lease = await store.find_lease(connection, lease_id)
             if lease is None:
                 raise refuse(404, "No such lease", f"There is no lease {lease_id}.")
@@ -148,23 +154,38 @@ class AdmissionService:
         facts = (await gather_sites(connection, platform, now, excluding=lease.id)).get(site)
         if facts is None:
             raise refuse(409, "No such site", f"Site {site!r} is no longer in the platform file.")
+        home = await self._home_for(connection, lease, site)
         # membership and datasets were settled at the offer; what may have changed since is what is free, and the home
         wish = Wish(
             owner=lease.owner,
             groups=frozenset(facts.policy.groups),
             resources=lease.resources,
-            home_site=await store.find_home(connection, lease.owner),
+            home_site=home,
             without_home=lease.without_home,
         )
         ranking = rank_sites(wish, [facts])
         if not ranking.candidates:
             raise refuse(409, "The site cannot take it now", "; ".join(ranking.rejected[0].reasons))
         # the home is claimed before anything is created, so that two first sessions at once cannot make two homes
-        if wish.home_site is None and facts.policy.homes and not lease.without_home:
+        if home is None and facts.policy.homes and not lease.without_home:
             await store.save_home(connection, lease.owner, site, now)
         row = (await store.find_sites(connection)).get(site, SiteRow(site))
         await store.save_site(connection, breaker.on_probe(row, now))
         return replace(lease, state=LeaseState.STARTING, site=site, changed=now, price=facts.policy.price)
+
+    async def _home_for(self, connection: AsyncConnection, lease: LeaseRow, site: str) -> str | None:
+        """Where the owner's home is; None when this start makes it.
+
+        A lease that was offered before there was a home makes one where it starts. So it may take back its own claim
+        on a site that did not start it, and it may not start beside a home that another session made meanwhile.
+        """
+        home = await store.find_home(connection, lease.owner)
+        if home in (None, site) or lease.without_home or lease.offer.spawn.home_site is not None:
+            return home
+        if await store.is_home_used(connection, lease.owner, excluding=lease.id):
+            detail = f"Another session of yours has made your home at {home} meanwhile; start this one again."
+            raise refuse(409, "Home elsewhere", detail)
+        return None
 
     async def _record(self, connection: AsyncConnection, site: str | None, now: datetime, *, works: bool) -> None:
         if site is None:
@@ -181,7 +202,8 @@ class AdmissionService:
         now = self._clock()
         if site not in self._platform().sites:
             raise refuse(404, "No such site", f"There is no site {site!r} in the platform file.")
-        if inventory.observed_at > now + timedelta(minutes=5):
+        if inventory.observed_at > now + self._margin:
+            # it would be taken as proof about leases that moved after it was really taken
             raise refuse(422, "From the future", "observed_at lies in the future: set the clocks of hub and control.")
         async with self._database.write() as connection:
             row = (await store.find_sites(connection)).get(site, SiteRow(site))
@@ -203,13 +225,15 @@ class AdmissionService:
             ids = [seen.attempt_id for seen in inventory.attempts]
             await store.mark_seen(connection, ids, inventory.observed_at)
             known = await store.states_of_attempts(connection, ids)
-        return InventoryAnswer(remove=attempts_to_remove(inventory, known))
+        return InventoryAnswer(remove=attempts_to_remove(inventory, known, self._margin))
 
     async def sweep(self) -> list[DeadLease]:
         """Close every lease that is provably over; the controller's step. Returns what was closed."""
-        now = self._clock()
         async with self._database.write() as connection:
-            dead = dead_leases(await store.open_leases(connection), await store.find_sites(connection), now)
+            now = self._clock()
+            dead = dead_leases(
+                await store.open_leases(connection), await store.find_sites(connection), now, self._margin
+            )
             for item in dead:
                 closed = replace(item.lease, state=item.state, ended=item.ended, changed=now, reason=item.reason)
                 await store.update_lease(connection, closed)

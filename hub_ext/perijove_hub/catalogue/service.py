@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import count
 
 from perijove.models import Dataset, Replica
 from perijove_hub.policy.models import EVERYBODY, DatasetSpec, Platform, ReplicaSpec
@@ -78,11 +79,11 @@ def ranked_replicas(platform: Platform, spec: DatasetSpec, site: str | None) -> 
 
 def replica_ids(platform: Platform, spec: DatasetSpec) -> list[str]:
     """A stable id for each copy: its site, else its region, numbered from the second on."""
+    bases = [replica.site or region_of(platform, replica) for replica in spec.replicas]
     ids: list[str] = []
-    for replica in spec.replicas:
-        base = replica.site or region_of(platform, replica)
-        taken = sum(1 for other in ids if other == base or other.startswith(f"{base}-"))
-        ids.append(f"{base}-{taken + 1}" if base in ids else base)
+    for base in bases:
+        numbered = (f"{base}-{number}" for number in count(2))
+        ids.append(base if base not in ids else next(name for name in numbered if name not in (*ids, *bases)))
     return ids
 
 

@@ -14,6 +14,7 @@ from aiobotocore.config import AioConfig
 from aiobotocore.session import get_session
 from botocore import UNSIGNED
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
 
 from perijove.models import Credentials, Presigned, PresignedPath
 from perijove_hub.policy.models import ReplicaSpec, StsCredentials
@@ -52,6 +53,8 @@ class Vendor:
     def __init__(self, secrets: Secrets, clock: Callable[[], datetime]) -> None:
         self._secrets = secrets
         self._clock = clock
+        # one for all: it keeps the services' descriptions, which take a quarter of a second to read
+        self._session = get_session()
 
     async def vend(
         self, dataset_id: str, replica_id: str, replica: ReplicaSpec, region: str, owner: str
@@ -128,7 +131,7 @@ class Vendor:
                     DurationSeconds=CREDENTIALS_SECONDS,
                     Policy=read_only_policy(replica.bucket, replica.prefix),
                 )
-        except (BotoCoreError, ClientError, SecretError, OSError) as error:
+        except (BotoCoreError, ClientError, ResponseParserError, SecretError, OSError) as error:
             # the library's own text may quote the request; the log gets its kind only, the user a sentence
             log.warning(
                 "store gave no credentials",
@@ -139,11 +142,10 @@ class Vendor:
         minted: dict[str, Any] = answer["Credentials"]
         return minted
 
-    @staticmethod
     def _client(
-        service: str, endpoint: str | None, region: str, keys: dict[str, str], config: AioConfig
+        self, service: str, endpoint: str | None, region: str, keys: dict[str, str], config: AioConfig
     ) -> AbstractAsyncContextManager[Any]:
-        client: AbstractAsyncContextManager[Any] = get_session().create_client(
+        client: AbstractAsyncContextManager[Any] = self._session.create_client(
             service, endpoint_url=endpoint, region_name=region, config=config, **keys
         )
         return client

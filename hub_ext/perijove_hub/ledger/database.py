@@ -15,7 +15,7 @@ from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import Connection, create_engine, event
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, OperationalError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -39,8 +39,9 @@ class Database:
         try:
             self._url = make_url(url)
             self._engine = create_async_engine(self._url)
-        except (ArgumentError, ImportError, ValueError) as error:
-            raise DatabaseError(f"the database address {url!r} cannot be used: {error}") from error
+        except (SQLAlchemyError, ImportError, ValueError) as error:
+            # the address may hold a password, so it is not repeated
+            raise DatabaseError(f"the database address cannot be used: {error}") from error
         self._lock: int | None = None
         if self._is_sqlite:
             event.listen(self._engine.sync_engine, "connect", _prepare_sqlite)
@@ -103,7 +104,7 @@ class Database:
             DatabaseError: the file is from a newer program, or cannot be written.
         """
         config = Config()
-        config.set_main_option("script_location", str(MIGRATIONS))
+        config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
         sync_url = self._url.set(drivername=self._url.get_backend_name())
         engine = create_engine(sync_url)
         try:
@@ -117,7 +118,7 @@ class Database:
                 f"{self._url.database} was written by a newer Perijove (this one knows its tables up to {newest}); "
                 "upgrade Perijove or restore an older copy"
             ) from error
-        except OperationalError as error:
+        except DBAPIError as error:
             raise DatabaseError(f"{self._url.database} cannot be used: {error.orig}") from error
         except OSError as error:
             raise DatabaseError(f"{self._url.database} cannot be used: {error.strerror}") from error

@@ -145,8 +145,22 @@ async def find_home(connection: AsyncConnection, owner: str) -> str | None:
 
 
 async def save_home(connection: AsyncConnection, owner: str, site: str, since: datetime) -> None:
-    """Remember where an owner's home is."""
-    await connection.execute(homes.insert().values(owner=owner, site=site, since=since))
+    """Remember where an owner's home is, in place of what was remembered before."""
+    values = {"site": site, "since": since}
+    updated = await connection.execute(homes.update().where(homes.c.owner == owner).values(**values))
+    if updated.rowcount == 0:
+        await connection.execute(homes.insert().values(owner=owner, **values))
+
+
+async def is_home_used(connection: AsyncConnection, owner: str, excluding: str) -> bool:
+    """Whether a session of the owner, but for the lease ``excluding``, has run in the home or is starting there."""
+    query = select(leases.c.id).where(
+        leases.c.owner == owner,
+        leases.c.without_home.is_(False),
+        leases.c.id != excluding,
+        or_(leases.c.started.is_not(None), leases.c.state == LeaseState.STARTING),
+    )
+    return (await connection.execute(query.limit(1))).first() is not None
 
 
 def _values(row: LeaseRow) -> dict[str, Any]:

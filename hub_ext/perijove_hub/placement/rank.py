@@ -63,7 +63,9 @@ def _tie_break(owner: str, site: str) -> bytes:
 
 def _summary(wish: Wish, scored: Sequence[_Scored], rejected: Sequence[Rejection]) -> str:
     if not scored:
-        losers = "; ".join(f"{loser.title} {loser.reasons[0]}" for loser in rejected)
+        # who insists on a site wants to know about that one
+        asked = [rejection for rejection in rejected if rejection.site == wish.site]
+        losers = "; ".join(f"{loser.title} {loser.reasons[0]}" for loser in asked or rejected)
         return f"No site can run this now: {losers}."
     best, others = scored[0], scored[1:]
     goods = [reason for reason in best.reasons if not reason.startswith("would move")]

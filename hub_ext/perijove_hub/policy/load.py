@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,10 @@ from perijove_hub.policy.models import Platform
 
 #: A platform file is written by people; a larger one is a mistake.
 MAXIMUM_BYTES = 4 * 2**20
+
+#: Aliases are written once and count each time they are used: a small file may unfold into more than memory holds.
+MAXIMUM_VALUES = 100_000
+MAXIMUM_DEPTH = 50
 
 
 class PlatformFileError(Exception):
@@ -62,11 +67,28 @@ def parse_platform(text: str, name: str) -> Platform:
         raise PlatformFileError([f"{name}: is no YAML: {str(error).splitlines()[0]}"]) from error
     if not isinstance(document, CommentedMap):
         raise PlatformFileError([f"{name}:1: expected keys such as `sites:` and `profiles:` at the top"])
+    _check_unfolded(name, document)
     try:
         return Platform.model_validate(document)
     except ValidationError as error:
         faults = [_fault(name, document, fault["loc"], fault["msg"], fault["type"]) for fault in error.errors()]
         raise PlatformFileError(faults) from error
+
+
+def _check_unfolded(name: str, document: Any) -> None:
+    """Refuse what is no plain data, and what aliases make endless or enormous."""
+    values, stack = 0, [(document, 0, 0)]
+    while stack:
+        node, depth, line = stack.pop()
+        values += 1
+        if values > MAXIMUM_VALUES or depth > MAXIMUM_DEPTH:
+            limits = f"{MAXIMUM_VALUES} values, {MAXIMUM_DEPTH} levels deep"
+            raise PlatformFileError([f"{name}:{line + 1}: with its aliases the file is larger than {limits}"])
+        if isinstance(node, (CommentedMap, CommentedSeq)):
+            children = node.values() if isinstance(node, CommentedMap) else node
+            stack.extend((child, depth + 1, node.lc.line) for child in children)
+        elif not isinstance(node, (str, int, float, date, type(None))):
+            raise PlatformFileError([f"{name}:{line + 1}: a value with a YAML tag; expected plain text or numbers"])
 
 
 def _fault(name: str, document: Any, loc: tuple[int | str, ...], message: str, kind: str) -> str:
@@ -91,7 +113,8 @@ def _locate(document: Any, loc: tuple[int | str, ...]) -> tuple[int, list[int | 
     line, node, path = 0, document, list[int | str]()
     for index, part in enumerate(loc):
         if isinstance(node, CommentedMap) and part in node:
-            line, node = node.lc.key(part)[0], node[part]
+            # a key that came by a merge (`<<`) has no line of its own
+            line, node = (node.lc.key(part)[0] if part in (node.lc.data or ()) else line), node[part]
         elif isinstance(node, CommentedSeq) and isinstance(part, int) and part < len(node):
             line, node = node.lc.item(part)[0], node[part]
         elif index < len(loc) - 1 or part == "[key]":

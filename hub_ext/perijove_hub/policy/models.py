@@ -25,7 +25,7 @@ RESERVED_ENV_PREFIXES = ("JUPYTERHUB_", "PERIJOVE_", "AWS_", "LD_")
 class PlatformModel(BaseModel):
     """Base of every part of the platform file."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Admission(PlatformModel):
@@ -39,6 +39,9 @@ class Admission(PlatformModel):
     )
     inventory_seconds: float = Field(
         default=60, gt=0, le=3600, description="how often the hub tells control what each site runs"
+    )
+    clock_margin_seconds: float = Field(
+        default=2, ge=0, le=600, description="how far the clocks of hub and control may differ"
     )
     sweep_seconds: float = Field(default=30, gt=0, le=3600, description="how often the controller reconciles")
 
@@ -152,7 +155,7 @@ class ReplicaSpec(PlatformModel):
     site: Slug | None = Field(default=None, description="the site whose store this is")
     region: Slug | None = Field(default=None, description="absent: the site's region")
     url: str = Field(
-        pattern=r"^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/([^/?#\s]+/)*)?$", description="s3://bucket/prefix/"
+        pattern=r"^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/([^/?#*$\s]+/)*)?$", description="s3://bucket/prefix/"
     )
     endpoint: str | None = Field(default=None, description="http(s) address of the store; absent: the cloud's own")
     credentials: StsCredentials | AnonymousCredentials = Field(discriminator="kind")

@@ -13,7 +13,9 @@ import os
 import shutil
 import socket
 import subprocess
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -29,6 +31,7 @@ ATTEMPT_VARIABLE = "PERIJOVE_ATTEMPT_ID"
 LAUNCHER = 'umask 077; echo $$ > "$0.tmp" && mv "$0.tmp" "$0" && exec "$@"'
 
 TERM_SECONDS = 5
+KERNEL_SECONDS = 0.5
 LOG_TAIL_BYTES = 4000
 
 
@@ -125,11 +128,9 @@ class LocalProcesses:
         Raises:
             OSError: it cannot be told, as when the environment of a foreign process may not be read.
         """
-        if child := self._children.get(attempt_id):
-            if child.poll() is None:
-                return psutil.Process(child.pid)
-            return None
         try:
+            if child := self._children.get(attempt_id):
+                return psutil.Process(child.pid) if child.poll() is None else None
             pid = int((self._attempts / attempt_id / "pid").read_text())
             process = psutil.Process(pid)
             if process.status() == psutil.STATUS_ZOMBIE:
@@ -145,8 +146,7 @@ class LocalProcesses:
             process = self._process(attempt_id)
         except OSError as error:
             raise SiteError(f"cannot tell whether {attempt_id} runs: {error}") from error
-        if process is not None:
-            self._end_tree(process, attempt_id)
+        self._end_family(process, attempt_id)
         child = self._children.pop(attempt_id, None)
         if child is not None:
             child.wait()
@@ -154,23 +154,19 @@ class LocalProcesses:
         # the log stays for "why did it fail"; without its pid file the attempt is history
         (self._attempts / attempt_id / "pid").unlink(missing_ok=True)
 
-    def _end_tree(self, process: psutil.Process, attempt_id: str) -> None:
-        try:
-            # kernels and terminals lead sessions of their own; they are listed before their parent is gone
-            family = [process, *process.children(recursive=True)]
-            process.terminate()
-        except psutil.NoSuchProcess:
-            return
-        _, alive = psutil.wait_procs([process], timeout=TERM_SECONDS)
-        _, alive = psutil.wait_procs([p for p in family if p.is_running()], timeout=0.5 if not alive else 0)
-        for survivor in alive:
-            try:
+    def _end_family(self, process: psutil.Process | None, attempt_id: str) -> None:
+        """End the server, when it is still there, and whatever it has left behind."""
+        if process is not None:
+            with suppress(psutil.NoSuchProcess):
+                process.terminate()
+            _wait_until(lambda: _is_over(process), TERM_SECONDS)
+            # kernels see that their parent is gone and end by themselves
+            _wait_until(lambda: not _processes_of(attempt_id), KERNEL_SECONDS)
+        for survivor in _processes_of(attempt_id):
+            with suppress(psutil.NoSuchProcess):
                 survivor.kill()
-            except psutil.NoSuchProcess:
-                continue
-        _, alive = psutil.wait_procs(alive, timeout=TERM_SECONDS)
-        if process in alive and process.status() != psutil.STATUS_ZOMBIE:
-            raise SiteError(f"process {process.pid} of attempt {attempt_id} does not end")
+        if not _wait_until(lambda: not _processes_of(attempt_id), TERM_SECONDS):
+            raise SiteError(f"a process of attempt {attempt_id} does not end")
 
     def _running_attempts(self) -> Sequence[str]:
         try:
@@ -192,6 +188,34 @@ class LocalProcesses:
                 return file.read().decode(errors="replace")
         except OSError:
             return ""
+
+
+def _processes_of(attempt_id: str) -> list[psutil.Process]:
+    """All processes of an attempt, by their environment: kernels and terminals lead sessions of their own, and what
+    was started in the background may have lost its parent."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.environ().get(ATTEMPT_VARIABLE) == attempt_id and not _is_over(process):
+                found.append(process)
+        except (psutil.NoSuchProcess, psutil.AccessDenied):
+            continue  # gone meanwhile, or another account's
+    return found
+
+
+def _is_over(process: psutil.Process) -> bool:
+    try:
+        # a dead process stays in the table until its parent has asked for its result
+        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
+def _wait_until(condition: Callable[[], bool], timeout_seconds: float) -> bool:
+    deadline = time.monotonic() + timeout_seconds
+    while not (holds := condition()) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return holds
 
 
 def _free_port() -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 
 from perijove.models import (
     Inventory,
@@ -120,8 +120,8 @@ class LeasesHandler(BaseHandler):
         before = None
         if cursor is not None:
             try:
-                before = (datetime.fromisoformat(cursor[0]), cursor[1])
-            except (IndexError, ValueError) as error:
+                before = (datetime.fromisoformat(cursor[0]).astimezone(UTC), cursor[1])
+            except (IndexError, OverflowError, ValueError) as error:
                 raise problem_error(400, "Bad cursor", "Take `cursor` from the `next` of the page before.") from error
         rows = await self.state.admission.leases(None if owner == "*" else owner, before, limit + 1)
         last = (rows[limit - 1].created.isoformat(), rows[limit - 1].id) if len(rows) > limit else None

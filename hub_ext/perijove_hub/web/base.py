@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import logging
@@ -13,6 +14,7 @@ from urllib.parse import urlencode
 from jupyterhub.services.auth import HubOAuthenticated
 from pydantic import BaseModel, ValidationError
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from tornado.web import HTTPError, RequestHandler
 
 from perijove.models import Page, Problem
@@ -24,6 +26,9 @@ from perijove_hub.web.state import ControlState
 log = logging.getLogger(__name__)
 
 Body = TypeVar("Body", bound=BaseModel)
+
+#: How long the hub may take to say who calls.
+HUB_SECONDS = 10
 
 DEFAULT_PAGE = 100
 LARGEST_PAGE = 1000
@@ -79,9 +84,10 @@ class BaseHandler(HubOAuthenticated, RequestHandler):  # type: ignore[misc]  # j
 
     async def _user(self) -> Caller:
         try:
-            model = await self.hub_auth.get_user(self, sync=False)
-        except HTTPError as error:
-            # the hub is down or errs: that is no verdict on the token
+            async with asyncio.timeout(HUB_SECONDS):
+                model = await self.hub_auth.get_user(self, sync=False)
+        except (HTTPError, TimeoutError, ValueError) as error:
+            # the hub is down, errs, is slow or talks nonsense: that is no verdict on the token
             raise problem_error(
                 503, "Hub unreachable", "The hub cannot be asked who you are; try again in a moment."
             ) from error
@@ -170,7 +176,7 @@ class BaseHandler(HubOAuthenticated, RequestHandler):  # type: ignore[misc]  # j
             return None
         try:
             parts = json.loads(base64.urlsafe_b64decode(text.encode()))
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise problem_error(400, "Bad cursor", "Take `cursor` from the `next` of the page before.") from error
         if not isinstance(parts, list) or not all(isinstance(part, str) for part in parts):
             raise problem_error(400, "Bad cursor", "Take `cursor` from the `next` of the page before.")
@@ -180,9 +186,9 @@ class BaseHandler(HubOAuthenticated, RequestHandler):  # type: ignore[misc]  # j
         """Write one page of a list; ``last`` marks its end when more follow."""
         following = None
         if last is not None:
-            query = {name: self.get_query_argument(name) for name in self.request.query_arguments}
-            query["cursor"] = base64.urlsafe_b64encode(json.dumps(list(last)).encode()).decode()
-            following = f"{self.request.path}?{urlencode(query)}"
+            query = {name: self.get_query_arguments(name) for name in self.request.query_arguments}
+            query["cursor"] = [base64.urlsafe_b64encode(json.dumps(list(last)).encode()).decode()]
+            following = f"{self.request.path}?{urlencode(query, doseq=True)}"
         self.write_model(Page[Any](items=list(items), next=following))
 
     def write_model(self, model: BaseModel, status: int = 200) -> None:
@@ -213,7 +219,7 @@ class BaseHandler(HubOAuthenticated, RequestHandler):  # type: ignore[misc]  # j
             return error.problem
         if isinstance(error, VendingError):
             return Problem(status=503, title="Store unreachable", detail=str(error))
-        if isinstance(error, OperationalError):
+        if isinstance(error, (OperationalError, PoolTimeout)):
             return Problem(status=503, title="Busy", detail="The ledger is busy; try again in a moment.")
         if isinstance(error, HTTPError) and status_code < HTTPStatus.INTERNAL_SERVER_ERROR:
             phrase = HTTPStatus(status_code).phrase

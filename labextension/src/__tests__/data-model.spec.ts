@@ -1,0 +1,197 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { DatasetBrowserModel, SEARCH_DELAY_MILLISECONDS } from '../data/model';
+import { isNodeRow } from '../data/rows';
+import { entries, FakeServer, settle } from './support';
+
+let server: FakeServer;
+let model: DatasetBrowserModel;
+
+beforeEach(() => {
+  vi.useFakeTimers();
+  server = new FakeServer();
+  server.folders = {
+    'demo/': entries('', ['images/', 'README.txt']),
+    'demo/images': entries('images/', ['a.fits', 'b.fits']),
+    'big/': entries(
+      '',
+      Array.from({ length: 450 }, (_, index) => `obj-${index}`)
+    )
+  };
+  model = new DatasetBrowserModel(server);
+});
+
+afterEach(() => {
+  model.dispose();
+  vi.useRealTimers();
+});
+
+/** The tree in one line a row: depth, what it says, place of how many. */
+function picture(): string[] {
+  return model.rows.map(row => {
+    const text = isNodeRow(row) ? row.label : `(${row.kind})`;
+    return `${'-'.repeat(row.level - 1)}${text} ${row.position}/${row.setSize}`;
+  });
+}
+
+async function open(key: string): Promise<void> {
+  model.expand(key);
+  await settle();
+}
+
+describe('the tree of datasets', () => {
+  it('asks for nothing before it is started, and once only', async () => {
+    expect(server.asked).toEqual([]);
+    model.start();
+    model.start();
+    await settle();
+    expect(server.asked).toEqual(['datasets?q=']);
+    expect(picture()).toEqual(['Demo images 1/2', 'Big survey 2/2']);
+    expect(model.datasetCount).toBe(2);
+  });
+
+  it('loads a folder when it is opened, and shows it again without asking', async () => {
+    model.start();
+    await settle();
+    await open('dataset:demo');
+    await open('directory:demo/images');
+    const whole = [
+      'Demo images 1/2',
+      '-images 1/2',
+      '--a.fits 1/2',
+      '--b.fits 2/2',
+      '-README.txt 2/2',
+      'Big survey 2/2'
+    ];
+    expect(picture()).toEqual(whole);
+    const asked = server.asked.length;
+    model.collapse('dataset:demo');
+    expect(picture()).toEqual(['Demo images 1/2', 'Big survey 2/2']);
+    model.expand('dataset:demo');
+    expect(picture()).toEqual(whole);
+    expect(server.asked).toHaveLength(asked);
+  });
+
+  it('takes a large folder page by page and leaves its size open until the last', async () => {
+    model.start();
+    await settle();
+    await open('dataset:big');
+    expect(model.rows).toHaveLength(2 + 200 + 1);
+    expect(picture().at(-1)).toBe('-(more) 201/-1');
+    await model.loadPage('dataset:big');
+    await model.loadPage('dataset:big');
+    expect(server.asked.slice(-3)).toEqual(['tree big/@0', 'tree big/@200', 'tree big/@400']);
+    expect(picture().at(-1)).toBe('-obj-449 450/450');
+    await model.loadPage('dataset:big');
+    expect(server.asked.slice(-1)).toEqual(['tree big/@400']);
+  });
+
+  it('does not ask for a page that is on its way already', async () => {
+    model.start();
+    await settle();
+    await open('dataset:big');
+    void model.loadPage('dataset:big');
+    void model.loadPage('dataset:big');
+    await settle();
+    expect(server.asked.filter(call => call === 'tree big/@200')).toHaveLength(1);
+  });
+
+  it('tells why a page did not come, keeps what it has, and tries again', async () => {
+    model.start();
+    await settle();
+    await open('dataset:big');
+    server.trouble = 'The store did not answer.';
+    await model.loadPage('dataset:big');
+    expect(model.rows.at(-1)).toMatchObject({ kind: 'failed', message: 'The store did not answer.' });
+    expect(model.rows).toHaveLength(2 + 200 + 1);
+    server.trouble = null;
+    await model.loadPage('dataset:big');
+    expect(picture().at(-1)).toBe('-(more) 401/-1');
+  });
+
+  it('gives up the page of a folder that is closed', async () => {
+    model.start();
+    await settle();
+    model.expand('dataset:demo');
+    model.collapse('dataset:demo');
+    expect(server.signals.at(-1)?.aborted).toBe(true);
+    await settle();
+    expect(picture()).toEqual(['Demo images 1/2', 'Big survey 2/2']);
+    await open('dataset:demo');
+    expect(picture()).toHaveLength(4);
+  });
+
+  it('says of an empty folder that it is empty', async () => {
+    model.start();
+    await settle();
+    server.folders['demo/'] = [];
+    await open('dataset:demo');
+    expect(picture()[1]).toBe('-(empty) 1/1');
+  });
+
+  it('keeps an object apart from a prefix of the same name', async () => {
+    server.folders['demo/'] = entries('', ['a/', 'a']);
+    model.start();
+    await settle();
+    await open('dataset:demo');
+    expect(new Set(model.rows.map(row => row.key)).size).toBe(model.rows.length);
+  });
+});
+
+describe('search', () => {
+  it('waits for a pause in the typing and asks once', async () => {
+    model.start();
+    await settle();
+    model.search('b');
+    vi.advanceTimersByTime(SEARCH_DELAY_MILLISECONDS / 2);
+    model.search('big');
+    vi.advanceTimersByTime(SEARCH_DELAY_MILLISECONDS);
+    await settle();
+    expect(server.asked).toEqual(['datasets?q=', 'datasets?q=big']);
+    expect(picture()).toEqual(['Big survey 1/1']);
+  });
+
+  it('gives up the search before, whose answer is not shown', async () => {
+    model.search('demo');
+    vi.advanceTimersByTime(SEARCH_DELAY_MILLISECONDS);
+    model.search('big');
+    vi.advanceTimersByTime(SEARCH_DELAY_MILLISECONDS);
+    await settle();
+    expect(server.signals[0].aborted).toBe(true);
+    expect(picture()).toEqual(['Big survey 1/1']);
+  });
+});
+
+describe('where the user is', () => {
+  it('is told as dataset, path and type', async () => {
+    model.start();
+    await settle();
+    await open('dataset:demo');
+    expect(model.location).toBeNull();
+    model.activate('dataset:demo');
+    expect(model.location).toEqual({ dataset: 'demo', path: '', type: 'dataset' });
+    model.activate('directory:demo/images');
+    expect(model.location).toEqual({ dataset: 'demo', path: 'images', type: 'directory' });
+  });
+
+  it('survives a refresh, and so do open folders', async () => {
+    model.start();
+    await settle();
+    await open('dataset:demo');
+    model.activate('file:demo/README.txt');
+    const before = picture();
+    model.refresh();
+    await settle();
+    expect(picture()).toEqual(before);
+    expect(model.location?.path).toBe('README.txt');
+  });
+
+  it('moves from "loading" to what was loaded', async () => {
+    model.start();
+    await settle();
+    model.expand('dataset:demo');
+    model.activate(model.rows[1].key);
+    expect(model.activeRow?.kind).toBe('loading');
+    await settle();
+    expect(model.location?.path).toBe('images');
+  });
+});

@@ -1,0 +1,113 @@
+import { beforeEach, describe, expect, it, vi } from 'vitest';
+import { PreviewModel } from '../preview/model';
+import type { IImagePreview } from '../wire';
+import { FakeServer, settle } from './support';
+
+const IMAGE: IImagePreview = {
+  kind: 'image',
+  format: 'FITS',
+  title: 'a.fits',
+  bytes_read: 1024,
+  requests: 2,
+  content: {
+    url: 'datasets/demo/preview/image?path=a.fits',
+    width: 8,
+    height: 8,
+    shape: [16, 16],
+    hdu: 0,
+    hdus: [
+      { index: 0, name: '', type: 'ImageHDU', shape: [16, 16] },
+      { index: 1, name: 'CAT', type: 'BinTableHDU', shape: null }
+    ],
+    header: [],
+    stretch: 'asinh',
+    scale: 'zscale',
+    colormap: 'gray',
+    note: null
+  }
+};
+
+let server: FakeServer;
+let live: Set<string>;
+
+beforeEach(() => {
+  server = new FakeServer();
+  server.previewHeld = IMAGE;
+  live = new Set();
+  let count = 0;
+  URL.createObjectURL = vi.fn(() => {
+    const url = `blob:${(count += 1)}`;
+    live.add(url);
+    return url;
+  });
+  URL.revokeObjectURL = vi.fn((url: string) => live.delete(url));
+});
+
+describe('a preview', () => {
+  it('loads the picture that the answer names', async () => {
+    const model = new PreviewModel(server, 'demo', 'a.fits', { stretch: 'asinh' });
+    await model.load();
+    expect(server.asked).toEqual([
+      'preview demo/a.fits {"stretch":"asinh"}',
+      'picture datasets/demo/preview/image?path=a.fits'
+    ]);
+    expect(model.pictureUrl).toBe('blob:1');
+    expect(model.loading).toBe(false);
+  });
+
+  it('keeps the old picture until the new one is here, then frees it', async () => {
+    const model = new PreviewModel(server, 'demo', 'a.fits');
+    await model.load();
+    const drawing = model.setOptions({ stretch: 'log' });
+    expect(model.loading).toBe(true);
+    expect(model.pictureUrl).toBe('blob:1');
+    await drawing;
+    expect([...live]).toEqual(['blob:2']);
+    model.dispose();
+    expect(live.size).toBe(0);
+  });
+
+  it('shows the last way of drawing that was asked for, however the answers come', async () => {
+    const model = new PreviewModel(server, 'demo', 'a.fits');
+    const first = model.setOptions({ colormap: 'viridis' });
+    const second = model.setOptions({ colormap: 'inferno' });
+    await Promise.all([first, second]);
+    expect(server.signals[0].aborted).toBe(true);
+    expect(model.options).toEqual({ colormap: 'inferno' });
+    expect(live.size).toBe(1);
+  });
+
+  it('tells what went wrong and recovers', async () => {
+    const model = new PreviewModel(server, 'demo', 'a.fits');
+    server.trouble = 'There is no object a.fits.';
+    await model.load();
+    expect(model.error).toBe('There is no object a.fits.');
+    server.trouble = null;
+    await model.load();
+    expect(model.error).toBe('');
+    expect(model.preview).toBe(IMAGE);
+  });
+
+  it('keeps the list of units while a unit without an image shows as text', async () => {
+    const model = new PreviewModel(server, 'demo', 'a.fits');
+    await model.load();
+    server.previewHeld = {
+      ...IMAGE,
+      kind: 'text',
+      content: { text: 'XTENSION= BINTABLE', truncated: false, total_bytes: 18 }
+    };
+    await model.setOptions({ hdu: 1 });
+    expect(model.hdu).toBe(1);
+    expect(model.hdus.map(hdu => hdu.index)).toEqual([0, 1]);
+    expect(model.pictureUrl).toBeNull();
+  });
+
+  it('leaves nothing behind when it is closed while loading', async () => {
+    const model = new PreviewModel(server, 'demo', 'a.fits');
+    void model.load();
+    model.dispose();
+    await settle();
+    expect(live.size).toBe(0);
+    expect(model.preview).toBeNull();
+  });
+});

@@ -1,0 +1,109 @@
+/** The server extension as the models see it, played by a few lists. The only fake of these tests. */
+
+import { ApiError, IPerijoveClient } from '../client';
+import type { IDataset, IPage, IPreviewOptions, IQuota, ISnippet, ITreeEntry, IUsage, Preview } from '../wire';
+
+/** A dataset with all that it must have. */
+export function dataset(id: string, title: string): IDataset {
+  return {
+    id,
+    title,
+    description: `About ${title}`,
+    licence: 'CC-BY-4.0',
+    attribution: null,
+    doi: '10.5270/esa-igeq1',
+    keywords: [],
+    providers: [{ name: 'ESA', roles: ['producer'], url: 'javascript:alert(1)' }],
+    formats: ['FITS'],
+    size_bytes: 1_181_116_006,
+    delivery: 'direct',
+    replicas: [
+      { id: 'far', site: null, region: 'eu-de-1', url: 's3://b/', endpoint: null, rank: 1, egress_cost: 0.099 },
+      { id: 'near', site: 'esac', region: 'eu-es-madrid', url: 's3://a/', endpoint: null, rank: 0, egress_cost: 0 }
+    ]
+  };
+}
+
+/** A limit on what is held now, or over `window`. */
+export function quota(name: string, used: number, limit: number, change: Partial<IQuota> = {}): IQuota {
+  const base = { name, resource: name, unit: name, limit, used, per: 'user', window: null, window_end: null };
+  return { ...base, state: 'ok', ...change };
+}
+
+/** Entries of one folder: names that end in a slash are directories. */
+export function entries(prefix: string, names: string[]): ITreeEntry[] {
+  return names.map(given => {
+    const name = given.replace(/\/$/, '');
+    const type = given.endsWith('/') ? 'directory' : 'file';
+    return { name, path: prefix + name, type, size_bytes: type === 'file' ? 2048 : null, modified: null };
+  });
+}
+
+/** A server that holds datasets and folders, fails when told to, and remembers what it was asked. */
+export class FakeServer implements IPerijoveClient {
+  datasetsHeld: IDataset[] = [dataset('demo', 'Demo images'), dataset('big', 'Big survey')];
+  /** Entries by `dataset/path`. */
+  folders: Record<string, ITreeEntry[]> = {};
+  previewHeld: Preview | null = null;
+  usageHeld: IUsage | null = null;
+  /** The sentence that every call fails with, if any. */
+  trouble: string | null = null;
+  /** What was asked, in order. */
+  asked: string[] = [];
+  /** The signals of the calls, in order. */
+  signals: AbortSignal[] = [];
+
+  datasets(query: string, _cursor: string | null, signal: AbortSignal): Promise<IPage<IDataset>> {
+    const found = this.datasetsHeld.filter(({ title }) => title.toLowerCase().includes(query.toLowerCase()));
+    return this._answer(`datasets?q=${query}`, { items: found, next: null }, signal);
+  }
+
+  tree(
+    id: string,
+    path: string,
+    cursor: string | null,
+    limit: number,
+    signal: AbortSignal
+  ): Promise<IPage<ITreeEntry>> {
+    const all = this.folders[`${id}/${path}`] ?? [];
+    const start = Number(cursor ?? 0);
+    const next = start + limit < all.length ? `tree?path=${path}&cursor=${start + limit}` : null;
+    return this._answer(`tree ${id}/${path}@${start}`, { items: all.slice(start, start + limit), next }, signal);
+  }
+
+  preview(id: string, path: string, options: IPreviewOptions, signal: AbortSignal): Promise<Preview> {
+    return this._answer(`preview ${id}/${path} ${JSON.stringify(options)}`, this.previewHeld!, signal);
+  }
+
+  picture(url: string, signal: AbortSignal): Promise<Blob> {
+    return this._answer(`picture ${url}`, new Blob(['png']), signal);
+  }
+
+  snippet(id: string, path: string): Promise<ISnippet> {
+    return this._answer(`snippet ${id}/${path}`, { language: 'python', code: 'import perijove' });
+  }
+
+  usage(): Promise<IUsage> {
+    return this._answer('usage', this.usageHeld!);
+  }
+
+  private async _answer<T>(call: string, answer: T, signal?: AbortSignal): Promise<T> {
+    this.asked.push(call);
+    if (signal) {
+      this.signals.push(signal);
+    }
+    const { trouble } = this;
+    await Promise.resolve();
+    if (trouble !== null) {
+      throw new ApiError(502, trouble);
+    }
+    return answer;
+  }
+}
+
+/** Lets promises that are ready be heard. */
+export async function settle(): Promise<void> {
+  for (let turn = 0; turn < 10; turn += 1) {
+    await Promise.resolve();
+  }
+}

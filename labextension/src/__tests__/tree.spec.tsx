@@ -1,0 +1,152 @@
+import { nullTranslator } from '@jupyterlab/translation';
+import { act, cleanup, fireEvent, render, screen } from '@testing-library/react';
+import * as React from 'react';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { Details } from '../data/details';
+import { DatasetBrowserModel } from '../data/model';
+import { isNodeRow } from '../data/rows';
+import { DatasetTree } from '../data/tree';
+import { useSignal } from '../hooks';
+import { entries, FakeServer, settle } from './support';
+
+const trans = nullTranslator.load('perijove');
+
+/** Pixels of the tree in these tests; jsdom lays nothing out. */
+const HEIGHT_PIXELS = 480;
+
+let server: FakeServer;
+let model: DatasetBrowserModel;
+const opened = vi.fn();
+
+function Tree(): React.ReactElement {
+  useSignal(model.changed);
+  return <DatasetTree model={model} onOpen={opened} trans={trans} />;
+}
+
+beforeEach(async () => {
+  vi.spyOn(HTMLElement.prototype, 'offsetHeight', 'get').mockReturnValue(HEIGHT_PIXELS);
+  vi.spyOn(HTMLElement.prototype, 'offsetWidth', 'get').mockReturnValue(240);
+  vi.stubGlobal('requestAnimationFrame', (call: () => void) => setTimeout(call, 0));
+  HTMLElement.prototype.scrollTo = () => undefined;
+  opened.mockReset();
+  server = new FakeServer();
+  server.folders = {
+    'demo/': entries('', ['images/', 'README.txt']),
+    'big/': entries(
+      '',
+      Array.from({ length: 100_000 }, (_, index) => `obj-${index}`)
+    )
+  };
+  model = new DatasetBrowserModel(server);
+  render(<Tree />);
+  await act(async () => {
+    model.start();
+    await settle();
+  });
+});
+
+afterEach(() => {
+  cleanup();
+  model.dispose();
+  vi.unstubAllGlobals();
+});
+
+async function press(key: string): Promise<void> {
+  await act(async () => {
+    fireEvent.keyDown(document.activeElement!, { key });
+    await new Promise(resolve => setTimeout(resolve, 5));
+  });
+}
+
+async function click(element: Element): Promise<void> {
+  await act(async () => {
+    fireEvent.click(element);
+    await settle();
+  });
+}
+
+const names = () => screen.getAllByRole('treeitem').map(item => item.querySelector('.pj-Tree-label')?.textContent);
+
+describe('the tree in the page', () => {
+  it('is one ARIA tree with depth, place and number of each row', async () => {
+    await click(screen.getByRole('treeitem', { name: /Demo images/ }));
+    const item = screen.getByRole('treeitem', { name: /README.txt/ });
+    expect(screen.getByRole('tree', { name: 'Datasets' }).contains(item)).toBe(true);
+    expect(item.getAttribute('aria-level')).toBe('2');
+    expect(item.getAttribute('aria-posinset')).toBe('2');
+    expect(item.getAttribute('aria-setsize')).toBe('2');
+    expect(item.getAttribute('aria-expanded')).toBeNull();
+    expect(screen.getByRole('treeitem', { name: /Demo images/ }).getAttribute('aria-expanded')).toBe('true');
+  });
+
+  it('is walked with the keys, and Enter opens a file', async () => {
+    screen.getAllByRole('treeitem')[0].focus();
+    await press('ArrowRight');
+    expect(names()).toEqual(['Demo images', 'images', 'README.txt', 'Big survey']);
+    await press('ArrowDown');
+    await press('r');
+    expect(document.activeElement?.textContent).toContain('README.txt');
+    await press('Enter');
+    expect(opened).toHaveBeenCalledOnce();
+    expect(model.location).toEqual({ dataset: 'demo', path: 'README.txt', type: 'file' });
+    await press('ArrowLeft');
+    await press('ArrowLeft');
+    expect(names()).toEqual(['Demo images', 'Big survey']);
+  });
+
+  it('has one stop for Tab', async () => {
+    await click(screen.getByRole('treeitem', { name: /Demo images/ }));
+    act(() => model.activate('file:demo/README.txt'));
+    const stops = screen.getAllByRole('treeitem').filter(item => item.tabIndex === 0);
+    expect(stops.map(item => item.textContent)).toEqual(['README.txt2.00 KiB']);
+  });
+
+  it('keeps few elements in the page however many rows there are', async () => {
+    model.pageSize = 100_000;
+    await click(screen.getByRole('treeitem', { name: /Big survey/ }));
+    expect(model.rows).toHaveLength(100_002);
+    expect(screen.getAllByRole('treeitem').length).toBeGreaterThan(HEIGHT_PIXELS / 24);
+    expect(document.querySelectorAll('*').length).toBeLessThan(400);
+  });
+
+  it('offers to try again where a folder did not load', async () => {
+    server.trouble = 'The store did not answer.';
+    await click(screen.getByRole('treeitem', { name: /Demo images/ }));
+    expect(screen.getByText('The store did not answer.')).toBeTruthy();
+    server.trouble = null;
+    await click(screen.getByRole('button', { name: 'Try again' }));
+    expect(names()).toEqual(['Demo images', 'images', 'README.txt', 'Big survey']);
+  });
+});
+
+describe('the details', () => {
+  it('show licence, DOI and copies, and make no link of a script', () => {
+    act(() => model.activate('dataset:demo'));
+    const row = model.activeRow;
+    if (!isNodeRow(row)) {
+      throw new Error('a dataset is selected');
+    }
+    const nothing = () => undefined;
+    render(
+      <Details
+        node={row.node}
+        currency="EUR"
+        onPreview={nothing}
+        onInsertCode={nothing}
+        onCopyPath={nothing}
+        trans={trans}
+      />
+    );
+    const details = screen.getByRole('region', { name: 'Details' });
+    expect(details.textContent).toContain('CC-BY-4.0');
+    const links = [...details.querySelectorAll('a')];
+    expect(links.map(link => [link.href, link.rel])).toEqual([
+      ['https://doi.org/10.5270/esa-igeq1', 'noopener noreferrer']
+    ]);
+    expect([...details.querySelectorAll('ol li')].map(item => item.textContent)).toEqual([
+      'esac (eu-es-madrid): free to read from here',
+      'eu-de-1: reading all of it costs 0.10 EUR'
+    ]);
+    expect(screen.queryByRole('button', { name: 'Preview' })).toBeNull();
+  });
+});

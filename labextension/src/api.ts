@@ -1,0 +1,78 @@
+/**
+ * The one way to the server extension: every call goes through {@link PerijoveClient}, and there through one function.
+ */
+
+import { URLExt } from '@jupyterlab/coreutils';
+import { ServerConnection } from '@jupyterlab/services';
+import { ApiError, IPerijoveClient, Query } from './client';
+import type { IDataset, IPage, IPreviewOptions, ISnippet, ITreeEntry, IUsage, Preview } from './wire';
+
+/** Where the server extension's routes begin, below the Jupyter server's base URL. */
+const NAMESPACE = 'perijove';
+
+/** Calls the server extension of the Jupyter server that this Lab belongs to. */
+export class PerijoveClient implements IPerijoveClient {
+  constructor(settings: ServerConnection.ISettings) {
+    this._settings = settings;
+  }
+
+  datasets(query: string, cursor: string | null, signal: AbortSignal): Promise<IPage<IDataset>> {
+    return this._json('datasets', { q: query, cursor }, signal);
+  }
+
+  tree(
+    dataset: string,
+    path: string,
+    cursor: string | null,
+    limit: number,
+    signal: AbortSignal
+  ): Promise<IPage<ITreeEntry>> {
+    return this._json(`datasets/${encodeURIComponent(dataset)}/tree`, { path, cursor, limit }, signal);
+  }
+
+  preview(dataset: string, path: string, options: IPreviewOptions, signal: AbortSignal): Promise<Preview> {
+    return this._json(`datasets/${encodeURIComponent(dataset)}/preview`, { path, ...options }, signal);
+  }
+
+  async picture(url: string, signal: AbortSignal): Promise<Blob> {
+    return (await this._request(url, {}, signal)).blob();
+  }
+
+  snippet(dataset: string, path: string, hdu?: number): Promise<ISnippet> {
+    return this._json(`datasets/${encodeURIComponent(dataset)}/snippet`, { path, hdu });
+  }
+
+  usage(signal?: AbortSignal): Promise<IUsage> {
+    return this._json('usage', {}, signal);
+  }
+
+  private async _json<T>(route: string, query: Query, signal?: AbortSignal): Promise<T> {
+    const response = await this._request(route, query, signal);
+    try {
+      return (await response.json()) as T;
+    } catch {
+      throw new ApiError(response.status, 'The server did not answer in JSON; its Perijove extension may be missing.');
+    }
+  }
+
+  /** One GET of one route; whatever goes wrong is an {@link ApiError}. */
+  private async _request(route: string, query: Query, signal?: AbortSignal): Promise<Response> {
+    const given = Object.entries(query).filter(([, value]) => value !== undefined && value !== null);
+    const search = new URLSearchParams(given.map(([key, value]) => [key, String(value)])).toString();
+    const url = URLExt.join(this._settings.baseUrl, NAMESPACE, route) + (search ? `?${search}` : '');
+    let response: Response;
+    try {
+      // 'no-cache' asks the server each time; JupyterLab's own 'no-store' would add a bare number to the query
+      const init: RequestInit = { method: 'GET', cache: 'no-cache', signal };
+      response = await ServerConnection.makeRequest(url, init, this._settings);
+    } catch {
+      throw new ApiError(0, 'The Jupyter server cannot be reached. Check the network, then try again.');
+    }
+    if (!response.ok) {
+      throw await ApiError.from(response);
+    }
+    return response;
+  }
+
+  private readonly _settings: ServerConnection.ISettings;
+}

@@ -1,0 +1,79 @@
+/**
+ * What the models need of the server, without a word of JupyterLab: tests and other extensions can stand in for it.
+ */
+
+import type { IDataset, IPage, IPreviewOptions, ISnippet, ITreeEntry, IUsage, Preview } from './wire';
+
+/** Query parameters; those without a value are left out. */
+export type Query = Record<string, string | number | null | undefined>;
+
+/** The calls to the server extension. Each rejects with an {@link ApiError} and with nothing else. */
+export interface IPerijoveClient {
+  /** One page of the datasets that match the words of `query`; all of them for an empty one. */
+  datasets(query: string, cursor: string | null, signal: AbortSignal): Promise<IPage<IDataset>>;
+
+  /** One page of at most `limit` entries directly below `path` of a dataset; `path` is empty for its root. */
+  tree(
+    dataset: string,
+    path: string,
+    cursor: string | null,
+    limit: number,
+    signal: AbortSignal
+  ): Promise<IPage<ITreeEntry>>;
+
+  /** A look into one object. */
+  preview(dataset: string, path: string, options: IPreviewOptions, signal: AbortSignal): Promise<Preview>;
+
+  /** The picture that an image preview names by its `content.url`. */
+  picture(url: string, signal: AbortSignal): Promise<Blob>;
+
+  /** Code that opens `path` of a dataset, or the dataset itself for an empty `path`. */
+  snippet(dataset: string, path: string, hdu?: number): Promise<ISnippet>;
+
+  /** Limits, what is used of them, and the lease of this session. */
+  usage(signal?: AbortSignal): Promise<IUsage>;
+}
+
+/** A call that failed, with one sentence for the user as its message. */
+export class ApiError extends Error {
+  /**
+   * @param status - the HTTP status, or 0 when no answer came
+   * @param detail - what went wrong, in one sentence
+   */
+  constructor(
+    readonly status: number,
+    detail: string
+  ) {
+    super(detail);
+    this.name = 'ApiError';
+  }
+
+  /** Reads the sentence out of an `application/problem+json` answer (RFC 9457), or makes one up from the status. */
+  static async from(response: Response): Promise<ApiError> {
+    let problem: unknown = null;
+    try {
+      problem = await response.json();
+    } catch {
+      // a proxy in between answers in HTML: the status is all that can be told
+    }
+    const { detail, title } = (problem ?? {}) as { detail?: unknown; title?: unknown };
+    const said = [detail, title].find(text => typeof text === 'string' && text !== '');
+    return new ApiError(response.status, (said as string | undefined) ?? sentenceForStatus(response));
+  }
+}
+
+function sentenceForStatus({ status, statusText }: Response): string {
+  return status === 404
+    ? 'This Jupyter server does not know Perijove: the extension perijove_server is missing or disabled there.'
+    : `The server answered ${status} ${statusText}.`;
+}
+
+/** The cursor in the `next` of a page, or null on the last page. The URL may be relative. */
+export function cursorOf(next: string | null): string | null {
+  return next === null ? null : new URL(next, 'http://relative.invalid/').searchParams.get('cursor');
+}
+
+/** The sentence to show for whatever was thrown. */
+export function sentenceOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

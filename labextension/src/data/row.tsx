@@ -1,0 +1,94 @@
+import type { TranslationBundle } from '@jupyterlab/translation';
+import * as React from 'react';
+import { formatBytes } from '../format';
+import { isNodeRow, IStatusRow, ROOT, Row } from './rows';
+
+/** What one row needs. */
+export interface IRowProps {
+  row: Row;
+  index: number;
+  /** Pixels from the top of the tree. */
+  top: number;
+  active: boolean;
+  /** Whether Tab comes to this row. */
+  tabStop: boolean;
+  /** Measures a row whose height depends on its text. */
+  measure: (element: Element | null) => void;
+  onAct: (row: Row) => void;
+  query: string;
+  trans: TranslationBundle;
+}
+
+/** One row of the tree: few elements, since many are drawn at once. */
+export function TreeRow(props: IRowProps): React.ReactElement {
+  const { row, trans } = props;
+  const isNode = isNodeRow(row);
+  return (
+    <div
+      role="treeitem"
+      className="pj-Tree-row"
+      data-index={props.index}
+      data-key={row.key}
+      data-kind={row.kind}
+      ref={isNode ? undefined : props.measure}
+      aria-level={row.level}
+      aria-setsize={row.setSize}
+      aria-posinset={row.position}
+      aria-expanded={isNode ? (row.expanded ?? undefined) : undefined}
+      aria-selected={props.active}
+      tabIndex={props.tabStop ? 0 : -1}
+      title={isNode ? row.label : undefined}
+      style={{ transform: `translateY(${props.top}px)`, ['--pj-level' as string]: row.level }}
+    >
+      {isNode ? (
+        <>
+          <span className="pj-Tree-icon" />
+          <span className="pj-Tree-label">{row.label}</span>
+          <span className="pj-Tree-size">{sizeOf(row.node.entry ?? row.node.dataset)}</span>
+        </>
+      ) : (
+        <>
+          <span className="pj-Tree-message">{messageOf(row, props.query, trans)}</span>
+          {actionOf(row, props.query, trans) && (
+            <button type="button" tabIndex={-1} className="pj-Button" onClick={() => props.onAct(row)}>
+              {actionOf(row, props.query, trans)}
+            </button>
+          )}
+        </>
+      )}
+    </div>
+  );
+}
+
+function sizeOf({ size_bytes }: { size_bytes: number | null }): string {
+  return size_bytes === null ? '' : formatBytes(size_bytes);
+}
+
+function messageOf(row: IStatusRow, query: string, trans: TranslationBundle): string {
+  switch (row.kind) {
+    case 'loading':
+    case 'more':
+      return trans.__('Loading…');
+    case 'failed':
+      return row.message;
+    case 'empty':
+      if (row.parent !== ROOT) {
+        return trans.__('This folder is empty.');
+      }
+      return query.trim()
+        ? trans.__('No dataset matches “%1”. Try fewer or other words.', query.trim())
+        : trans.__('No dataset is open to you yet. Ask the people who run this platform for access.');
+  }
+}
+
+/** The words on the row's button; null for a row without one. */
+function actionOf(row: IStatusRow, query: string, trans: TranslationBundle): string | null {
+  switch (row.kind) {
+    case 'failed':
+      return trans.__('Try again');
+    case 'empty':
+      return row.parent === ROOT ? (query.trim() ? trans.__('Clear search') : trans.__('Look again')) : null;
+    default:
+      return null;
+  }
+}

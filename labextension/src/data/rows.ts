@@ -1,0 +1,122 @@
+/**
+ * The tree as it is drawn: a flat list of the rows that are open, made from what is loaded. Pure.
+ */
+
+import type { IDataset, ITreeEntry } from '../wire';
+
+/** The key of the folder above all datasets. */
+export const ROOT = '';
+
+/** What one folder (the list of datasets, a dataset, or a prefix in it) has loaded so far. */
+export interface IFolder {
+  /** Keys of the rows in it, in the order of the server. */
+  children: string[];
+  /** Where the next page begins; null when all is here, undefined before the first page. */
+  cursor: string | null | undefined;
+  status: 'idle' | 'loading' | 'failed';
+  /** Why the last page did not come, in one sentence. */
+  error: string;
+}
+
+/** A dataset or an entry of one. */
+export interface INode {
+  key: string;
+  /** The key of the folder that holds it. */
+  parent: string;
+  dataset: IDataset;
+  /** Null for the dataset itself. */
+  entry: ITreeEntry | null;
+}
+
+interface IRowPlace {
+  key: string;
+  /** Depth as ARIA counts: 1 for a dataset. */
+  level: number;
+  /** How many rows the folder has, or -1 while that is not known. */
+  setSize: number;
+  /** The place in the folder, from 1. */
+  position: number;
+  /** The key of the folder that holds it. */
+  parent: string;
+}
+
+/** A row that stands for a dataset, a directory or a file. `expanded` is null for what cannot be opened. */
+export interface INodeRow extends IRowPlace {
+  kind: 'dataset' | 'directory' | 'file';
+  node: INode;
+  label: string;
+  expanded: boolean | null;
+}
+
+/** A row that tells the state of the folder it stands in. */
+export interface IStatusRow extends IRowPlace {
+  kind: 'loading' | 'more' | 'failed' | 'empty';
+  /** Why loading failed; empty for the other kinds. */
+  message: string;
+}
+
+/** One row of the tree. */
+export type Row = INodeRow | IStatusRow;
+
+/** Whether a row stands for a dataset, a directory or a file. */
+export function isNodeRow(row: Row | undefined): row is INodeRow {
+  return row !== undefined && 'node' in row;
+}
+
+/** What the rows are made from. */
+export interface ITreeState {
+  nodes: ReadonlyMap<string, INode>;
+  folders: ReadonlyMap<string, IFolder>;
+  expanded: ReadonlySet<string>;
+}
+
+/** The open rows in the order in which they are drawn. */
+export function flatten(state: ITreeState): Row[] {
+  const rows: Row[] = [];
+  appendFolder(state, ROOT, 1, rows);
+  return rows;
+}
+
+function appendFolder(state: ITreeState, key: string, level: number, rows: Row[]): void {
+  const folder = state.folders.get(key);
+  if (!folder) {
+    return;
+  }
+  const status = statusKind(folder);
+  const loaded = folder.children.length;
+  // "more", "loading" and "failed" stand where more rows may come: how many, nobody knows yet
+  const setSize = status !== null && status !== 'empty' ? -1 : Math.max(loaded, 1);
+  folder.children.forEach((childKey, index) => {
+    const node = state.nodes.get(childKey);
+    if (node) {
+      const row = nodeRow(node, { key: childKey, level, setSize, position: index + 1, parent: key }, state.expanded);
+      rows.push(row);
+      if (row.expanded) {
+        appendFolder(state, childKey, level + 1, rows);
+      }
+    }
+  });
+  if (status !== null) {
+    const place = { key: `${status}:${key}`, level, setSize, position: loaded + 1, parent: key };
+    rows.push({ ...place, kind: status, message: folder.error });
+  }
+}
+
+function nodeRow(node: INode, place: IRowPlace, expanded: ReadonlySet<string>): INodeRow {
+  const kind = node.entry?.type ?? 'dataset';
+  const label = node.entry?.name ?? node.dataset.title;
+  return { ...place, kind, node, label, expanded: kind === 'file' ? null : expanded.has(node.key) };
+}
+
+function statusKind(folder: IFolder): IStatusRow['kind'] | null {
+  if (folder.status === 'failed') {
+    return 'failed';
+  }
+  if (folder.status === 'loading' || folder.cursor === undefined) {
+    return 'loading';
+  }
+  if (folder.cursor !== null) {
+    return 'more';
+  }
+  return folder.children.length === 0 ? 'empty' : null;
+}

@@ -1,0 +1,216 @@
+import type { TranslationBundle } from '@jupyterlab/translation';
+import { defaultRangeExtractor, Range, useVirtualizer } from '@tanstack/react-virtual';
+import * as React from 'react';
+import { actionOf, typeAhead } from './keyboard';
+import { DatasetBrowserModel } from './model';
+import { TreeRow } from './row';
+import { isNodeRow, ROOT, Row } from './rows';
+
+/** Height of a row that holds a name: 24 pixels, also the least size of a target by WCAG 2.2. */
+const ROW_HEIGHT_PIXELS = 24;
+
+/** Rows drawn beyond the edges, so that scrolling shows no gap. */
+const OVERSCAN_ROWS = 4;
+
+/** How long after a key the next letter still belongs to the same word. */
+const TYPE_AHEAD_MILLISECONDS = 700;
+
+/** What the tree needs. */
+export interface ITreeProps {
+  model: DatasetBrowserModel;
+  /** Opens a file. */
+  onOpen: () => void;
+  trans: TranslationBundle;
+}
+
+/** Datasets, folders and objects as one tree, of which only the rows in sight are in the page. */
+export function DatasetTree({ model, onOpen, trans }: ITreeProps): React.ReactElement {
+  const rows = model.rows;
+  const scroller = React.useRef<HTMLDivElement>(null);
+  const activeIndex = Math.max(
+    rows.findIndex(row => row === model.activeRow),
+    0
+  );
+  const virtualizer = useVirtualizer({
+    count: rows.length,
+    getScrollElement: () => scroller.current,
+    estimateSize: () => ROW_HEIGHT_PIXELS,
+    getItemKey: index => rows[index].key,
+    overscan: OVERSCAN_ROWS,
+    rangeExtractor: range => withRow(activeIndex, range)
+  });
+  const items = virtualizer.getVirtualItems();
+
+  // a page loads itself once the row that stands for it comes into sight
+  const waiting = items.map(item => rows[item.index]).find(row => row?.kind === 'more')?.parent;
+  React.useEffect(() => {
+    if (waiting !== undefined) {
+      void model.loadPage(waiting);
+    }
+  }, [model, waiting, rows]);
+
+  const moveTo = (index: number) => {
+    model.activate(rows[index].key);
+    virtualizer.scrollToIndex(index, { align: 'auto' });
+    // the row is in the page by then: the range always holds the active one
+    requestAnimationFrame(() =>
+      scroller.current?.querySelector<HTMLElement>(`[data-index="${index}"]`)?.focus({ preventScroll: true })
+    );
+  };
+  const focusGone = useFocusKeeper(scroller, model.activeRow?.key, activeIndex);
+  const act = (row: Row) => actOn(row, model, onOpen);
+  const onKeyDown = useTreeKeys(model, activeIndex, moveTo, act);
+
+  return (
+    <div
+      className="pj-Tree"
+      role="tree"
+      aria-label={trans.__('Datasets')}
+      aria-busy={rows.some(row => row.kind === 'loading')}
+      ref={scroller}
+      tabIndex={rows.length === 0 ? 0 : -1}
+      onKeyDown={onKeyDown}
+      onFocus={event => activateUnder(event.target, model)}
+      onBlur={focusGone}
+      onContextMenu={event => activateUnder(event.target, model)}
+      onClick={event => {
+        const row = rowUnder(event.target, model);
+        if (isNodeRow(row)) {
+          model.activate(row.key);
+          if (row.expanded !== null && event.detail < 2) {
+            model.toggle(row.key);
+          }
+        }
+      }}
+      onDoubleClick={event => {
+        const row = rowUnder(event.target, model);
+        if (row?.kind === 'file') {
+          act(row);
+        }
+      }}
+    >
+      <div role="none" className="pj-Tree-canvas" style={{ height: virtualizer.getTotalSize() }}>
+        {items.map(item => (
+          <TreeRow
+            key={item.key}
+            row={rows[item.index]}
+            index={item.index}
+            top={item.start}
+            active={rows[item.index] === model.activeRow}
+            tabStop={item.index === activeIndex}
+            measure={virtualizer.measureElement}
+            onAct={act}
+            query={model.query}
+            trans={trans}
+          />
+        ))}
+      </div>
+    </div>
+  );
+}
+
+/**
+ * Keeps the keyboard in the tree when the focused row is replaced, as "loading" is by what was loaded.
+ * Returns the tree's handler of `blur`.
+ */
+function useFocusKeeper(
+  scroller: React.RefObject<HTMLElement>,
+  activeKey: string | undefined,
+  activeIndex: number
+): React.FocusEventHandler {
+  const replaced = React.useRef(false);
+  React.useEffect(() => {
+    if (replaced.current && document.activeElement === document.body) {
+      scroller.current?.querySelector<HTMLElement>(`[data-index="${activeIndex}"]`)?.focus({ preventScroll: true });
+    }
+    replaced.current = false;
+    // only a change of the active row can have taken the focus away
+    // eslint-disable-next-line react-hooks/exhaustive-deps
+  }, [activeKey]);
+  return event => {
+    // an element that leaves the page loses the focus to nothing
+    replaced.current = event.relatedTarget === null;
+  };
+}
+
+/** What Enter, a double click or the row's button does. */
+function actOn(row: Row, model: DatasetBrowserModel, onOpen: () => void): void {
+  switch (row.kind) {
+    case 'file':
+      model.activate(row.key);
+      onOpen();
+      break;
+    case 'dataset':
+    case 'directory':
+      model.toggle(row.key);
+      break;
+    case 'failed':
+    case 'more':
+      void model.loadPage(row.parent);
+      break;
+    case 'empty':
+      if (row.parent === ROOT) {
+        model.search('');
+      }
+      break;
+    case 'loading':
+      break;
+  }
+}
+
+function useTreeKeys(
+  model: DatasetBrowserModel,
+  index: number,
+  moveTo: (index: number) => void,
+  act: (row: Row) => void
+): React.KeyboardEventHandler {
+  const typed = React.useRef({ word: '', at: 0 });
+  return event => {
+    const rows = model.rows;
+    if (rows.length === 0 || event.ctrlKey || event.metaKey || event.altKey) {
+      return;
+    }
+    if (event.key.length === 1 && event.key !== ' ') {
+      const goesOn = event.timeStamp - typed.current.at < TYPE_AHEAD_MILLISECONDS;
+      typed.current = { word: (goesOn ? typed.current.word : '') + event.key, at: event.timeStamp };
+      const found = typeAhead(typed.current.word, rows, index);
+      if (found >= 0) {
+        moveTo(found);
+      }
+      event.preventDefault();
+      return;
+    }
+    const action = actionOf(event.key, rows, index);
+    if (action.kind === 'none' && event.key !== ' ') {
+      return;
+    }
+    event.preventDefault();
+    if (action.kind === 'move') {
+      moveTo(action.index);
+    } else if (action.kind === 'expand') {
+      model.expand(rows[index].key);
+    } else if (action.kind === 'collapse') {
+      model.collapse(rows[index].key);
+    } else if (action.kind === 'open') {
+      act(rows[index]);
+    }
+  };
+}
+
+/** The rows in sight and, wherever it is, the row `index`: a focused element must not leave the page. */
+function withRow(index: number, range: Range): number[] {
+  const indexes = defaultRangeExtractor(range);
+  return index >= range.count || indexes.includes(index) ? indexes : [...indexes, index].sort((a, b) => a - b);
+}
+
+function rowUnder(target: EventTarget, model: DatasetBrowserModel): Row | undefined {
+  const element = target instanceof Element ? target.closest<HTMLElement>('.pj-Tree-row') : null;
+  return element ? model.rows[Number(element.dataset.index)] : undefined;
+}
+
+function activateUnder(target: EventTarget, model: DatasetBrowserModel): void {
+  const row = rowUnder(target, model);
+  if (row) {
+    model.activate(row.key);
+  }
+}

@@ -1,0 +1,19 @@
+/** The icons of this extension; their colours follow the theme by JupyterLab's classes. */
+
+import { LabIcon } from '@jupyterlab/ui-components';
+import dataSvg from '../style/icons/data.svg';
+import limitSvg from '../style/icons/limit.svg';
+import usageSvg from '../style/icons/usage.svg';
+import warningSvg from '../style/icons/warning.svg';
+
+/** The Data panel. */
+export const dataIcon = new LabIcon({ name: 'perijove:data', svgstr: dataSvg });
+
+/** A limit with room left. */
+export const usageIcon = new LabIcon({ name: 'perijove:usage', svgstr: usageSvg });
+
+/** A limit that is nearly reached. */
+export const warningIcon = new LabIcon({ name: 'perijove:warning', svgstr: warningSvg });
+
+/** A limit that is reached. */
+export const limitIcon = new LabIcon({ name: 'perijove:limit', svgstr: limitSvg });

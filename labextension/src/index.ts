@@ -1,0 +1,28 @@
+/**
+ * Perijove in JupyterLab: several small plugins, each of which can be disabled alone.
+ */
+
+import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
+import { PerijoveClient } from './api';
+import { dataPlugin } from './data/plugin';
+import { previewPlugin } from './preview/plugin';
+import { snippetPlugin } from './snippet/plugin';
+import { IPerijoveClient } from './tokens';
+import { usagePlugin } from './usage/plugin';
+
+export { ApiError, cursorOf } from './client';
+export * from './tokens';
+export type * from './wire';
+export type { ILocation } from './data/model';
+
+const clientPlugin: JupyterFrontEndPlugin<IPerijoveClient> = {
+  id: '@perijove/lab:client',
+  description: 'Calls the Perijove server extension.',
+  autoStart: true,
+  provides: IPerijoveClient,
+  activate: (app: JupyterFrontEnd) => new PerijoveClient(app.serviceManager.serverSettings)
+};
+
+const plugins: JupyterFrontEndPlugin<unknown>[] = [clientPlugin, dataPlugin, previewPlugin, snippetPlugin, usagePlugin];
+
+export default plugins;

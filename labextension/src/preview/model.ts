@@ -1,0 +1,129 @@
+/**
+ * What one preview knows: the answer of the server, the picture, and how it shall be drawn. No DOM in here.
+ */
+
+import { ISignal, Signal } from '@lumino/signaling';
+import { IPerijoveClient, sentenceOf } from '../client';
+import type { IHdu, IPreviewOptions, Preview } from '../wire';
+
+/** The look into one object of one dataset. */
+export class PreviewModel {
+  /**
+   * @param client - calls the server
+   * @param dataset - the dataset's id
+   * @param path - the object's path below the dataset
+   * @param options - how to draw an image at first
+   */
+  constructor(
+    client: IPerijoveClient,
+    readonly dataset: string,
+    readonly path: string,
+    options: IPreviewOptions = {}
+  ) {
+    this._client = client;
+    this._options = options;
+  }
+
+  /** Emitted after any change of what the getters say. */
+  get changed(): ISignal<this, void> {
+    return this._changed;
+  }
+
+  /** Whether an answer is on its way; what was shown before stays until then. */
+  get loading(): boolean {
+    return this._call !== null;
+  }
+
+  /** Why the last load failed, in one sentence; empty when it did not. */
+  get error(): string {
+    return this._error;
+  }
+
+  /** The last good answer. */
+  get preview(): Preview | null {
+    return this._preview;
+  }
+
+  /** The address of the picture within this page, for an image. */
+  get pictureUrl(): string | null {
+    return this._pictureUrl;
+  }
+
+  /** The units of the file; kept while one without an image shows as text, so that there is a way back. */
+  get hdus(): readonly IHdu[] {
+    return this._hdus;
+  }
+
+  /** The unit that is shown, when that is known. */
+  get hdu(): number | undefined {
+    return this._preview?.kind === 'image' ? this._preview.content.hdu : this._options.hdu;
+  }
+
+  /** How the image was asked to be drawn. */
+  get options(): IPreviewOptions {
+    return this._options;
+  }
+
+  /** Draws the image in another way. */
+  setOptions(change: IPreviewOptions): Promise<void> {
+    this._options = { ...this._options, ...change };
+    return this.load();
+  }
+
+  /** Asks the server; an answer that is still on its way is given up. */
+  async load(): Promise<void> {
+    this._call?.abort();
+    const call = new AbortController();
+    this._call = call;
+    this._error = '';
+    this._changed.emit();
+    try {
+      const preview = await this._client.preview(this.dataset, this.path, this._options, call.signal);
+      const picture = preview.kind === 'image' ? await this._client.picture(preview.content.url, call.signal) : null;
+      if (!call.signal.aborted) {
+        this._show(preview, picture);
+      }
+    } catch (error) {
+      if (!call.signal.aborted) {
+        this._error = sentenceOf(error);
+      }
+    }
+    if (this._call === call) {
+      this._call = null;
+      this._changed.emit();
+    }
+  }
+
+  /** Gives up what is under way and frees the picture. */
+  dispose(): void {
+    this._call?.abort();
+    this._call = null;
+    this._free();
+    Signal.clearData(this);
+  }
+
+  private _show(preview: Preview, picture: Blob | null): void {
+    this._free();
+    this._preview = preview;
+    if (preview.kind === 'image') {
+      this._hdus = preview.content.hdus;
+    }
+    this._pictureUrl = picture && URL.createObjectURL(picture);
+  }
+
+  private _free(): void {
+    if (this._pictureUrl !== null) {
+      URL.revokeObjectURL(this._pictureUrl);
+      this._pictureUrl = null;
+    }
+  }
+
+  private readonly _client: IPerijoveClient;
+  private readonly _changed = new Signal<this, void>(this);
+  private _options: IPreviewOptions;
+  private _call: AbortController | null = null;
+  private _preview: Preview | null = null;
+  private _hdus: readonly IHdu[] = [];
+  private _pictureUrl: string | null = null;
+  private _error = '';
+}

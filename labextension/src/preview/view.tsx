@@ -1,0 +1,100 @@
+import type { TranslationBundle } from '@jupyterlab/translation';
+import * as React from 'react';
+import { formatBytes } from '../format';
+import { useSignal } from '../hooks';
+import type { IHdu, ITextContent, Preview } from '../wire';
+import { Choice } from './choice';
+import { ImageView } from './image';
+import { PreviewModel } from './model';
+
+/** What the view of a preview needs. */
+export interface IPreviewViewProps {
+  model: PreviewModel;
+  onInsertCode: () => void;
+  onCopyPath: () => void;
+  trans: TranslationBundle;
+}
+
+/** A preview with its actions, whatever its kind. */
+export function PreviewView(props: IPreviewViewProps): React.ReactElement {
+  const { model, trans } = props;
+  useSignal(model.changed);
+  const { preview } = model;
+  return (
+    <section className="pj-Preview-view" aria-label={trans.__('Preview of %1', model.path)} aria-busy={model.loading}>
+      <div className="pj-Preview-bar">
+        <button type="button" className="pj-Button" onClick={props.onInsertCode}>
+          {trans.__('Insert code')}
+        </button>
+        <button type="button" className="pj-Button" onClick={props.onCopyPath}>
+          {trans.__('Copy path')}
+        </button>
+        {model.hdus.length > 0 && (
+          <Choice
+            label={trans.__('HDU')}
+            value={String(model.hdu ?? '')}
+            options={model.hdus.map(hdu => [String(hdu.index), hduText(hdu)])}
+            onChange={value => void model.setOptions({ hdu: Number(value) })}
+          />
+        )}
+        <span className="pj-Preview-moved" role="status">
+          {model.loading ? trans.__('Loading…') : preview && movedText(preview, trans)}
+        </span>
+      </div>
+      {model.error && (
+        <div className="pj-Preview-error" role="alert">
+          <p>{model.error}</p>
+          <button type="button" className="pj-Button" onClick={() => void model.load()}>
+            {trans.__('Try again')}
+          </button>
+        </div>
+      )}
+      {preview ? (
+        <Body model={model} preview={preview} trans={trans} />
+      ) : (
+        model.loading && <p className="pj-Preview-waiting">{trans.__('Reading a small part of %1…', model.path)}</p>
+      )}
+    </section>
+  );
+}
+
+function Body({ model, preview, trans }: { model: PreviewModel; preview: Preview; trans: TranslationBundle }) {
+  switch (preview.kind) {
+    case 'image':
+      return <ImageView model={model} title={preview.title} content={preview.content} trans={trans} />;
+    case 'text':
+      return <TextView content={preview.content} trans={trans} />;
+    default:
+      return (
+        <p className="pj-Preview-waiting">
+          {trans.__('This version shows no previews of the kind “%1”. Insert code to open it.', preview.kind)}
+        </p>
+      );
+  }
+}
+
+function TextView({ content, trans }: { content: ITextContent; trans: TranslationBundle }): React.ReactElement {
+  return (
+    <>
+      {content.truncated && (
+        <p className="pj-Preview-note">
+          {trans.__('This is the beginning of a text of %1.', formatBytes(content.total_bytes))}
+        </p>
+      )}
+      {/* eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex -- what scrolls must be reachable by keyboard */}
+      <pre className="pj-Preview-text" role="group" tabIndex={0} aria-label={trans.__('Text')}>
+        {content.text}
+      </pre>
+    </>
+  );
+}
+
+function movedText(preview: Preview, trans: TranslationBundle): string {
+  const moved = formatBytes(preview.bytes_read);
+  return trans._n('%2 moved in %1 request', '%2 moved in %1 requests', preview.requests, moved);
+}
+
+function hduText(hdu: IHdu): string {
+  const shape = hdu.shape ? ` (${hdu.shape.join(' × ')})` : '';
+  return `${hdu.index} ${hdu.name || hdu.type}${shape}`;
+}

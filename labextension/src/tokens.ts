@@ -1,0 +1,63 @@
+/**
+ * What this extension offers to other extensions.
+ */
+
+import { Token } from '@lumino/coreutils';
+import type { ISignal } from '@lumino/signaling';
+import type { IPerijoveClient as IClient } from './client';
+import type { ILocation } from './data/model';
+import type { IUsage } from './wire';
+
+/** The commands of this extension. */
+export const CommandIds = {
+  /** Shows the Data panel. */
+  openData: 'perijove:open-data',
+  /** Lists the datasets again. */
+  refreshData: 'perijove:refresh-data',
+  /** Opens a preview of `{dataset, path}`, or of what is selected in the Data panel. */
+  preview: 'perijove:preview',
+  /** Puts code that opens `{dataset, path, hdu?}`, or what is selected, into the notebook. */
+  insertCode: 'perijove:insert-code',
+  /** Copies the `perijove://` address of `{dataset, path}`, or of what is selected. */
+  copyPath: 'perijove:copy-path',
+  /** Moves to the details of what is selected in the Data panel. */
+  details: 'perijove:show-details',
+  /** Shows all limits, as a click on the status item does. */
+  showUsage: 'perijove:show-usage'
+} as const;
+
+/** The calls to the server extension. */
+export type IPerijoveClient = IClient;
+
+/** The token of {@link IPerijoveClient}. */
+export const IPerijoveClient = new Token<IPerijoveClient>(
+  '@perijove/lab:IPerijoveClient',
+  'Calls the Perijove server extension.'
+);
+
+/** The Data panel, for those who want to follow what the user looks at. */
+export interface IDatasetBrowser {
+  /** The selected dataset, directory or file, or null. */
+  readonly location: ILocation | null;
+  /** Emitted when the selection or the tree changes. */
+  readonly changed: ISignal<unknown, void>;
+  /** Lists the datasets again. */
+  refresh(): void;
+}
+
+/** The token of {@link IDatasetBrowser}. */
+export const IDatasetBrowser = new Token<IDatasetBrowser>(
+  '@perijove/lab:IDatasetBrowser',
+  'The datasets and what is selected among them.'
+);
+
+/** The limits of the user, as last heard. */
+export interface IUsageModel {
+  /** What is used of which limit; null until the first answer and when the platform does not say. */
+  readonly usage: IUsage | null;
+  /** Emitted when `usage` changes. */
+  readonly changed: ISignal<unknown, void>;
+}
+
+/** The token of {@link IUsageModel}. */
+export const IUsageModel = new Token<IUsageModel>('@perijove/lab:IUsageModel', 'What is left of the allocation.');

@@ -1,0 +1,1 @@
+"""Tests of Perijove: unit (pure and fast), hub, server, integration (real processes), and what supports them."""

@@ -1,0 +1,235 @@
+"""What a user meets at the hub: starts, refusals, fail-over, and the form."""
+
+from __future__ import annotations
+
+import itertools
+import re
+
+import httpx
+import pytest
+
+from tests.support.bed import Bed
+
+_numbers = itertools.count()
+
+
+@pytest.fixture
+def user(bed: Bed) -> str:
+    name = f"person-{next(_numbers)}"
+    bed.add_user(name)
+    return name
+
+
+def test_session_starts_where_its_data_are_and_tells_why(bed: Bed, user: str) -> None:
+    assert bed.ask(user, datasets=["sky"]).status_code == 201
+    with bed.control_as(user) as control:
+        (lease,) = control.get("leases").json()["items"]
+    assert (lease["state"], lease["site"], lease["owner"], lease["kind"]) == ("active", "near", user, "session")
+    assert lease["explanation"]["summary"] == "Near: it holds sky; the other site would move 1.1 GiB"
+    assert [c["site"] for c in lease["explanation"]["candidates"]] == ["near", "far"]
+
+
+def test_session_is_told_its_lease_site_and_datasets_and_no_secret_of_the_platform(bed: Bed, user: str) -> None:
+    before = set(bed.session_processes())
+    assert bed.ask(user, datasets=["sky"]).status_code == 201
+    (attempt,) = set(bed.session_processes()) - before
+    env = bed.session_processes()[attempt].environ()
+    assert env["PERIJOVE_SITE"] == "near"
+    assert env["PERIJOVE_DATASETS"] == "sky"
+    assert env["PERIJOVE_CONTROL_URL"] == f"{bed.url}/services/perijove"
+    assert re.fullmatch("[0-9a-f]{32}", env["PERIJOVE_LEASE_ID"])
+    assert not [name for name in env if name.startswith("AWS_")]
+    secret = (bed.directory / "secrets/hub-to-control").read_text()
+    assert secret not in "\n".join(env.values())
+    assert "CONFIGPROXY_AUTH_TOKEN" not in env
+
+
+def test_stop_ends_process_and_lease(bed: Bed, user: str) -> None:
+    before = set(bed.session_processes())
+    bed.ask(user)
+    assert bed.api.delete(f"users/{user}/server").status_code == 204
+    assert set(bed.session_processes()) == before
+    with bed.control_as(user) as control:
+        (lease,) = control.get("leases").json()["items"]
+    assert (lease["state"], lease["reason"]) == ("ended", "stopped")
+
+
+def test_stubborn_server_is_stopped_too(bed: Bed, user: str) -> None:
+    before = set(bed.session_processes())
+    assert bed.ask(user, profile="stubborn").status_code == 201
+    bed.api.delete(f"users/{user}/server")
+    bed.wait("the stubborn process to be gone", lambda: set(bed.session_processes()) == before)
+
+
+def test_third_server_is_refused_with_limit_use_and_what_to_do(bed: Bed, user: str) -> None:
+    assert bed.ask(user).status_code == 201
+    assert bed.ask(user, "second").status_code == 201
+    refused = bed.ask(user, "third")
+    assert refused.status_code == 403
+    assert refused.json()["message"] == (
+        "Limit two-sessions reached: 2 of 2 sessions used. Stop a running server, then start this one."
+    )
+    bed.api.delete(f"users/{user}/servers/second")
+    assert bed.ask(user, "third").status_code == 201
+
+
+def test_many_refusals_do_not_end_the_hub(bed: Bed, user: str) -> None:
+    # the bed's hub gives up after 3 failures in a row; a refusal is none
+    for _ in range(5):
+        assert bed.ask(user, profile="for-staff").status_code == 403
+    assert bed.hub_is_up()
+
+
+def test_profile_of_other_groups_is_refused_and_opens_with_membership(bed: Bed, user: str) -> None:
+    refused = bed.ask(user, profile="for-staff")
+    assert (refused.status_code, refused.json()["message"]) == (403, "Profile For staff is for staff only.")
+    bed.add_user(user, ("staff",))
+    assert bed.ask(user, profile="for-staff").status_code == 201
+
+
+@pytest.mark.parametrize(
+    ("options", "status", "words"),
+    [
+        ({"image": "evil"}, 400, "image"),
+        ({"profile": "no-such"}, 400, "There is no profile 'no-such'"),
+        ({"profile": ["small"]}, 400, "profile"),
+        ({"profile": "../small"}, 400, "profile"),
+        ({"datasets": "sky"}, 400, "datasets"),
+        ({"datasets": ["nothing"]}, 400, "There is no dataset 'nothing' that you may read."),
+        ({"datasets": ["sky"] * 101}, 400, "datasets"),
+        ({"site": "mars"}, 400, "There is no site 'mars'; choose from far, near."),
+        ({"cpu": 1e9}, 400, "cpu"),
+        ({"without_home": "perhaps"}, 400, "without_home"),
+    ],
+)
+def test_options_that_are_not_those_of_a_session_are_refused_by_name(
+    bed: Bed, user: str, options: dict, status: int, words: str
+) -> None:
+    refused = bed.ask(user, **options)
+    assert refused.status_code == status
+    assert words in refused.json()["message"]
+    assert "Traceback" not in refused.text
+    assert not bed.servers(user)
+
+
+def test_server_that_ends_at_once_is_tried_elsewhere_and_told_with_its_last_words(bed: Bed, user: str) -> None:
+    before = set(bed.session_processes())
+    failed = bed.ask(user, profile="exits")
+    assert failed.status_code == 503
+    message = failed.json()["message"]
+    assert message.startswith("No site could start your server. ")
+    assert "Near: the server ended while starting. It last said: no room at the inn" in message
+    assert "Far: the server ended while starting. It last said: no room at the inn" in message
+    assert set(bed.session_processes()) == before
+    bed.wait("no open lease is left behind", bed.settled)
+    # one good start, so that the sites are not taken out for the tests that follow
+    assert bed.ask(user, site="near").status_code == 201
+    assert bed.ask(user, "two", site="far").status_code == 201
+
+
+def test_whatever_else_answers_at_the_address_is_no_server(bed: Bed, user: str) -> None:
+    failed = bed.ask(user, profile="stranger", site="near")
+    if failed.status_code == 202:  # the hub answers after 10 s and goes on; the start fails in the end
+        bed.wait("the start to fail", lambda: not bed.servers(user))
+    else:
+        assert failed.status_code == 503
+        assert "did not answer within" in failed.json()["message"]
+    bed.wait("no open lease is left behind", bed.settled)
+    assert bed.ask(user, site="near").status_code == 201
+
+
+def test_home_is_the_same_on_a_site_that_mounts_it(bed: Bed, user: str) -> None:
+    assert bed.ask(user, site="far").status_code == 201
+    bed.api.delete(f"users/{user}/server")
+    before = set(bed.session_processes())
+    assert bed.ask(user, site="near").status_code == 201
+    (attempt,) = set(bed.session_processes()) - before
+    home = bed.session_processes()[attempt].environ()["HOME"]
+    assert home == str(bed.directory / "sites/far/homes" / user)
+
+
+def test_session_without_home_gets_scratch_that_goes_with_it(bed: Bed, user: str) -> None:
+    before = set(bed.session_processes())
+    assert bed.ask(user, without_home=True, site="near").status_code == 201
+    (attempt,) = set(bed.session_processes()) - before
+    scratch = bed.directory / "sites/near/scratch" / attempt
+    assert bed.session_processes()[attempt].environ()["HOME"] == str(scratch)
+    bed.api.delete(f"users/{user}/server")
+    assert not scratch.exists()
+
+
+def test_servers_token_reaches_control_and_nothing_of_the_hub(bed: Bed, user: str) -> None:
+    before = set(bed.session_processes())
+    bed.ask(user)
+    (attempt,) = set(bed.session_processes()) - before
+    token = bed.session_processes()[attempt].environ()["JUPYTERHUB_API_TOKEN"]
+    headers = {"Authorization": f"token {token}"}
+    with httpx.Client(base_url=bed.url, headers=headers) as client:
+        assert client.get("/services/perijove/api/v1/quotas").status_code == 200
+        assert client.get("/hub/api/users").status_code == 403
+        assert client.post(f"/hub/api/users/{user}/servers/more").status_code == 403
+        assert client.get("/services/perijove/api/v1/quotas?user=somebody").status_code == 403
+
+
+class Browser:
+    """A person at the hub's pages, without the pictures."""
+
+    def __init__(self, bed: Bed, user: str) -> None:
+        self.client = httpx.Client(base_url=bed.url, follow_redirects=True, timeout=60)
+        self.client.get("/hub/login")
+        self.client.post(
+            "/hub/login", data={"username": user, "password": "any", "_xsrf": self.xsrf}
+        ).raise_for_status()
+
+    @property
+    def xsrf(self) -> str:
+        return next(cookie.value for cookie in self.client.cookies.jar if cookie.name == "_xsrf" and cookie.value)
+
+
+def test_spawn_page_shows_profiles_datasets_and_the_automatic_place(bed: Bed, user: str) -> None:
+    page = Browser(bed, user).client.get("/hub/spawn").text
+    for words in ("Small", "For staff", "Not for you: for staff only", "A sky", "Automatic", "0 of 2 sessions in use"):
+        assert words in page
+
+
+def test_place_on_the_spawn_page_follows_the_choices(bed: Bed, user: str) -> None:
+    browser = Browser(bed, user)
+    browser.client.get("/hub/spawn")
+    xsrf = next(c.value for c in browser.client.cookies.jar if c.name == "_xsrf" and c.path == "/hub/")
+    said = browser.client.post(
+        "/hub/perijove/placement", json={"datasets": ["sky"]}, headers={"X-XSRFToken": xsrf}
+    ).json()
+    assert said["allowed"] is True
+    assert said["summary"] == "Near: it holds sky; the other site would move 1.1 GiB"
+    refused = browser.client.post("/hub/perijove/placement", json={"owner": "x"}, headers={"X-XSRFToken": xsrf})
+    assert refused.status_code == 400
+
+
+def test_placement_needs_login_and_xsrf_token(bed: Bed, user: str) -> None:
+    assert httpx.post(f"{bed.url}/hub/perijove/placement", json={}).status_code == 403
+    browser = Browser(bed, user)
+    browser.client.get("/hub/spawn")
+    assert browser.client.post("/hub/perijove/placement", json={}).status_code == 403
+
+
+def test_page_of_control_takes_the_hubs_login_and_shows_limits_and_sessions(bed: Bed, user: str) -> None:
+    bed.ask(user, datasets=["sky"])
+    page = Browser(bed, user).client.get("/services/perijove/")
+    assert page.status_code == 200
+    for words in ("1 of 2 sessions", "active", "Near: it holds sky", user):
+        assert words in page.text
+    assert "frame-ancestors 'none'" in page.headers["Content-Security-Policy"]
+
+
+def test_start_is_refused_in_one_sentence_when_control_is_down_and_works_when_it_is_back(bed: Bed, user: str) -> None:
+    bed.kill("control")
+    try:
+        refused = bed.ask(user)
+        if refused.status_code == 202:
+            bed.wait("the start to be refused", lambda: not bed.servers(user), 60)
+        else:
+            assert refused.status_code == 503
+            assert "cannot check your quota" in refused.json()["message"]
+    finally:
+        bed.launch("control")
+    bed.wait("a start to work again", lambda: bed.ask(user).status_code == 201)

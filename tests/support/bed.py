@@ -1,0 +1,260 @@
+"""A platform of real processes: proxy, hub, control, controller, with a gate between hub and control."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx
+import psutil
+
+from perijove_demo.build import find_proxy
+from perijove_demo.ports import free_ports
+from tests.support.gate import Gate
+
+ROOT = Path(__file__).resolve().parents[2]
+T = TypeVar("T")
+
+PLATFORM = """\
+admission: {offer_seconds: 6, inventory_seconds: 0.4, sweep_seconds: 0.3, clock_margin_seconds: 0.1}
+sites:
+  near:
+    kind: local
+    title: Near
+    region: here
+    capacity: {cpu: 40, memory_gib: 40}
+    mounts_homes_of: [far]
+    start_timeout_seconds: 4
+  far:
+    kind: local
+    title: Far
+    region: there
+    capacity: {cpu: 40, memory_gib: 40}
+    mounts_homes_of: [near]
+    start_timeout_seconds: 4
+profiles:
+  small: {title: Small, cpu: 1, memory_gib: 1}
+  exits: {title: Exits, cpu: 1, memory_gib: 1, env: {PJ_FAULT: exit}}
+  stranger: {title: Stranger, cpu: 1, memory_gib: 1, env: {PJ_FAULT: stranger}}
+  stubborn: {title: Stubborn, cpu: 1, memory_gib: 1, env: {PJ_FAULT: stubborn}}
+  for-staff: {title: For staff, cpu: 1, memory_gib: 1, groups: [staff]}
+placement: {retries: 1}
+quotas:
+  - {name: two-sessions, resource: sessions, limit: 2}
+datasets:
+  sky:
+    title: A sky
+    licence: CC0
+    size_bytes: 1181116006
+    replicas: [{site: near, url: "s3://sky/", endpoint: "http://127.0.0.1:9", credentials: {kind: anonymous}}]
+"""
+
+
+class Bed:
+    """Start it, drive it by the hub's API, kill its parts, and compare leases with processes."""
+
+    def __init__(self, directory: Path, platform: str = PLATFORM) -> None:
+        self.directory = directory
+        self._ports = dict(zip(("public", "hub", "control", "proxy_api", "gate"), free_ports(5), strict=True))
+        self.url = f"http://127.0.0.1:{self._ports['public']}"
+        self._token = secrets.token_hex(16)
+        self._control_token = secrets.token_hex(16)
+        self._proxy_token = secrets.token_hex(16)
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        (directory / "secrets").mkdir()
+        self._write("secrets/hub-to-control", secrets.token_hex(16))
+        self._write("perijove.yaml", platform)
+        self._write("bed.json", json.dumps(self._told()))
+        self.gate = Gate(f"http://127.0.0.1:{self._ports['control']}", self._ports["gate"])
+        self.api = httpx.Client(
+            base_url=f"{self.url}/hub/api/", headers={"Authorization": f"token {self._token}"}, timeout=60
+        )
+
+    # --- processes ------------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        for name in ("proxy", "control", "controller"):
+            self.launch(name)
+        self.wait("control", lambda: self._answers(f"http://127.0.0.1:{self._ports['control']}", "control"))
+        self.launch("hub")
+        self.wait("hub", self.hub_is_up)
+
+    def stop(self) -> None:
+        for name in list(self._processes):
+            self.kill(name, signal.SIGTERM if name != "hub" else signal.SIGKILL)
+        for process in self.session_processes().values():
+            process.kill()
+        self.gate.close()
+        self.api.close()
+
+    def launch(self, name: str) -> None:
+        with (self.directory / f"{name}.log").open("ab") as log:
+            self._processes[name] = subprocess.Popen(
+                self._command(name), cwd=ROOT, env=self._env(name), stdout=log, stderr=log, start_new_session=True
+            )
+
+    def kill(self, name: str, number: int = signal.SIGKILL) -> None:
+        process = self._processes[name]
+        process.send_signal(number)
+        process.wait(15)
+
+    def log(self, name: str) -> str:
+        return (self.directory / f"{name}.log").read_text(errors="replace")
+
+    # --- the hub's API --------------------------------------------------------------------------------------------
+
+    def hub_is_up(self) -> bool:
+        try:
+            # the route through the proxy, and the hub's own state: it lists its users
+            return self.api.get("users").status_code == 200
+        except httpx.TransportError:
+            return False
+
+    def add_user(self, name: str, groups: tuple[str, ...] = ()) -> None:
+        assert self.api.post(f"users/{name}").status_code in (201, 409)  # 409: there already
+        for group in groups:
+            self.api.post(f"groups/{group}")
+            self.api.post(f"groups/{group}/users", json={"users": [name]}).raise_for_status()
+
+    def ask(self, user: str, server: str = "", **options: Any) -> httpx.Response:
+        route = f"users/{user}/servers/{server}" if server else f"users/{user}/server"
+        return self.api.post(route, json={"user_options": options})
+
+    def servers(self, user: str) -> dict[str, Any]:
+        model: dict[str, Any] = self.api.get(f"users/{user}").raise_for_status().json()
+        return {name: server for name, server in model["servers"].items() if server["ready"] or server["pending"]}
+
+    def control_as(self, user: str) -> httpx.Client:
+        token = self.api.post(f"users/{user}/tokens", json={}).raise_for_status().json()["token"]
+        return httpx.Client(
+            base_url=f"{self.url}/services/perijove/api/v1/", headers={"Authorization": f"token {token}"}, timeout=20
+        )
+
+    # --- what is, and what is on record ---------------------------------------------------------------------------
+
+    def session_processes(self) -> dict[str, psutil.Process]:
+        """The servers that run, by attempt id, found by their environment and not by our own records."""
+        found = {}
+        for process in psutil.process_iter():
+            try:
+                env = process.environ()
+            except psutil.Error:
+                continue
+            attempt = env.get("PERIJOVE_ATTEMPT_ID")
+            ours = env.get("HOME", "").startswith(str(self.directory))
+            if attempt and ours and process.status() != psutil.STATUS_ZOMBIE:
+                found[attempt] = process
+        return found
+
+    def open_leases(self) -> dict[str, str]:
+        """The state of each open lease by attempt id, read from the database itself."""
+        with sqlite3.connect(self.directory / "control.sqlite") as db:
+            rows = db.execute("select attempt_id, state from leases where state in ('offered', 'starting', 'active')")
+            return dict(rows.fetchall())
+
+    def ready_servers(self) -> int:
+        users = self.api.get("users").raise_for_status().json()
+        return sum(server["ready"] for user in users for server in user["servers"].values())
+
+    def settled(self) -> bool:
+        """Open leases, live processes and the hub's ready servers are the same."""
+        leases, processes = self.open_leases(), self.session_processes()
+        return (
+            set(leases) == set(processes)
+            and all(state == "active" for state in leases.values())
+            and self.ready_servers() == len(processes)
+        )
+
+    def wait(self, what: str, check: Callable[[], T], seconds: float = 30) -> T:
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            if result := check():
+                return result
+            time.sleep(0.05)
+        logs = "\n".join(f"--- {name}\n{self.log(name)[-3000:]}" for name in self._processes)
+        raise AssertionError(
+            f"waited {seconds} s for: {what}\n{self.open_leases()}\n{self.session_processes()}\n{logs}"
+        )
+
+    # --- how it is put together -----------------------------------------------------------------------------------
+
+    def _answers(self, base: str, what: str) -> bool:
+        try:
+            return httpx.get(f"{base}/services/perijove/api/v1/health").status_code == 200
+        except httpx.TransportError:
+            return False
+
+    def _command(self, name: str) -> list[str]:
+        python = [sys.executable, "-m", "perijove_hub"]
+        ledger = ["--platform", str(self.directory / "perijove.yaml")]
+        ledger += ["--database", f"sqlite+aiosqlite:///{self.directory}/control.sqlite"]
+        port = {key: str(value) for key, value in self._ports.items()}
+        return {
+            "control": [
+                *python, "control", *ledger, "--port", port["control"],
+                "--secrets-dir", str(self.directory / "secrets"),
+            ],
+            "controller": [*python, "controller", *ledger],
+            "hub": [sys.executable, "-m", "jupyterhub", "--config", str(ROOT / "tests/support/bed_config.py")],
+            "proxy": [
+                *find_proxy(), "--ip", "127.0.0.1", "--port", port["public"],
+                "--api-ip", "127.0.0.1", "--api-port", port["proxy_api"],
+                "--default-target", f"http://127.0.0.1:{port['hub']}",
+            ],
+        }[name]  # fmt: skip
+
+    def _env(self, name: str) -> dict[str, str]:
+        return {
+            **os.environ,
+            "PJ_BED": str(self.directory / "bed.json"),
+            "CONFIGPROXY_AUTH_TOKEN": self._proxy_token,
+            "JUPYTERHUB_API_URL": f"http://127.0.0.1:{self._ports['hub']}/hub/api",
+            "JUPYTERHUB_API_TOKEN": self._control_token,
+            "JUPYTERHUB_CLIENT_ID": "service-perijove",
+            "JUPYTERHUB_SERVICE_PREFIX": "/services/perijove/",
+            "JUPYTERHUB_BASE_URL": "/",
+        }
+
+    def _told(self) -> dict[str, Any]:
+        return {
+            "paths": ["platform", "secrets_dir", "state_dir"],
+            "hub": {
+                "platform": str(self.directory / "perijove.yaml"),
+                "secrets_dir": str(self.directory / "secrets"),
+                "state_dir": str(self.directory / "sites"),
+                "control_url": f"http://127.0.0.1:{self._ports['gate']}",
+                "public_control_url": f"{self.url}/services/perijove",
+                "control_token": self._control_token,
+                "controller_token": secrets.token_hex(16),
+            },
+            "jupyterhub": {
+                "bind_url": self.url,
+                "hub_bind_url": f"http://127.0.0.1:{self._ports['hub']}",
+                "db_url": f"sqlite:///{self.directory}/hub.sqlite",
+                "cookie_secret_file": str(self.directory / "cookie-secret"),
+                "authenticator_class": "dummy",
+                "allow_named_servers": True,
+                "cleanup_servers": False,
+                "cleanup_proxy": False,
+                "concurrent_spawn_limit": 0,
+                "consecutive_failure_limit": 3,
+            },
+            "bed_token": self._token,
+            "proxy_api_url": f"http://127.0.0.1:{self._ports['proxy_api']}",
+            "proxy_token": self._proxy_token,
+            "command": [sys.executable, str(ROOT / "tests/support/singleuser.py")],
+        }
+
+    def _write(self, name: str, text: str) -> None:
+        path = self.directory / name
+        path.write_text(text)
+        path.chmod(0o600)

@@ -1,0 +1,32 @@
+"""The hub of the bed. ``PJ_BED`` names a JSON file."""
+
+import json
+import os
+from pathlib import Path
+
+import jupyterhub.utils
+
+from perijove_hub.hub import HubOptions, configure
+
+c = get_config()  # noqa: F821 - JupyterHub puts it there
+told = json.loads(Path(os.environ["PJ_BED"]).read_text())
+configure(c, HubOptions(**{key: Path(v) if key in told["paths"] else v for key, v in told["hub"].items()}))
+c.JupyterHub.services.append({"name": "bed", "api_token": told["bed_token"]})
+c.JupyterHub.load_roles.append(
+    {
+        "name": "bed",
+        "scopes": ["admin:users", "admin:servers", "tokens", "read:roles", "admin:groups", "access:services"],
+        "services": ["bed"],
+    }
+)
+for name, value in told["jupyterhub"].items():
+    setattr(c.JupyterHub, name, value)
+c.ConfigurableHTTPProxy.should_start = False
+c.ConfigurableHTTPProxy.api_url = told["proxy_api_url"]
+c.ConfigurableHTTPProxy.auth_token = told["proxy_token"]
+c.Spawner.cmd = told["command"]
+c.Spawner.poll_interval = 1
+c.PerijoveSpawner.ready_poll_seconds = 0.05
+c.Authenticator.allow_all = True
+# the stock back-off waits for seconds; the bed's servers are up in a tenth of one
+jupyterhub.utils.exponential_backoff.__defaults__ = (0.05, 1.5, 0.2, 10, 0.1)

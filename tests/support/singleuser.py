@@ -1,0 +1,46 @@
+"""A single-user server that starts in a tenth of a second: it answers everything and runs nothing.
+
+``PJ_FAULT`` in its environment breaks it: ``exit`` ends it at once with a last word, ``deaf`` never answers,
+``stranger`` answers without the header that makes a single-user server, ``stubborn`` ignores SIGTERM.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import urlsplit
+
+import jupyterhub
+
+FAULT = os.environ.get("PJ_FAULT", "")
+
+
+class Handler(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_response(200)
+        if FAULT != "stranger":
+            self.send_header("X-JupyterHub-Version", jupyterhub.__version__)
+        self.send_header("Content-Length", "2")
+        self.end_headers()
+        self.wfile.write(b"{}")
+
+    def log_message(self, *args: object) -> None:
+        pass
+
+
+def main() -> None:
+    if FAULT == "exit":
+        sys.exit("no room at the inn")
+    if FAULT == "stubborn":
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    if FAULT == "deaf":
+        time.sleep(3600)
+    port = urlsplit(os.environ["JUPYTERHUB_SERVICE_URL"]).port
+    ThreadingHTTPServer(("127.0.0.1", port or 0), Handler).serve_forever()
+
+
+if __name__ == "__main__":
+    main()
