@@ -35,11 +35,19 @@ c.JupyterHub.cleanup_servers = True
 # the supervisor runs the proxy: a hub that is killed takes nothing with it
 c.JupyterHub.cleanup_proxy = False
 c.ConfigurableHTTPProxy.should_start = False
+# a proxy that was started again knows no route: the hub looks this often, and puts them back
+c.JupyterHub.last_activity_interval = 5
 c.ConfigurableHTTPProxy.api_url = told["proxy_api_url"]
 c.ConfigurableHTTPProxy.auth_token = told["proxy_token"]
 
 c.Spawner.default_url = "/lab"
 c.Spawner.cmd = told["singleuser_command"]
+# a demo asks nobody outside for anything: no news, no updates, no catalogue of extensions
+c.Spawner.args = [
+    "--LabApp.news_url=None",
+    "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+    "--LabApp.extension_manager=readonly",
+]
 c.Spawner.poll_interval = 10
 # how soon a start is seen as done; the default's back-off waits for seconds
 c.PerijoveSpawner.ready_poll_seconds = 0.1

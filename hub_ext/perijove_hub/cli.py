@@ -128,10 +128,14 @@ def _add_ledger_options(parser: argparse.ArgumentParser) -> None:
 
 def _check(options: argparse.Namespace) -> int:
     platform = load_platform(options.file)
-    print(
-        f"{options.file}: good. {len(platform.sites)} sites, {len(platform.profiles)} profiles, "
-        f"{len(platform.quotas)} quotas, {len(platform.datasets)} datasets; version {platform.version}."
-    )
+    parts = {
+        "site": platform.sites,
+        "profile": platform.profiles,
+        "quota": platform.quotas,
+        "dataset": platform.datasets,
+    }
+    counted = ", ".join(f"{len(items)} {name}{'' if len(items) == 1 else 's'}" for name, items in parts.items())
+    print(f"{options.file}: good. {counted}; version {platform.version}.")
     return 0
 
 

@@ -24,6 +24,15 @@ from perijove_hub.web.spawn_form import options_from_form, render_spawn_form
 READY_HEADER = "X-JupyterHub-Version"
 
 
+class StartRefused(SpawnException):  # type: ignore[misc]  # jupyterhub has no types
+    """A start that the platform does not make. The sentence is for the user; pages show it as it is."""
+
+    def __init__(self, sentence: str, *, reason: str, status_code: int) -> None:
+        super().__init__(sentence, reason=reason, status_code=status_code)
+        # without it, the hub's pages would show the exception's name and status as well
+        self.jupyterhub_message = sentence
+
+
 class StartFailed(Exception):
     """One candidate did not start the session; the message says why, in plain words."""
 
@@ -112,7 +121,7 @@ class PerijoveSpawner(Spawner):  # type: ignore[misc]  # jupyterhub has no types
             self.starting.pop(self._attempt_id, None)
         self._stopping_reason = "; ".join(failures)
         await self._tell_last_failure()
-        raise SpawnException(
+        raise StartRefused(
             f"No site could start your server. {self._stopping_reason}", reason="no-site-started", status_code=503
         )
 
@@ -121,7 +130,7 @@ class PerijoveSpawner(Spawner):  # type: ignore[misc]  # jupyterhub has no types
             return SessionWish.model_validate(self.user_options or {})
         except ValidationError as error:
             faults = "; ".join(f"{'.'.join(map(str, f['loc']))}: {f['msg']}" for f in error.errors()[:5])
-            raise SpawnException(f"The options are wrong: {faults}", reason="bad-options", status_code=400) from error
+            raise StartRefused(f"The options are wrong: {faults}", reason="bad-options", status_code=400) from error
 
     async def _ask(self, wish: SessionWish) -> LeaseOffer:
         request = LeaseRequest(
@@ -136,9 +145,9 @@ class PerijoveSpawner(Spawner):  # type: ignore[misc]  # jupyterhub has no types
             return await self.control.ask(request)
         except ControlRefused as error:
             status = 400 if error.problem.status == 422 else 403
-            raise SpawnException(error.problem.detail, reason="refused", status_code=status) from error
+            raise StartRefused(error.problem.detail, reason="refused", status_code=status) from error
         except ControlUnreachable as error:
-            raise SpawnException(
+            raise StartRefused(
                 "The platform cannot check your quota now, so nothing was started. Try again in a minute.",
                 reason="control-unreachable",
                 status_code=503,

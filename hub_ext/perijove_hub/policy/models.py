@@ -11,7 +11,15 @@ from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    field_validator,
+    model_validator,
+)
 
 from perijove.models import HubName, Price, Provider, Resources, Slug
 
@@ -134,13 +142,23 @@ class Quota(PlatformModel):
     )
 
 
+def _check_address(address: str) -> str:
+    parts = urlsplit(address)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query:
+        raise ValueError("expected an http(s) address without user or query, such as https://s3.example")
+    return address
+
+
+HttpAddress = Annotated[str, StringConstraints(pattern=r"^[!-~]+$"), AfterValidator(_check_address)]
+
+
 class StsCredentials(PlatformModel):
     """Short-lived keys from the store's own token service, asked with a long-lived key that control holds."""
 
     kind: Literal["sts"]
     secret: Slug = Field(description="names a JSON file {access_key_id, secret_access_key} in the secrets directory")
     role: str | None = Field(default=None, description="the role to assume; absent where the store needs none")
-    sts_endpoint: str | None = Field(default=None, description="absent: the replica's endpoint")
+    sts_endpoint: HttpAddress | None = Field(default=None, description="absent: the replica's endpoint")
 
 
 class AnonymousCredentials(PlatformModel):
@@ -157,17 +175,10 @@ class ReplicaSpec(PlatformModel):
     url: str = Field(
         pattern=r"^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/([^/?#*$\s]+/)*)?$", description="s3://bucket/prefix/"
     )
-    endpoint: str | None = Field(default=None, description="http(s) address of the store; absent: the cloud's own")
+    endpoint: HttpAddress | None = Field(
+        default=None, description="http(s) address of the store; absent: the cloud's own"
+    )
     credentials: StsCredentials | AnonymousCredentials = Field(discriminator="kind")
-
-    @field_validator("endpoint")
-    @classmethod
-    def _is_http(cls, endpoint: str | None) -> str | None:
-        if endpoint is not None:
-            parts = urlsplit(endpoint)
-            if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query:
-                raise ValueError("expected an http(s) address without user or query, such as https://s3.example")
-        return endpoint
 
     @model_validator(mode="after")
     def _is_somewhere(self) -> Self:

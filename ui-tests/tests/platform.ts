@@ -1,0 +1,74 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+import type { Page } from '@playwright/test';
+
+/** An account of the demo, as its `demo.json` says. */
+interface IAccount {
+  name: string;
+  password: string;
+  token: string;
+}
+
+interface IDemo {
+  url: string;
+  accounts: IAccount[];
+}
+
+/** The running demo: `PERIJOVE_DEMO_JSON` names the file that it has written. */
+export class Demo {
+  constructor() {
+    const path = process.env.PERIJOVE_DEMO_JSON;
+    if (!path) {
+      throw new Error('PERIJOVE_DEMO_JSON names no file: run ui-tests/run.py, which starts a demo');
+    }
+    this._demo = JSON.parse(readFileSync(path, 'utf8')) as IDemo;
+  }
+
+  get url(): string {
+    return this._demo.url;
+  }
+
+  account(name: string): IAccount {
+    const found = this._demo.accounts.find(account => account.name === name);
+    if (!found) {
+      throw new Error(`the demo has no account ${name}`);
+    }
+    return found;
+  }
+
+  /** Asks the hub or a user's server as this user. */
+  async fetch(user: string, method: string, route: string, body?: unknown): Promise<Response> {
+    return fetch(`${this.url}${route}`, {
+      method,
+      headers: { Authorization: `token ${this.account(user).token}`, 'Content-Type': 'application/json' },
+      body: body === undefined ? undefined : JSON.stringify(body)
+    });
+  }
+
+  /** Stops every server of this user and waits until they are gone; the next test begins where a newcomer does. */
+  async stopServers(user: string): Promise<void> {
+    for (;;) {
+      const model = (await (await this.fetch(user, 'GET', `/hub/api/users/${user}`)).json()) as {
+        servers: Record<string, { ready: boolean; pending: string | null }>;
+      };
+      const names = Object.keys(model.servers);
+      if (names.length === 0) {
+        return;
+      }
+      for (const name of names) {
+        const route = name ? `servers/${name}` : 'server';
+        await this.fetch(user, 'DELETE', `/hub/api/users/${user}/${route}`, { remove: Boolean(name) });
+      }
+      await new Promise(resolve => setTimeout(resolve, 200));
+    }
+  }
+
+  private _demo: IDemo;
+}
+
+/** Keeps a picture: in docs/images when PERIJOVE_SCREENSHOTS names a folder, else with the results of the test. */
+export async function picture(page: Page, name: string): Promise<void> {
+  const folder = process.env.PERIJOVE_SCREENSHOTS ?? join('test-results', 'pictures');
+  await page.screenshot({ path: join(folder, `${name}.png`), animations: 'disabled' });
+}
