@@ -8,7 +8,7 @@ from perijove_demo.authenticator import DemoAuthenticator
 from perijove_hub.hub import HubOptions, configure
 from perijove_hub.web.auth import ADMIN_SCOPE
 
-c = get_config()  # noqa: F821 - JupyterHub puts it there
+c = get_config()  # type: ignore[name-defined]  # noqa: F821 - JupyterHub puts it there
 told = json.loads(Path(os.environ["PERIJOVE_DEMO_HUB"]).read_text())
 
 configure(

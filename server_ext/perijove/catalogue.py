@@ -1,0 +1,127 @@
+"""What ``import perijove`` offers at a glance: datasets as a list that shows itself, and single files."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+from typing import IO, Any, overload
+
+from .client import ControlClient, credentials_call, dataset_call
+from .models import Dataset
+
+
+class DatasetList(Sequence[Dataset]):
+    """Datasets in the order of the catalogue; shows itself as a table in notebooks and as lines elsewhere."""
+
+    def __init__(self, items: Sequence[Dataset]) -> None:
+        self._items = tuple(items)
+
+    @overload
+    def __getitem__(self, index: int) -> Dataset: ...
+    @overload
+    def __getitem__(self, index: slice) -> DatasetList: ...
+    def __getitem__(self, index: int | slice) -> Dataset | DatasetList:
+        """The dataset at ``index``, or a shorter list for a slice."""
+        return DatasetList(self._items[index]) if isinstance(index, slice) else self._items[index]
+
+    def __len__(self) -> int:
+        """How many there are."""
+        return len(self._items)
+
+    def __repr__(self) -> str:
+        """One line for each dataset: id, size, title."""
+        if not self._items:
+            return "no datasets"
+        width = max(len(item.id) for item in self._items)
+        return "\n".join(f"{item.id:<{width}}  {size_text(item.size_bytes):>9}  {item.title}" for item in self._items)
+
+    def _repr_html_(self) -> str:
+        """A table; everything that comes from the catalogue is text and escaped."""
+        rows = "".join(
+            f"<tr><td><code>{_escaped(item.id)}</code></td><td>{_escaped(item.title)}</td>"
+            f"<td>{size_text(item.size_bytes)}</td><td>{_escaped(', '.join(item.formats))}</td>"
+            f"<td>{_escaped(item.licence)}</td></tr>"
+            for item in self._items
+        )
+        head = "".join(f"<th>{name}</th>" for name in ("id", "title", "size", "formats", "licence"))
+        return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+
+
+def datasets(q: str | None = None) -> DatasetList:
+    """The datasets that you may read; ``q`` searches in titles, descriptions and keywords.
+
+    Raises:
+        PerijoveError: not in a session of the platform, or control is away.
+    """
+    with ControlClient() as client:
+        return DatasetList(client.all_datasets(q))
+
+
+def dataset(dataset_id: str) -> Dataset:
+    """One dataset by its id.
+
+    Raises:
+        NotFound: there is none of this name that you may read.
+        PerijoveError: see :func:`datasets`.
+    """
+    with ControlClient() as client:
+        return client.send(dataset_call(dataset_id))
+
+
+def open_file(path: str, mode: str = "rb", **kwargs: Any) -> IO[Any]:
+    """Open one file of a dataset, for example ``perijove.open("euclid-demo/mosaic.fits")``.
+
+    The file is seekable and reads only the ranges that are asked for, in blocks of 1 MiB (``block_size``). Mode
+    ``"r"`` gives text; all else of :func:`fsspec.open` may be given too. Use it in a ``with`` statement.
+
+    Raises:
+        PerijoveError: bad path, no such file, refused, or no replica answers.
+    """
+    from .filesystem import PerijoveFileSystem  # brings in obstore, which lists of datasets do without
+
+    file: IO[Any] = PerijoveFileSystem().open(path, mode, **kwargs)
+    return file
+
+
+def storage_options(dataset_id: str, replica: str | None = None) -> dict[str, Any]:
+    """What s3fs needs to read a ``direct`` dataset by itself: ``s3fs.S3FileSystem(**storage_options("…"))``.
+
+    The keys live for an hour at most and are not renewed: ``perijove://`` URLs renew theirs.
+
+    Raises:
+        Refused: the dataset is ``proxied``, or you may not read it.
+        PerijoveError: see :func:`datasets`.
+    """
+    with ControlClient() as client:
+        credentials = client.send(credentials_call(dataset_id, replica))
+    options: dict[str, Any] = {
+        "client_kwargs": {"region_name": credentials.region},
+        "config_kwargs": {"s3": {"addressing_style": "path"}},
+        "default_block_size": 1 << 20,
+        "default_cache_type": "blockcache",
+    }
+    if credentials.endpoint:
+        options["endpoint_url"] = credentials.endpoint
+    if credentials.kind == "anonymous":
+        return options | {"anon": True}
+    return options | {
+        "key": credentials.access_key_id,
+        "secret": credentials.secret_access_key,
+        "token": credentials.session_token,
+    }
+
+
+def size_text(size_bytes: int | None) -> str:
+    """A size for people: ``1.1 GiB``; empty when unknown."""
+    if size_bytes is None:
+        return ""
+    size = float(size_bytes)
+    for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
+        if size < 1024:
+            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+        size /= 1024
+    return f"{size:.1f} PiB"
+
+
+def _escaped(text: str) -> str:
+    return html.escape(text, quote=True)

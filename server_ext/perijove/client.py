@@ -1,0 +1,279 @@
+"""The client of Perijove's control service, blocking and asynchronous, with one policy for both.
+
+What to ask is a :class:`Call`; :func:`_exchange` holds the whole HTTP policy (which failures are tried again, how long
+to wait, how answers become errors) as a generator that yields what to send and how long to pause. The two clients
+only carry out what it yields.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import time
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Generic, Self, TypeVar
+from urllib.parse import parse_qs, urlsplit
+
+import httpx
+from pydantic import TypeAdapter, ValidationError
+
+from .errors import BadRequest, ControlUnavailable, NotConfigured, NotFound, PerijoveError, Refused
+from .models import Credentials, Dataset, Lease, Page, Presigned, QuotaView
+from .paths import check_dataset_id
+
+Answer = TypeVar("Answer")
+
+#: Seconds to reach control, and to wait for each part of its answer.
+TIMEOUT = httpx.Timeout(20.0, connect=3.0)
+#: How often one call is tried in all.
+TRIES = 4
+#: The first pause between tries, in seconds; it doubles, with jitter, up to the longest.
+FIRST_PAUSE_SECONDS = 0.2
+LONGEST_PAUSE_SECONDS = 2.0
+#: More items than this are not collected from pages: nobody reads them.
+ITEMS_MAX = 10_000
+
+_PASSING_STATUSES = frozenset({502, 503, 504})
+
+
+@dataclass(frozen=True)
+class Call(Generic[Answer]):
+    """One request to control: what to send and what its answer must look like. All calls may safely be repeated."""
+
+    method: str
+    path: str
+    answer: TypeAdapter[Answer]
+    params: dict[str, str] = field(default_factory=dict)
+    body: dict[str, Any] | None = None
+
+
+def datasets_call(q: str | None = None, cursor: str | None = None) -> Call[Page[Dataset]]:
+    """One page of the datasets that this user may read; ``q`` searches in titles, descriptions and keywords."""
+    params = {key: value for key, value in (("q", q), ("cursor", cursor)) if value}
+    return Call("GET", "datasets", TypeAdapter(Page[Dataset]), params)
+
+
+def dataset_call(dataset_id: str) -> Call[Dataset]:
+    """One dataset, its replicas ranked for this user's site."""
+    return Call("GET", f"datasets/{check_dataset_id(dataset_id)}", TypeAdapter(Dataset))
+
+
+def credentials_call(dataset_id: str, replica: str | None = None) -> Call[Credentials]:
+    """Short-lived read-only credentials for one replica; without ``replica``, the nearest."""
+    body = {"replica": replica} if replica else {}
+    return Call("POST", f"datasets/{check_dataset_id(dataset_id)}/credentials", TypeAdapter(Credentials), body=body)
+
+
+def presign_call(dataset_id: str, paths: list[str], replica: str | None = None) -> Call[Presigned]:
+    """URLs that read single objects for at most 15 minutes."""
+    body: dict[str, Any] = {"paths": paths} | ({"replica": replica} if replica else {})
+    return Call("POST", f"datasets/{check_dataset_id(dataset_id)}/presign", TypeAdapter(Presigned), body=body)
+
+
+def quotas_call() -> Call[Page[QuotaView]]:
+    """This user's limits and what is used of them."""
+    return Call("GET", "quotas", TypeAdapter(Page[QuotaView]))
+
+
+def lease_call(lease_id: str) -> Call[Lease]:
+    """One lease of this user.
+
+    Raises:
+        BadRequest: the id cannot be one; it comes from the environment and goes into a URL.
+    """
+    if not lease_id.replace("-", "").replace("_", "").isalnum() or not lease_id.isascii():
+        raise BadRequest("The lease id of this session is malformed: expected letters, digits, dashes.")
+    return Call("GET", f"leases/{lease_id}", TypeAdapter(Lease))
+
+
+class ControlClient:
+    """Blocking client, for kernels. Addresses and token come from the environment unless given."""
+
+    def __init__(self, url: str | None = None, token: str | None = None) -> None:
+        self.url, headers = _settings(url, token)
+        self._http = httpx.Client(headers=headers, timeout=TIMEOUT)
+
+    def send(self, call: Call[Answer]) -> Answer:
+        """Carry out ``call``.
+
+        Raises:
+            PerijoveError: the subclass that fits control's answer, or ``ControlUnavailable``.
+        """
+        steps = _exchange(self.url, call, self._http.build_request)
+        step = next(steps)
+        try:
+            while True:
+                if isinstance(step, float):
+                    time.sleep(step)
+                    step = steps.send(None)
+                else:
+                    step = steps.send(self._attempt(step))
+        except StopIteration as done:
+            return _parse(self.url, call, done.value)
+
+    def all_datasets(self, q: str | None = None) -> list[Dataset]:
+        """Every dataset that this user may read and that matches ``q``, all pages of it."""
+        items: list[Dataset] = []
+        cursor: str | None = None
+        while len(items) < ITEMS_MAX:
+            page = self.send(datasets_call(q, cursor))
+            items += page.items
+            cursor = next_cursor(page.next)
+            if cursor is None:
+                break
+        return items
+
+    def __enter__(self) -> Self:
+        """For ``with``: the connections are closed at its end."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    def _attempt(self, request: httpx.Request) -> httpx.Response | httpx.TransportError:
+        try:
+            return self._http.send(request)
+        except httpx.TransportError as exc:
+            return exc
+
+
+class AsyncControlClient:
+    """Asynchronous client, for the server extension and the filesystem. Use it in one event loop only."""
+
+    def __init__(self, url: str | None = None, token: str | None = None) -> None:
+        self.url, headers = _settings(url, token)
+        self._http = httpx.AsyncClient(headers=headers, timeout=TIMEOUT)
+
+    async def send(self, call: Call[Answer]) -> Answer:
+        """Carry out ``call``.
+
+        Raises:
+            PerijoveError: the subclass that fits control's answer, or ``ControlUnavailable``.
+        """
+        steps = _exchange(self.url, call, self._http.build_request)
+        step = next(steps)
+        try:
+            while True:
+                if isinstance(step, float):
+                    await asyncio.sleep(step)
+                    step = steps.send(None)
+                else:
+                    step = steps.send(await self._attempt(step))
+        except StopIteration as done:
+            return _parse(self.url, call, done.value)
+
+    async def all_datasets(self, q: str | None = None) -> list[Dataset]:
+        """Every dataset that this user may read and that matches ``q``, all pages of it."""
+        items: list[Dataset] = []
+        cursor: str | None = None
+        while len(items) < ITEMS_MAX:
+            page = await self.send(datasets_call(q, cursor))
+            items += page.items
+            cursor = next_cursor(page.next)
+            if cursor is None:
+                break
+        return items
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._http.aclose()
+
+    async def _attempt(self, request: httpx.Request) -> httpx.Response | httpx.TransportError:
+        try:
+            return await self._http.send(request)
+        except httpx.TransportError as exc:
+            return exc
+
+
+def next_cursor(url: str | None) -> str | None:
+    """The cursor in a page's ``next``. Only the cursor is taken, so that no answer can send our token elsewhere."""
+    values = parse_qs(urlsplit(url).query).get("cursor") if url else None
+    return values[0] if values else None
+
+
+def _settings(url: str | None, token: str | None) -> tuple[str, dict[str, str]]:
+    url = url or os.environ.get("PERIJOVE_CONTROL_URL", "")
+    token = token or os.environ.get("JUPYTERHUB_API_TOKEN", "")
+    if not url:
+        raise NotConfigured(
+            "Perijove is not set up here: PERIJOVE_CONTROL_URL is not set, as it is in a session of the platform."
+        )
+    if urlsplit(url).scheme not in {"http", "https"}:
+        raise NotConfigured("PERIJOVE_CONTROL_URL must be the http or https address of the control service.")
+    return url.rstrip("/"), {"Authorization": f"token {token}", "Accept": "application/json"} if token else {}
+
+
+Step = httpx.Request | float
+Outcome = httpx.Response | httpx.TransportError | None
+
+
+def _exchange(
+    url: str, call: Call[Answer], build: Callable[..., httpx.Request]
+) -> Generator[Step, Outcome, httpx.Response]:
+    """Yield requests to send and seconds to pause; return the answer that counts.
+
+    Connection failures and 502, 503 and 504 are tried again with doubling pauses and jitter, or after control's own
+    ``Retry-After``.
+    """
+    pause_seconds = FIRST_PAUSE_SECONDS
+    for attempt in range(1, TRIES + 1):
+        outcome = yield build(call.method, f"{url}/api/v1/{call.path}", params=call.params, json=call.body)
+        if isinstance(outcome, httpx.Response) and outcome.status_code not in _PASSING_STATUSES:
+            return outcome
+        if attempt == TRIES:
+            break
+        yield _retry_after_seconds(outcome) or pause_seconds * random.uniform(0.5, 1.0)  # noqa: S311 (jitter)
+        pause_seconds = min(pause_seconds * 2, LONGEST_PAUSE_SECONDS)
+    if isinstance(outcome, httpx.Response):
+        return outcome
+    kind = "in time" if isinstance(outcome, httpx.TimeoutException) else "at all"
+    raise ControlUnavailable(
+        f"The control service at {url} did not answer {kind} (tried {TRIES} times): try again in a minute."
+    )
+
+
+def _retry_after_seconds(outcome: Outcome) -> float | None:
+    asked = outcome.headers.get("Retry-After", "") if isinstance(outcome, httpx.Response) else ""
+    return float(min(int(asked), LONGEST_PAUSE_SECONDS)) if asked.isdecimal() else None
+
+
+def _parse(url: str, call: Call[Answer], response: httpx.Response) -> Answer:
+    """The answer as its model, or the error that it stands for."""
+    if response.status_code >= 300:
+        raise _error(url, response)
+    try:
+        return call.answer.validate_json(response.content)
+    except ValidationError:
+        raise ControlUnavailable(
+            f"The control service at {url} answered {call.method} {call.path} with something that is not understood: "
+            "it may be newer or older than this image."
+        ) from None
+
+
+def _error(url: str, response: httpx.Response) -> PerijoveError:
+    status = response.status_code
+    detail = _detail(response) or f"The control service at {url} answered {status} without an explanation."
+    if status in {401, 403}:
+        return Refused(detail)
+    if status == 404:
+        return NotFound(detail)
+    if 400 <= status < 500:
+        return BadRequest(detail)
+    return ControlUnavailable(detail)
+
+
+def _detail(response: httpx.Response) -> str | None:
+    """The sentence of a problem+json answer, if it is one."""
+    if "json" not in response.headers.get("Content-Type", ""):
+        return None
+    try:
+        detail = response.json().get("detail")
+    except (ValueError, AttributeError):
+        return None
+    return detail[:2000] if isinstance(detail, str) and detail else None

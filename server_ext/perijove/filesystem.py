@@ -1,0 +1,275 @@
+"""The fsspec filesystem ``perijove://dataset/path``, read-only.
+
+pandas, h5py, xarray, zarr and astropy take its URLs or the file objects that :meth:`PerijoveFileSystem.open` gives.
+The root lists the datasets.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from typing import Any
+
+from fsspec.asyn import AsyncFileSystem, get_loop, sync
+from fsspec.spec import AbstractBufferedFile
+
+from .client import AsyncControlClient
+from .errors import NotFound, NotSupported, PerijoveError, ReadOnly
+from .models import TreeEntry
+from .paths import check_path, split_url
+from .replicas import ObjectInfo
+from .stores import DatasetReader, Readers, gather_or_cancel
+
+#: Scientific readers jump about in small steps: 1 MiB moves neither too much nor too often (fsspec's 50 MiB does).
+BLOCK_BYTES = 1 << 20
+#: A read of more than this passes by the block cache, straight into parallel ranges.
+BYPASS_BYTES = 4 * BLOCK_BYTES
+#: What control says about a dataset is believed for so long.
+DATASET_SECONDS = 60.0
+RANGES_IN_FLIGHT = 32
+
+
+class _Connection:
+    """The client of control and the readers with their credentials; belongs to one event loop."""
+
+    def __init__(self, control_url: str | None) -> None:
+        self.client = AsyncControlClient(control_url)
+        self.readers = Readers(self.client, DATASET_SECONDS)
+
+
+_connections: dict[tuple[int, str | None, str | None, str | None], _Connection] = {}
+_connections_lock = threading.Lock()
+
+
+def _shared_connection(control_url: str | None) -> _Connection:
+    """One connection for all threads: fsspec makes a filesystem per thread, which would each fetch credentials.
+
+    A forked child has connections of its own.
+    """
+    environment = [os.environ.get(name) for name in ("PERIJOVE_CONTROL_URL", "JUPYTERHUB_API_TOKEN")]
+    key = (os.getpid(), control_url, environment[0], environment[1])
+    with _connections_lock:
+        if key not in _connections:
+            _connections[key] = _Connection(control_url)
+        return _connections[key]
+
+
+def close_connections() -> None:
+    """Close what all filesystems of this process share; files that are open do not work any more."""
+    with _connections_lock:
+        connections = list(_connections.values())
+        _connections.clear()
+        PerijoveFileSystem.clear_instance_cache()
+    for connection in connections:
+        sync(get_loop(), connection.client.aclose)
+
+
+class PerijoveFileSystem(AsyncFileSystem):  # type: ignore[misc] # fsspec has no types
+    """The datasets of the platform as a read-only filesystem.
+
+    Args:
+        control_url: the control service; default: ``PERIJOVE_CONTROL_URL``.
+
+    The hub token always comes from ``JUPYTERHUB_API_TOKEN``: fsspec keeps arguments, prints them and sends them
+    to Dask workers.
+
+    All methods of fsspec that read work; those that write raise ``ReadOnly``. Errors are ``PerijoveError``s, which
+    are also ``FileNotFoundError``, ``PermissionError`` or ``OSError`` where libraries look for those.
+    """
+
+    protocol = "perijove"
+    async_impl = True
+    mirror_sync_methods = True
+
+    def __init__(self, control_url: str | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._connection = _Connection(control_url) if self.asynchronous else _shared_connection(control_url)
+        self._client = self._connection.client
+        self._readers = self._connection.readers
+
+    @classmethod
+    def _strip_protocol(cls, path: Any) -> Any:
+        if isinstance(path, list):
+            return [cls._strip_protocol(item) for item in path]
+        return str(path).removeprefix("perijove://").rstrip("/")
+
+    async def _object(self, path: str) -> tuple[DatasetReader, ObjectInfo]:
+        dataset_id, inner = split_url(self._strip_protocol(path))
+        reader = await self._readers.get(dataset_id)
+        return reader, await reader.head(inner)
+
+    async def _info(self, path: str, **kwargs: Any) -> dict[str, Any]:
+        path = self._strip_protocol(path)
+        if not path:
+            return _directory("")
+        dataset_id, inner = split_url(path)
+        reader = await self._readers.get(dataset_id)
+        if not inner:
+            return _directory(path)
+        check_path(inner)
+        try:
+            return _file(path, await reader.head(inner))
+        except NotFound:
+            if reader.dataset.delivery == "proxied" or not await reader.list_directory(inner):
+                raise
+        return _directory(path)
+
+    async def _ls(self, path: str, detail: bool = True, **kwargs: Any) -> list[Any]:
+        path = self._strip_protocol(path)
+        if not path:
+            rows = [_directory(dataset.id) for dataset in await self._client.all_datasets()]
+        else:
+            dataset_id, inner = split_url(path)
+            reader = await self._readers.get(dataset_id)
+            rows = [_row(dataset_id, entry) for entry in await reader.list_directory(inner)]
+            if not rows and inner:
+                rows = [await self._info(path)]  # a file lists itself; what is neither raises
+        return rows if detail else [row["name"] for row in rows]
+
+    async def _find(
+        self, path: str, maxdepth: int | None = None, withdirs: bool = False, detail: bool = False, **kwargs: Any
+    ) -> Any:
+        path = self._strip_protocol(path)
+        if not path or maxdepth is not None or withdirs:
+            return await super()._find(path, maxdepth=maxdepth, withdirs=withdirs, detail=detail, **kwargs)
+        dataset_id, inner = split_url(path)
+        reader = await self._readers.get(dataset_id)
+        rows = [_row(dataset_id, entry) for entry in await reader.list_below(inner)]
+        if not rows and inner:
+            rows = [row for row in [await self._info(path)] if row["type"] == "file"]
+        return {row["name"]: row for row in rows} if detail else [row["name"] for row in rows]
+
+    async def _cat_file(self, path: str, start: int | None = None, end: int | None = None, **kwargs: Any) -> bytes:
+        reader, info = await self._object(path)
+        first, last, _ = slice(start, end).indices(info.size_bytes)
+        return await reader.read(info, first, last)
+
+    async def _cat_ranges(
+        self,
+        paths: list[str],
+        starts: list[int | None] | int | None,
+        ends: list[int | None] | int | None,
+        max_gap: int | None = None,
+        batch_size: int | None = None,
+        on_error: str = "return",
+        **kwargs: Any,
+    ) -> list[Any]:
+        """Many ranges, each file opened once; ``max_gap`` is not used: each range is one request."""
+        firsts = starts if isinstance(starts, list) else [starts] * len(paths)
+        lasts = ends if isinstance(ends, list) else [ends] * len(paths)
+        gate = asyncio.Semaphore(batch_size or RANGES_IN_FLIGHT)
+        opened = {path: asyncio.ensure_future(self._object(path)) for path in dict.fromkeys(paths)}
+
+        async def one(path: str, start: int | None, end: int | None) -> Any:
+            try:
+                async with gate:
+                    reader, info = await opened[path]
+                    first, last, _ = slice(start, end).indices(info.size_bytes)
+                    return await reader.read(info, first, last)
+            except PerijoveError as exc:
+                if on_error == "return":
+                    return exc
+                raise
+
+        try:
+            return await gather_or_cancel([one(*asked) for asked in zip(paths, firsts, lasts, strict=True)])
+        finally:
+            for task in opened.values():
+                task.cancel()
+            await asyncio.gather(*opened.values(), return_exceptions=True)
+
+    def _open(
+        self,
+        path: str,
+        mode: str = "rb",
+        block_size: int | None = None,
+        autocommit: bool = True,
+        cache_options: dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> PerijoveFile:
+        if mode != "rb":
+            raise ReadOnly(f"{path} cannot be opened with mode {mode!r}: datasets are read-only, use 'rb' or 'r'.")
+        reader, info = sync(self.loop, self._object, path)
+        kwargs.setdefault("cache_type", "blockcache")
+        return PerijoveFile(self, path, reader, info, block_size or BLOCK_BYTES, cache_options, **kwargs)
+
+    def created(self, path: str) -> Any:
+        """Not known to object stores."""
+        raise NotSupported("Object stores do not remember when an object was created, only when it was modified.")
+
+    def modified(self, path: str) -> Any:
+        """When the object was last written, in UTC."""
+        return self.info(path).get("modified")
+
+    async def _pipe_file(self, path: str, value: bytes, mode: str = "overwrite", **kwargs: Any) -> None:
+        raise _read_only(path)
+
+    async def _put_file(self, lpath: str, rpath: str, mode: str = "overwrite", **kwargs: Any) -> None:
+        raise _read_only(rpath)
+
+    async def _cp_file(self, path1: str, path2: str, **kwargs: Any) -> None:
+        raise _read_only(path2)
+
+    async def _rm_file(self, path: str, **kwargs: Any) -> None:
+        raise _read_only(path)
+
+    async def _mkdir(self, path: str, create_parents: bool = True, **kwargs: Any) -> None:
+        raise _read_only(path)
+
+    async def _makedirs(self, path: str, exist_ok: bool = False) -> None:
+        raise _read_only(path)
+
+
+class PerijoveFile(AbstractBufferedFile):  # type: ignore[misc] # fsspec has no types
+    """One opened object, seekable. It stays the same bytes: if the object changes, reads raise ``ObjectChanged``."""
+
+    def __init__(
+        self,
+        fs: PerijoveFileSystem,
+        path: str,
+        reader: DatasetReader,
+        info: ObjectInfo,
+        block_size: int,
+        cache_options: dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        self._reader = reader
+        self._info = info
+        self.loc: int
+        super().__init__(
+            fs, path, "rb", block_size=block_size, cache_options=cache_options, size=info.size_bytes, **kwargs
+        )
+        self.details = _file(path, info)
+
+    def read(self, length: int = -1) -> bytes:
+        """Up to ``length`` bytes from here; -1: to the end."""
+        stop = self.size if length is None or length < 0 else min(self.loc + length, self.size)
+        if self.closed or stop - self.loc <= BYPASS_BYTES:
+            return bytes(super().read(length))
+        data = self._fetch_range(self.loc, stop)
+        self.loc = stop
+        return data
+
+    def _fetch_range(self, start: int, end: int) -> bytes:
+        data: bytes = sync(self.fs.loop, self._reader.read, self._info, start, end)
+        return data
+
+
+def _read_only(path: str) -> ReadOnly:
+    return ReadOnly(f"{path} cannot be changed: datasets are read-only.")
+
+
+def _directory(name: str) -> dict[str, Any]:
+    return {"name": name, "size": 0, "type": "directory"}
+
+
+def _file(name: str, info: ObjectInfo) -> dict[str, Any]:
+    return {"name": name, "size": info.size_bytes, "type": "file", "ETag": info.etag, "modified": info.modified}
+
+
+def _row(dataset_id: str, entry: TreeEntry) -> dict[str, Any]:
+    name = f"{dataset_id}/{entry.path}"
+    if entry.type == "directory":
+        return _directory(name)
+    return {"name": name, "size": entry.size_bytes, "type": "file", "modified": entry.modified}

@@ -1,0 +1,240 @@
+"""Reading single objects from one replica: with credentials (``direct``) or by presigned URLs (``proxied``).
+
+Both ways end in obstore, a binding to the Rust object_store crate: it pools connections, retries dropped connections
+and 5xx answers with back-off, and checks that a range answer is the range asked for. What it raises is turned into
+one sentence each here. Its own texts hold addresses, which for presigned URLs are secrets, and are never passed on.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+import obstore
+from obstore.exceptions import BaseError, PermissionDeniedError, PreconditionError, UnauthenticatedError
+from obstore.store import HTTPStore, S3Store
+
+from .client import AsyncControlClient, credentials_call, presign_call
+from .credentials import CredentialSource
+from .errors import InvalidPath, NotFound, ObjectChanged, PerijoveError, Refused, StoreUnavailable
+from .inflight import in_flight
+from .models import Dataset, Replica
+
+if TYPE_CHECKING:
+    from obstore import GetOptions, GetResult
+    from obstore.store import ClientConfig, RetryConfig, S3Credential
+
+Result = TypeVar("Result")
+
+#: One request moves at most 8 MiB, so a minute means that the store is as good as dead.
+REQUEST_TIMEOUT = timedelta(seconds=60)
+CONNECT_TIMEOUT = timedelta(seconds=3)
+RETRIES: RetryConfig = {
+    "max_retries": 3,
+    "retry_timeout": timedelta(seconds=20),
+    "backoff": {"init_backoff": timedelta(milliseconds=100), "max_backoff": timedelta(seconds=2), "base": 2},
+}
+
+#: obstore asks a credential provider again once less than this is left of what it gave.
+OBSTORE_RENEWS_BEFORE = timedelta(seconds=300)
+
+#: How many presigned URLs are kept, and how long before their end they are replaced.
+URLS_KEPT = 512
+URL_RENEW_BEFORE = timedelta(minutes=2)
+
+#: What obstore raises: its own errors, and built-in ones for "not found", time-outs and bad paths.
+STORE_FAULTS = (BaseError, OSError, ValueError)
+
+_STATUS = re.compile(r"status code: (\d{3})")
+
+
+@dataclass(frozen=True)
+class ObjectInfo:
+    """One object of one replica as it was when it was opened. ``etag`` guards all further reads of it."""
+
+    path: str
+    size_bytes: int
+    etag: str | None
+    modified: datetime | None
+    replica: str
+
+
+class ReplicaReader(Protocol):
+    """Reads the objects of one replica. Raises only ``PerijoveError``s."""
+
+    async def head(self, path: str) -> ObjectInfo:
+        """Size and ETag of one object."""
+
+    async def get(self, info: ObjectInfo, start: int, stop: int) -> bytes:
+        """The bytes from ``start`` up to, not including, ``stop``, of exactly the object that ``info`` tells of."""
+
+
+class DirectReader:
+    """Reads straight from the store, with credentials from control."""
+
+    def __init__(self, client: AsyncControlClient, dataset: Dataset, replica: Replica) -> None:
+        self._dataset = dataset
+        self._replica = replica
+        self.credentials = CredentialSource(lambda: client.send(credentials_call(dataset.id, replica.id)))
+        self._store: S3Store | None = None
+
+    async def store(self) -> S3Store:
+        """An obstore store whose root is the dataset's prefix and which renews its own credentials."""
+        # Fetched here and not only in the provider, so that control's refusals arrive as our own errors.
+        first = await self.credentials.get()
+        if self._store is None:
+            keys: dict[str, Any] = {"skip_signature": True}
+            if first.kind != "anonymous":
+                keys = {"credential_provider": self._provide}
+            if first.endpoint:
+                keys["endpoint"] = first.endpoint
+            self._store = S3Store(
+                first.bucket,
+                prefix=first.prefix.strip("/") or None,
+                region=first.region,
+                virtual_hosted_style_request=False,
+                client_options=_client_options(first.endpoint),
+                retry_config=RETRIES,
+                **keys,
+            )
+        return self._store
+
+    async def head(self, path: str) -> ObjectInfo:
+        """See :class:`ReplicaReader`."""
+        meta = await self._guarded(path, lambda store: obstore.head_async(store, path))
+        return ObjectInfo(path, meta["size"], meta["e_tag"], meta["last_modified"], self._replica.id)
+
+    async def get(self, info: ObjectInfo, start: int, stop: int) -> bytes:
+        """See :class:`ReplicaReader`."""
+        return await self._guarded(info.path, lambda store: _get(store, info.path, info, start, stop))
+
+    async def _guarded(self, path: str, action: Callable[[S3Store], Awaitable[Result]]) -> Result:
+        """Do ``action`` with the store; if it refuses our credentials, once more with new ones."""
+        used = await self.credentials.get()
+        try:
+            with in_flight():
+                return await action(await self.store())
+        except STORE_FAULTS as exc:
+            doubtful = used.kind != "anonymous" and store_status(exc) in {400, 401, 403}
+            if not (doubtful and self.credentials.forget(used)):
+                raise store_error(exc, self._dataset, self._replica, path) from None
+        self._store = None  # obstore keeps credentials of its own accord
+        try:
+            with in_flight():
+                return await action(await self.store())
+        except STORE_FAULTS as exc:
+            raise store_error(exc, self._dataset, self._replica, path) from None
+
+    async def _provide(self) -> S3Credential:
+        current = await self.credentials.get()
+        now = datetime.now(UTC)
+        renew_at = max(self.credentials.renew_at or now, now)  # when that has passed, it shall ask every time
+        return {
+            "access_key_id": current.access_key_id or "",
+            "secret_access_key": current.secret_access_key or "",
+            "token": current.session_token,
+            "expires_at": renew_at + OBSTORE_RENEWS_BEFORE,
+        }
+
+
+class PresignedReader:
+    """Reads by URLs that control signs for one object each, for datasets whose credentials stay with control."""
+
+    def __init__(self, client: AsyncControlClient, dataset: Dataset, replica: Replica) -> None:
+        self._client = client
+        self._dataset = dataset
+        self._replica = replica
+        self._stores: OrderedDict[str, tuple[HTTPStore, datetime]] = OrderedDict()
+
+    async def head(self, path: str) -> ObjectInfo:
+        """See :class:`ReplicaReader`. The URL is signed for GET, so the first byte is asked for instead of a HEAD."""
+        try:
+            with in_flight():
+                meta = (await self._first_answer(path)).meta
+        except STORE_FAULTS as exc:
+            raise store_error(exc, self._dataset, self._replica, path) from None
+        return ObjectInfo(path, meta["size"], meta["e_tag"], meta["last_modified"], self._replica.id)
+
+    async def get(self, info: ObjectInfo, start: int, stop: int) -> bytes:
+        """See :class:`ReplicaReader`."""
+        try:
+            with in_flight():
+                return await _get(await self._store(info.path), "", info, start, stop)
+        except STORE_FAULTS as exc:
+            self._stores.pop(info.path, None)  # the URL may be what is wrong
+            raise store_error(exc, self._dataset, self._replica, info.path) from None
+
+    async def _first_answer(self, path: str) -> GetResult:
+        store = await self._store(path)
+        try:
+            return await obstore.get_async(store, "", options={"range": (0, 1)})
+        except STORE_FAULTS as exc:
+            if store_status(exc) != 416:
+                raise
+        return await obstore.get_async(store, "")  # an empty object has no first byte
+
+    async def _store(self, path: str) -> HTTPStore:
+        kept = self._stores.get(path)
+        if kept is not None and datetime.now(UTC) < kept[1]:
+            self._stores.move_to_end(path)
+            return kept[0]
+        answer = await self._client.send(presign_call(self._dataset.id, [path], self._replica.id))
+        url = answer.items[0].url
+        # The whole address, query included, is the store's root: every read is of the empty path below it.
+        store = HTTPStore.from_url(url, client_options=_client_options(url), retry_config=RETRIES)
+        self._stores[path] = (store, answer.expires - URL_RENEW_BEFORE)
+        if len(self._stores) > URLS_KEPT:
+            self._stores.popitem(last=False)
+        return store
+
+
+async def _get(store: S3Store | HTTPStore, key: str, info: ObjectInfo, start: int, stop: int) -> bytes:
+    """One range of exactly the object that ``info`` tells of, complete, or an error."""
+    options: GetOptions = {"range": (start, stop)}
+    if info.etag is not None:
+        options["if_match"] = info.etag
+    answer = await obstore.get_async(store, key, options=options)
+    # Some stores ignore If-Match; what they say about the object tells all the same.
+    if answer.meta["e_tag"] != info.etag or answer.meta["size"] != info.size_bytes:
+        raise PreconditionError
+    data = bytes(await answer.bytes_async())
+    if len(data) != stop - start:
+        raise OSError
+    return data
+
+
+def store_status(exc: BaseException) -> int | None:
+    """The HTTP status behind an error of obstore, which tells it in its text only; None: no answer."""
+    found = _STATUS.search(str(exc))
+    return int(found[1]) if found else None
+
+
+def store_error(exc: BaseException, dataset: Dataset, replica: Replica, path: str) -> PerijoveError:
+    """One sentence of ours for what obstore raised; nothing of its text is taken over."""
+    if isinstance(exc, PerijoveError):
+        return exc
+    what = f"{dataset.id}/{path}"
+    where = f"store at {replica.endpoint or replica.region}"
+    status = store_status(exc)
+    if isinstance(exc, PreconditionError) or status in {412, 416}:
+        return ObjectChanged(f"{what} has changed in the {where} while it was being read: open it again.")
+    if isinstance(exc, FileNotFoundError) or status == 404:
+        return NotFound(f"There is no file {what} in the {where}.")
+    if isinstance(exc, PermissionDeniedError | UnauthenticatedError) or status in {401, 403}:
+        return Refused(f"The {where} refuses to let you read {what}.")
+    if isinstance(exc, ValueError):
+        return InvalidPath(f"{what} is not a name that can be read from an object store.")
+    if status is not None:
+        return StoreUnavailable(f"The {where} answered {status} to reads of {what}, and again when retried.")
+    return StoreUnavailable(f"The {where} did not give a whole answer when reading {what}, nor when retried.")
+
+
+def _client_options(address: str | None) -> ClientConfig:
+    options: ClientConfig = {"timeout": REQUEST_TIMEOUT, "connect_timeout": CONNECT_TIMEOUT}
+    if address is not None and address.startswith("http://"):
+        options["allow_http"] = True
+    return options

@@ -1,0 +1,163 @@
+"""The routes below ``perijove/``: datasets, trees, previews, snippets of code and usage. Files are in ``files``."""
+
+from __future__ import annotations
+
+import json
+
+from tornado import web
+
+from perijove.client import next_cursor
+from perijove.models import Page
+from perijove.paths import check_dataset_id, check_path
+
+from .base import PerijoveHandler, sentences
+from .files import FileHandler
+from .preview.pool import PreviewFailed
+from .preview.service import Wish
+from .snippets import snippet
+
+TREE_LIMIT_DEFAULT = 200
+TREE_LIMIT_MAX = 1000
+HDU_MAX = 10_000
+#: First the default: what shows the core and the arms of a galaxy at once. The child knows the same names.
+STRETCHES = ("asinh", "linear", "sqrt", "log")
+SCALES = ("percentile", "zscale", "minmax")
+COLORMAPS = ("gray", "viridis", "inferno")
+
+
+class DatasetsHandler(PerijoveHandler):
+    """``GET datasets?q=&cursor=``: what control lists for this user."""
+
+    @web.authenticated
+    @sentences
+    async def get(self) -> None:
+        """One page."""
+        q, cursor = self.text_argument("q"), self.text_argument("cursor")
+        page = await self.service.datasets(q, cursor)
+        following = next_cursor(page.next)
+        url = self.route_url("datasets", q=q, cursor=following) if following else None
+        self.write_model(page.model_copy(update={"next": url}))
+
+
+class DatasetHandler(PerijoveHandler):
+    """``GET datasets/{id}``: one dataset."""
+
+    @web.authenticated
+    @sentences
+    async def get(self, dataset_id: str) -> None:
+        """The dataset."""
+        self.write_model((await self.service.readers.get(check_dataset_id(dataset_id))).dataset)
+
+
+class TreeHandler(PerijoveHandler):
+    """``GET datasets/{id}/tree?path=&cursor=&limit=``: one page of one directory."""
+
+    @web.authenticated
+    @sentences
+    async def get(self, dataset_id: str) -> None:
+        """The page."""
+        path = check_path(self.text_argument("path"), directory=True)
+        cursor = self.text_argument("cursor") or None
+        limit = self.whole_argument("limit", TREE_LIMIT_DEFAULT, 1, TREE_LIMIT_MAX) or TREE_LIMIT_DEFAULT
+        reader = await self.service.readers.get(check_dataset_id(dataset_id))
+        self.service.previews.pool.warm()  # who looks at a tree will look at a file
+        page = await self.service.lister.page(reader, path, cursor, limit)
+        following = page.cursor and self.route_url(
+            "datasets", dataset_id, "tree", path=path, cursor=page.cursor, limit=str(limit)
+        )
+        self.write_model(Page(items=page.items, next=following))
+
+
+class _PreviewBase(PerijoveHandler):
+    def wish(self) -> Wish:
+        """What the query asks to see.
+
+        Raises:
+            BadRequest: an argument is none of its choices.
+        """
+        return Wish(
+            path=check_path(self.text_argument("path")),
+            hdu=self.whole_argument("hdu", None, 0, HDU_MAX),
+            stretch=self.choice_argument("stretch", STRETCHES),
+            scale=self.choice_argument("scale", SCALES),
+            colormap=self.choice_argument("colormap", COLORMAPS),
+        )
+
+
+class PreviewHandler(_PreviewBase):
+    """``GET datasets/{id}/preview?path=&hdu=&stretch=&scale=&colormap=``: a look, as JSON."""
+
+    @web.authenticated
+    @sentences
+    async def get(self, dataset_id: str) -> None:
+        """The preview; ``content.url`` of an image is relative to ``perijove/``."""
+        wish = self.wish()
+        reader = await self.service.readers.get(check_dataset_id(dataset_id))
+        self.write_model((await self.service.previews.look(reader, wish)).preview)
+
+
+class PictureHandler(_PreviewBase):
+    """``GET datasets/{id}/preview/image?…``: the picture of the same look."""
+
+    @web.authenticated
+    @sentences
+    async def get(self, dataset_id: str) -> None:
+        """The picture, as PNG."""
+        wish = self.wish()
+        reader = await self.service.readers.get(check_dataset_id(dataset_id))
+        shown = await self.service.previews.look(reader, wish)
+        if not shown.picture:
+            raise PreviewFailed("This preview has no picture: it is text.", 415)
+        self.set_header("Cache-Control", "private, no-cache")
+        self.finish(shown.picture, set_content_type="image/png")
+
+
+class SnippetHandler(PerijoveHandler):
+    """``GET datasets/{id}/snippet?path=&hdu=``: code that opens it, to be run as it stands."""
+
+    @web.authenticated
+    @sentences
+    async def get(self, dataset_id: str) -> None:
+        """The code."""
+        path = check_path(self.text_argument("path"), directory=True)
+        hdu = self.whole_argument("hdu", None, 0, HDU_MAX)
+        reader = await self.service.readers.get(check_dataset_id(dataset_id))
+        code = await snippet(self.service, reader, path, hdu)
+        self.finish(json.dumps({"language": "python", "code": code}))
+
+
+class UsageHandler(PerijoveHandler):
+    """``GET usage``: limits, what is used of them, and the lease of this session."""
+
+    #: The Lab asks once a minute; that must not keep an idle session alive.
+    _track_activity = False
+
+    @web.authenticated
+    @sentences
+    async def get(self) -> None:
+        """Quotas, lease and currency."""
+        self.finish(json.dumps(await self.service.usage()))
+
+
+class UnknownHandler(PerijoveHandler):
+    """Everything else below ``perijove/``."""
+
+    @web.authenticated
+    @sentences
+    async def get(self) -> None:
+        """Say so."""
+        self.write_problem(404, "Not found", "There is no such route of Perijove.")
+
+
+_DATASET = r"/perijove/datasets/([^/]+)"
+ROUTES = [
+    (r"/perijove/datasets", DatasetsHandler),
+    (_DATASET, DatasetHandler),
+    (_DATASET + "/tree", TreeHandler),
+    (_DATASET + "/file", FileHandler),
+    (_DATASET + "/preview", PreviewHandler),
+    (_DATASET + "/preview/image", PictureHandler),
+    (_DATASET + "/snippet", SnippetHandler),
+    (r"/perijove/usage", UsageHandler),
+    (r"/perijove(?:/.*)?", UnknownHandler),
+]

@@ -1,0 +1,193 @@
+"""The pixels of one plane of a FITS image, as few as the budget asks for."""
+
+from __future__ import annotations
+
+import io
+import math
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+from astropy.io import fits as astropy_fits
+from numpy.typing import NDArray
+
+from .fits import Hdu, number
+from .source import PreviewProblem, Source
+
+#: The longest side of a picture, in its own pixels.
+SIDE_MAX = 1024
+#: With fewer rows than this a picture would mislead.
+ROWS_MIN = 16
+#: More rows than this are as many requests, for little more to see.
+ROWS_MAX = 512
+#: An uncompressed plane of more pixels than this does not fit the child's memory.
+PIXELS_MAX = 48 << 20
+OVERVIEW = "OVERVIEW"
+
+Pixels = NDArray[np.floating]
+
+
+@dataclass(frozen=True)
+class Plane:
+    """Physical values, first row at the bottom of the sky; invalid ones are NaN. ``note`` says what was left out."""
+
+    values: Pixels
+    note: str | None = None
+
+
+def read_plane(source: Source, hdu: Hdu, hdus: list[Hdu]) -> Plane:
+    """The first plane of ``hdu``: whole, from its overview, or from a part of its rows.
+
+    Raises:
+        PreviewProblem: truncated, too large for the budget in every way, or compressed in a way that fails.
+    """
+    shape = hdu.axes
+    if hdu.data_start + _needed_bytes(hdu) > source.size_bytes:
+        raise PreviewProblem(
+            f"The file is cut off: the data of HDU {hdu.index} need {_needed_bytes(hdu)} bytes from byte "
+            f"{hdu.data_start} on, and the file has {source.size_bytes}."
+        )
+    first = None if len(shape) == 2 else f"The first plane of {' × '.join(map(str, shape))}."
+    if _needed_bytes(hdu) <= source.left_bytes:
+        return Plane(_shrunk(_whole_plane(source, hdu)), first)
+    overview = _overview(hdu, hdus, source)
+    if overview is not None:
+        factor = number(overview.header, "OVRFACT", 1)
+        note = f"Drawn from the file's own overview, HDU {overview.index}, reduced {factor:g} times."
+        return Plane(_shrunk(_whole_plane(source, overview)), note)
+    if hdu.is_compressed:
+        raise PreviewProblem(
+            f"The compressed image in HDU {hdu.index} takes {hdu.data_bytes} bytes, more than a preview may move "
+            f"({source.left_bytes}), and the file has no overview."
+        )
+    return _some_rows(source, hdu)
+
+
+def is_overview(hdu: Hdu) -> bool:
+    """By our convention: EXTNAME is OVERVIEW, and OVRFACT says how many times it is reduced along each axis."""
+    return hdu.name.upper() == OVERVIEW
+
+
+def _needed_bytes(hdu: Hdu) -> int:
+    """What must be moved to see all of the first plane."""
+    if hdu.is_compressed:
+        return hdu.data_bytes
+    return math.prod(hdu.plane) * _pixel_bytes(hdu)
+
+
+def _pixel_bytes(hdu: Hdu) -> int:
+    return abs(int(hdu.header["BITPIX"])) // 8
+
+
+def _overview(hdu: Hdu, hdus: list[Hdu], source: Source) -> Hdu | None:
+    """The largest overview that the budget allows: an image named OVERVIEW whose size says that it shows ``hdu``."""
+
+    def fits_together(other: Hdu) -> bool:
+        factor = number(other.header, "OVRFACT", 0)
+        return factor >= 1 and all(
+            abs(small * factor - large) <= factor for small, large in zip(other.plane, hdu.plane, strict=True)
+        )
+
+    found = [
+        other
+        for other in hdus
+        if is_overview(other)
+        and other.index != hdu.index
+        and other.is_image
+        and _needed_bytes(other) <= source.left_bytes
+        and other.data_start + _needed_bytes(other) <= source.size_bytes
+        and fits_together(other)
+    ]
+    return max(found, key=_needed_bytes, default=None)
+
+
+def _whole_plane(source: Source, hdu: Hdu) -> Pixels:
+    if hdu.is_compressed:
+        return _decompressed(source, hdu)
+    start = hdu.data_start
+    raw = source.read_many([(start, start + _needed_bytes(hdu))])[0]
+    return _physical(np.frombuffer(raw, _dtype(hdu)).reshape(hdu.plane), hdu)
+
+
+def _decompressed(source: Source, hdu: Hdu) -> Pixels:
+    """Tile-compressed: a FITS file of an empty primary unit and this one is given to astropy."""
+    if math.prod(hdu.axes) > PIXELS_MAX:
+        raise PreviewProblem(f"The compressed image in HDU {hdu.index} unfolds to too many pixels for a preview.")
+    raw = source.read_many([(hdu.start, hdu.data_start), (hdu.data_start, hdu.data_start + hdu.data_bytes)])
+    empty = io.BytesIO()
+    astropy_fits.PrimaryHDU().writeto(empty)
+    file = io.BytesIO(empty.getvalue() + b"".join(raw) + b"\0" * (-hdu.data_bytes % 2880))
+    with astropy_fits.open(file, memmap=False) as opened:
+        try:
+            plane = np.asarray(opened[1].section[(0,) * (len(hdu.axes) - 2)] if len(hdu.axes) > 2 else opened[1].data)
+        except (OSError, TypeError, ValueError, KeyError, IndexError, ArithmeticError, RuntimeError):
+            raise PreviewProblem(f"The compressed image in HDU {hdu.index} does not decompress.") from None
+    return plane.astype(np.float32 if plane.dtype.itemsize <= 4 else np.float64)
+
+
+def _some_rows(source: Source, hdu: Hdu) -> Plane:
+    """Every n-th row, spread evenly, as many as the budget allows; the rows between are interpolated."""
+    height, width = hdu.plane
+    row_bytes = width * _pixel_bytes(hdu)
+    rows = min(height, ROWS_MAX, source.left_bytes // row_bytes)
+    if rows < ROWS_MIN:
+        raise PreviewProblem(
+            f"The image in HDU {hdu.index} has rows of {row_bytes} bytes: not even {ROWS_MIN} of them fit what a "
+            f"preview may move ({source.left_bytes} bytes), and the file has no overview."
+        )
+    chosen = ((np.arange(rows) + 0.5) * height / rows).astype(int)
+    starts = [hdu.data_start + int(row) * row_bytes for row in chosen]
+    raw = b"".join(source.read_many([(start, start + row_bytes) for start in starts]))
+    values = _physical(np.frombuffer(raw, _dtype(hdu)).reshape(rows, width), hdu)
+    values = _block_means(values, 1, math.ceil(width / SIDE_MAX))
+    wanted = max(1, min(SIDE_MAX, round(height * values.shape[1] / width)))
+    note = f"Drawn from {rows} of {height} rows, to stay within the budget of a preview."
+    return Plane(_interpolated(values, wanted), note)
+
+
+def _dtype(hdu: Hdu) -> np.dtype[np.generic]:
+    bitpix = int(hdu.header["BITPIX"])
+    return np.dtype({8: "u1", 16: ">i2", 32: ">i4", 64: ">i8", -32: ">f4", -64: ">f8"}[bitpix])
+
+
+def _physical(stored: NDArray[np.generic], hdu: Hdu) -> Pixels:
+    """Stored values by BSCALE, BZERO and BLANK (section 4.4.2.5 of the standard)."""
+    scale, zero = number(hdu.header, "BSCALE", 1.0), number(hdu.header, "BZERO", 0.0)
+    values: Pixels = stored.astype(np.float32 if stored.dtype.itemsize <= 2 or stored.dtype == ">f4" else np.float64)
+    blank = hdu.header.get("BLANK")
+    if stored.dtype.kind in "iu" and isinstance(blank, int) and not isinstance(blank, bool):
+        values[stored == blank] = np.nan
+    if (scale, zero) != (1.0, 0.0):
+        with np.errstate(all="ignore"):
+            values = values * scale + zero
+    values[~np.isfinite(values)] = np.nan
+    return values
+
+
+def _shrunk(values: Pixels) -> Pixels:
+    """At most ``SIDE_MAX`` on its longest side, by means of square blocks."""
+    factor = math.ceil(max(values.shape) / SIDE_MAX)
+    return _block_means(values, min(factor, values.shape[0]), min(factor, values.shape[1]))
+
+
+def _block_means(values: Pixels, down: int, across: int) -> Pixels:
+    """Means of blocks of ``down`` × ``across`` valid pixels; what does not fill a block at the end is left out."""
+    if down == 1 and across == 1:
+        return values
+    height, width = values.shape[0] // down, values.shape[1] // across
+    blocks = values[: height * down, : width * across].reshape(height, down, width, across)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # a block without a valid pixel stays NaN
+        means: Pixels = np.nanmean(blocks, axis=(1, 3))
+    return means
+
+
+def _interpolated(values: Pixels, height: int) -> Pixels:
+    """``height`` rows, linear between those given."""
+    rows = values.shape[0]
+    at = np.clip((np.arange(height) + 0.5) * rows / height - 0.5, 0, rows - 1)
+    below = at.astype(int)
+    above = np.minimum(below + 1, rows - 1)
+    share = (at - below)[:, None]
+    result: Pixels = values[below] * (1 - share) + values[above] * share
+    return result

@@ -1,0 +1,120 @@
+"""Previews as the routes want them: one child's work shared and kept for those who ask for the same."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from dataclasses import asdict, dataclass
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from perijove.models import Preview
+from perijove.replicas import ObjectInfo
+from perijove.stores import DatasetReader, gather_or_cancel
+
+from .pool import Limits, Outcome, PreviewPool
+
+RANGES_IN_FLIGHT = 64
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What to show and how; the child's ``Wish`` has the same fields."""
+
+    path: str
+    hdu: int | None
+    stretch: str
+    scale: str
+    colormap: str
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A preview and its picture, empty for text."""
+
+    preview: Preview
+    picture: bytes
+    etag: str | None
+
+
+class Previews:
+    """Makes previews and keeps those made last, up to ``cache_bytes``. Belongs to one event loop."""
+
+    def __init__(self, limits: Limits, cache_bytes: int) -> None:
+        self.pool = PreviewPool(limits)
+        self._cache_bytes = cache_bytes
+        self._kept: OrderedDict[tuple[Any, ...], Shown] = OrderedDict()
+        self._kept_bytes = 0
+        self._under_way: dict[tuple[Any, ...], asyncio.Task[Shown]] = {}
+
+    async def look(self, reader: DatasetReader, wish: Wish) -> Shown:
+        """A preview of the object as it is now.
+
+        Raises:
+            PerijoveError: it cannot be read or shown; see ``DatasetReader.head`` and ``PreviewPool.run``.
+        """
+        info = await reader.head(wish.path)
+        key = (reader.dataset.id, info.replica, info.etag, info.modified, info.size_bytes, wish)
+        if (kept := self._kept.get(key)) is not None:
+            self._kept.move_to_end(key)
+            return kept
+        task = self._under_way.get(key)
+        if task is None:
+            task = self._under_way[key] = asyncio.ensure_future(self._make(reader, info, wish))
+            task.add_done_callback(lambda done: self._finished(key, done))
+        return await asyncio.shield(task)  # whoever goes away leaves the work to the others
+
+    async def describe(self, reader: DatasetReader, path: str, hdu: int | None) -> dict[str, Any]:
+        """What a snippet of code needs to know of a file; raises as :meth:`look`."""
+        info = await reader.head(path)
+        wish = Wish(path, hdu, "linear", "minmax", "gray")
+        return (await self._run("describe", reader, info, wish)).preview
+
+    async def close(self) -> None:
+        """End the children."""
+        for task in self._under_way.values():
+            task.cancel()
+        await asyncio.gather(*self._under_way.values(), return_exceptions=True)
+        await self.pool.close()
+
+    async def _make(self, reader: DatasetReader, info: ObjectInfo, wish: Wish) -> Shown:
+        outcome = await self._run("look", reader, info, wish)
+        preview = dict(outcome.preview)
+        if outcome.picture:
+            preview["content"] = preview["content"] | {"url": _picture_url(reader.dataset.id, wish)}
+        # The look at size and ETag before the child was asked is a request too.
+        preview |= {"bytes_read": outcome.bytes_read, "requests": outcome.requests + 1}
+        return Shown(Preview.model_validate(preview), outcome.picture, info.etag)
+
+    async def _run(self, operation: str, reader: DatasetReader, info: ObjectInfo, wish: Wish) -> Outcome:
+        gate = asyncio.Semaphore(RANGES_IN_FLIGHT)
+
+        async def one(start: int, stop: int) -> bytes:
+            async with gate:
+                return await reader.read(info, start, stop)
+
+        async def fetch(ranges: list[tuple[int, int]]) -> list[bytes]:
+            return await gather_or_cancel([one(start, stop) for start, stop in ranges])
+
+        return await self.pool.run(operation, asdict(wish), info.size_bytes, fetch)
+
+    def _finished(self, key: tuple[Any, ...], task: asyncio.Task[Shown]) -> None:
+        del self._under_way[key]
+        if task.cancelled() or task.exception() is not None:
+            return
+        shown = task.result()
+        self._kept[key] = shown
+        self._kept_bytes += _size_bytes(shown)
+        while self._kept_bytes > self._cache_bytes and self._kept:
+            _, oldest = self._kept.popitem(last=False)
+            self._kept_bytes -= _size_bytes(oldest)
+
+
+def _size_bytes(shown: Shown) -> int:
+    return len(shown.picture) + len(shown.preview.model_dump_json())
+
+
+def _picture_url(dataset_id: str, wish: Wish) -> str:
+    """Where the picture is, relative to the extension's root."""
+    asked = {name: value for name, value in asdict(wish).items() if value is not None}
+    return f"datasets/{quote(dataset_id)}/preview/image?{urlencode(asked)}"

@@ -1,0 +1,175 @@
+"""Code for a notebook that opens what is selected: complete, to be run as it stands in the user's image.
+
+Names come from strangers' buckets, so they enter the code only as Python literals, never in comments.
+"""
+
+from __future__ import annotations
+
+from textwrap import dedent
+from typing import Any
+
+from perijove.catalogue import size_text
+from perijove.errors import NotFound
+from perijove.stores import DatasetReader
+
+from .preview.pool import PreviewFailed
+from .service import DataService
+
+#: A cutout has at most so many pixels on each side, and spans rows of at most so many bytes in the file.
+CUTOUT_SIDE = 1024
+CUTOUT_SPAN_BYTES = 32 << 20
+IMAGE_NAMES = (".png", ".jpg", ".jpeg", ".gif", ".tif", ".tiff")
+
+
+async def snippet(service: DataService, reader: DatasetReader, path: str, hdu: int | None) -> str:
+    """Code that opens ``path`` of a dataset, or lists it if it is a directory or empty.
+
+    Raises:
+        PerijoveError: no such file or directory, refused, or the store is away.
+    """
+    url = f"{reader.dataset.id}/{path}" if path else reader.dataset.id
+    if reader.dataset.delivery == "proxied" and not path:
+        return _about(reader.dataset.id)
+    if not path or await _is_directory(service, reader, path):
+        return _listing(url)
+    if path.lower().endswith(IMAGE_NAMES):
+        return _picture(url)
+    try:
+        seen = await service.previews.describe(reader, path, hdu)
+    except PreviewFailed:
+        return _first_bytes(url)
+    return {"image": _fits_image, "table": _fits_table, "header": _fits_header, "text": _text}[seen["kind"]](url, seen)
+
+
+async def _is_directory(service: DataService, reader: DatasetReader, path: str) -> bool:
+    try:
+        await reader.head(path)
+    except NotFound:
+        if reader.dataset.delivery == "proxied":
+            raise
+        await service.lister.page(reader, path, None, 1)
+        return True
+    return False
+
+
+def _code(text: str) -> str:
+    return dedent(text).lstrip("\n")
+
+
+def _about(dataset_id: str) -> str:
+    return _code(f"""
+        import perijove
+
+        dataset = perijove.dataset({dataset_id!r})
+        print(dataset.title, dataset.description, dataset.licence, sep="\\n")
+        """)
+
+
+def _listing(url: str) -> str:
+    return _code(f"""
+        import fsspec
+
+        files = fsspec.filesystem("perijove")
+        for entry in files.ls({url!r}):
+            print(f"{{entry['size']:>15,}}  {{entry['name']}}")
+        """)
+
+
+def _first_bytes(url: str) -> str:
+    return _code(f"""
+        import perijove
+
+        with perijove.open({url!r}) as file:
+            head = file.read(256)
+            print(f"{{file.size:,}} bytes, which begin with")
+        head
+        """)
+
+
+def _text(url: str, seen: dict[str, Any]) -> str:
+    return _code(f"""
+        from itertools import islice
+
+        import perijove
+
+        with perijove.open({url!r}, "r", encoding="utf-8", errors="replace") as file:
+            for line in islice(file, 20):
+                print(line, end="")
+        """)
+
+
+def _picture(url: str) -> str:
+    return _code(f"""
+        import matplotlib.pyplot as plt
+        import perijove
+        from PIL import Image
+
+        with perijove.open({url!r}) as file:
+            image = Image.open(file).convert("RGB")
+
+        plt.imshow(image)
+        plt.show()
+        """)
+
+
+def _fits_header(url: str, seen: dict[str, Any]) -> str:
+    return _code(f"""
+        import perijove
+        from astropy.io import fits
+
+        with perijove.open({url!r}) as file, fits.open(file) as hdus:
+            hdus.info()
+            header = hdus[{seen["hdu"]}].header
+        header
+        """)
+
+
+def _fits_table(url: str, seen: dict[str, Any]) -> str:
+    return _code(f"""
+        import perijove
+        from astropy.io import fits
+        from astropy.table import Table
+
+        with perijove.open({url!r}) as file, fits.open(file) as hdus:
+            hdus.info()
+            table = Table(hdus[{seen["hdu"]}].data)
+        table
+        """)
+
+
+def _fits_image(url: str, seen: dict[str, Any]) -> str:
+    shape: list[int] = seen["shape"]
+    rows, columns, what = _cutout(shape, seen["pixel_bytes"])
+    section = ", ".join(["0"] * (len(shape) - 2) + [rows, columns])
+    sky = bool(seen["celestial"])
+    lines = [
+        "import matplotlib.pyplot as plt",
+        "import perijove",
+        "from astropy.io import fits",
+        "from astropy.visualization import simple_norm",
+        *(["from astropy.wcs import WCS"] if sky else []),
+        "",
+        f"with perijove.open({url!r}) as file, fits.open(file) as hdus:",
+        f"    hdu = hdus[{seen['hdu']}]",
+        f"    # {what}",
+        f"    image = hdu.section[{section}]",
+        *([f"    sky = WCS(hdu.header).celestial[{rows}, {columns}]"] if sky else []),
+        "",
+        "axes = plt.subplot(projection=sky)" if sky else "axes = plt.subplot()",
+        'axes.imshow(image, origin="lower", cmap="gray", norm=simple_norm(image, "asinh", percent=99.5))',
+        "plt.show()",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _cutout(shape: list[int], pixel_bytes: int) -> tuple[str, str, str]:
+    """Slices of rows and columns around the middle, and a comment that says what they are."""
+    height, width = shape[-2:]
+    side = min(CUTOUT_SIDE, max(64, CUTOUT_SPAN_BYTES // (width * pixel_bytes)))
+    rows, columns = min(height, side), min(width, side)
+    if (rows, columns) == (height, width):
+        return ":", ":", f"all {height} × {width} pixels"
+    top, left = (height - rows) // 2, (width - columns) // 2
+    size = size_text(height * width * pixel_bytes)
+    comment = f"the central {rows} × {columns} of {height} × {width} pixels ({size}); the rest is not read"
+    return f"{top}:{top + rows}", f"{left}:{left + columns}", comment

@@ -1,0 +1,210 @@
+from __future__ import annotations
+
+import time
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from tests.support.control import FakeControl, FakeReplica
+from tests.support.jupyter import JupyterServer
+from tests.support.s3 import Fault, FaultKind, S3Bed
+
+from .conftest import Dataset, MakeDataset
+
+BAD_PATHS = [
+    "..",
+    "../other",
+    "a/../b",
+    "a/..",
+    "./a",
+    "a//b",
+    "//a",
+    "/a",
+    "a\\b",
+    "..\\a",
+    "a\0b",
+    "a\nb",
+    "%2e%2e/a",
+    "a%2Fb",
+    "a%5cb",
+    "%252e%252e",
+    "\uff0e\uff0e/a",  # full-width dots
+    "a\uff0f..\uff0fb",  # full-width slashes
+    "\u2025/a",  # a two-dot leader
+    "x" * 1025,
+    "é" * 513,
+]
+
+
+def test_a_page_holds_files_and_directories_below_the_path_only(server: JupyterServer, dataset: Dataset) -> None:
+    for path in ("a b.txt", "sub/deep/x.fits", "sub/é#?%~[1].txt", "subway/y", "sub"):
+        dataset.put(path, b"1234")
+
+    root = server.get(dataset.route("tree")).json()
+    below = server.get(dataset.route("tree"), path="sub").json()
+
+    assert [(item["name"], item["type"], item["size_bytes"]) for item in root["items"]] == [
+        ("a b.txt", "file", 4),
+        ("sub", "directory", None),
+        ("sub", "file", 4),
+        ("subway", "directory", None),
+    ]
+    assert [item["path"] for item in below["items"]] == ["sub/deep", "sub/é#?%~[1].txt"]
+    assert below["next"] is None
+
+
+def test_a_million_keys_open_as_fast_as_ten_and_page_through(server: JupyterServer, dataset: Dataset) -> None:
+    dataset.bed.put_many("bucket", (f"{dataset.prefix}flat/{number:07}" for number in range(1_000_000)))
+    dataset.bed.put_many("bucket", (f"{dataset.prefix}few/{number}" for number in range(10)))
+    server.get(dataset.route("tree"), path="few")  # credentials are at hand from here on
+    dataset.bed.reset_counters()
+
+    began = time.monotonic()
+    first = server.get(dataset.route("tree"), path="flat").json()
+    took_seconds = time.monotonic() - began
+    second = server.http.get(_below_server(server, first["next"])).json()
+
+    assert took_seconds < 1.0
+    assert dataset.bed.counters == {"ListObjectsV2": 2}
+    names = [item["name"] for item in first["items"] + second["items"]]
+    assert names == [f"{number:07}" for number in range(400)]
+
+
+def test_all_pages_together_hold_every_entry_once(server: JupyterServer, dataset: Dataset) -> None:
+    paths = [f"d{number:02}/x" for number in range(12)] + [f"f{number:02}" for number in range(12)]
+    for path in paths:
+        dataset.put(path, b"")
+
+    seen, cursor = [], ""
+    while True:
+        page = server.get(dataset.route("tree"), limit=5, cursor=cursor).json()
+        seen += [item["path"] for item in page["items"]]
+        if page["next"] is None:
+            break
+        cursor = _cursor(page["next"])
+
+    assert seen == sorted({path.split("/")[0] for path in paths})
+
+
+@pytest.mark.parametrize("route", ["tree", "file", "preview", "preview/image", "snippet"])
+def test_paths_that_could_leave_the_dataset_are_refused(server: JupyterServer, dataset: Dataset, route: str) -> None:
+    dataset.bed.put("bucket", "other", b"secret")
+
+    for path in BAD_PATHS:
+        answer = server.get(dataset.route(route), path=path)
+        assert answer.status_code == 400, path
+        assert answer.headers["Content-Type"] == "application/problem+json"
+        assert answer.json()["detail"].endswith(".")
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "limit=0",
+        "limit=1001",
+        "limit=-1",
+        "limit=abc",
+        "limit=١",
+        "limit=1e3",
+        "limit=5&limit=6",
+        "cursor=nonsense",
+        "cursor=WyJuZWFyIl0",
+        "cursor=" + "A" * 9000,
+        "path=%ff%fe",
+        "path=a&path=b",
+    ],
+)
+def test_malformed_arguments_are_told_in_one_sentence(server: JupyterServer, dataset: Dataset, query: str) -> None:
+    answer = server.http.get(f"{dataset.route('tree')}?{query}")
+
+    assert answer.status_code == 400
+    assert "Traceback" not in answer.text
+    assert answer.json()["detail"]
+
+
+@pytest.mark.parametrize("dataset_id", ["nope", "NOPE", "a.b", "..", "%2e%2e", "a%2f..%2fb", "x" * 200, "é"])
+def test_an_unknown_or_impossible_dataset_is_a_clear_4xx(server: JupyterServer, dataset_id: str) -> None:
+    for route in ("", "/tree", "/file?path=a", "/preview?path=a", "/snippet"):
+        answer = server.http.get(f"datasets/{dataset_id}{route}")
+        assert 400 <= answer.status_code < 500
+        assert answer.json()["detail"]
+
+
+def test_a_directory_that_is_not_there_is_not_found(server: JupyterServer, dataset: Dataset) -> None:
+    answer = server.get(dataset.route("tree"), path="nope")
+
+    assert answer.status_code == 404
+    assert "nope" in answer.json()["detail"]
+
+
+def test_keys_that_cannot_be_paths_are_left_out_and_hostile_names_stay_text(
+    server: JupyterServer, dataset: Dataset
+) -> None:
+    hostile = "<img src=x onerror=alert(1)>.txt"
+    for key in ("dir/", "dir//x", "dir/../x", "dir/ok", f"dir/{hostile}"):
+        dataset.put(key, b"")
+
+    answer = server.get(dataset.route("tree"), path="dir")
+
+    assert [item["name"] for item in answer.json()["items"]] == [hostile, "ok"]
+    assert answer.headers["Content-Type"] == "application/json"
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+
+
+def test_a_proxied_dataset_says_that_it_cannot_be_listed_yet(server: JupyterServer, make_dataset: MakeDataset) -> None:
+    dataset = make_dataset(delivery="proxied")
+
+    answer = server.get(dataset.route("tree"))
+
+    assert answer.status_code == 501
+    assert "open its files by their paths" in answer.json()["detail"]
+
+
+def test_the_next_replica_answers_when_the_nearest_is_away(
+    server: JupyterServer, control: FakeControl, bed: S3Bed
+) -> None:
+    gone = FakeReplica("gone", bed, "bucket", "two/", endpoint="http://127.0.0.1:9")
+    control.add("two-replicas", gone, FakeReplica("far", bed, "bucket", "two/"))
+    bed.put("bucket", "two/x.txt", b"hello")
+
+    names = [item["name"] for item in server.get("datasets/two-replicas/tree").json()["items"]]
+    text = server.get("datasets/two-replicas/file", path="x.txt")
+
+    assert names == ["x.txt"]
+    assert text.content == b"hello"
+
+
+@pytest.mark.parametrize(
+    ("fault", "status"),
+    [
+        (Fault(FaultKind.ERROR, op="List*", code="AccessDenied", times=None), 403),
+        (Fault(FaultKind.ERROR, op="List*", code="InternalError", times=None), 503),
+        (Fault(FaultKind.DROP, op="List*", times=None), 503),
+        (Fault(FaultKind.HTML, op="List*", times=None), 503),
+    ],
+)
+def test_what_a_store_does_wrong_is_one_sentence_that_names_it(
+    server: JupyterServer, dataset: Dataset, fault: Fault, status: int
+) -> None:
+    dataset.bed.faults.add(fault)
+
+    answer = server.get(dataset.route("tree"))
+
+    assert answer.status_code == status
+    assert dataset.bed.endpoint in answer.json()["detail"]
+
+
+def test_a_store_that_stumbles_once_is_not_noticed(server: JupyterServer, dataset: Dataset) -> None:
+    dataset.put("x", b"")
+    dataset.bed.faults.add(Fault(FaultKind.ERROR, op="List*", code="SlowDown", times=1))
+
+    assert server.get(dataset.route("tree")).status_code == 200
+
+
+def _cursor(url: str) -> str:
+    return parse_qs(urlsplit(url).query)["cursor"][0]
+
+
+def _below_server(server: JupyterServer, url: str) -> Any:
+    return server.http.base_url.join(url)

@@ -1,0 +1,221 @@
+"""A stand-in for Perijove's control service, at the far edge of tests of the user's server and kernels.
+
+It answers the routes that those ask, vends real sessions of S3 beds, and misbehaves to order. It runs in a thread of
+its own, so tests with and without an event loop may use it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from collections import Counter, deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import obstore
+from aiohttp import web
+from obstore.store import S3Store
+
+from perijove.models import Credentials, Dataset, Presigned, PresignedPath, Replica
+
+from .s3 import S3Bed
+
+TOKEN = "canary-hub-token-7f3a"
+ADMIN = ("admin", "admin-secret")
+
+
+@dataclass
+class FakeReplica:
+    """Where one copy of a dataset lies. ``endpoint`` may point elsewhere than the bed, to a store that is away."""
+
+    id: str
+    bed: S3Bed
+    bucket: str
+    prefix: str = ""
+    endpoint: str | None = None
+
+
+@dataclass
+class FakeControl:
+    """What control knows, what it was asked, and how it shall misbehave."""
+
+    url: str = ""
+    datasets: dict[str, Dataset] = field(default_factory=dict)
+    replicas: dict[tuple[str, str], FakeReplica] = field(default_factory=dict)
+    quotas: list[dict[str, Any]] = field(default_factory=list)
+    leases: dict[str, dict[str, Any]] = field(default_factory=dict)
+    #: How many requests, by route, and all secrets given out.
+    calls: Counter[str] = field(default_factory=Counter)
+    secrets: list[str] = field(default_factory=list)
+    #: How long vended credentials and URLs live.
+    life_seconds: float = 3600.0
+    #: One entry per request: a status, or "drop" (no answer), "html" (200 with a page), "junk" (200, no model).
+    faults: deque[int | str] = field(default_factory=deque)
+
+    def add(self, dataset_id: str, *replicas: FakeReplica, delivery: str = "direct", **more: Any) -> Dataset:
+        """Put a dataset into the catalogue, its replicas in order of nearness."""
+        views = [
+            Replica(
+                id=replica.id,
+                site=replica.id,
+                region="eu-test-1",
+                url=f"s3://{replica.bucket}/{replica.prefix}",
+                endpoint=replica.endpoint or replica.bed.endpoint,
+                rank=rank,
+                egress_cost=0.0,
+            )
+            for rank, replica in enumerate(replicas)
+        ]
+        fields = {"title": dataset_id.title(), "description": "", "licence": "CC-BY-4.0", **more}
+        dataset = Dataset.model_validate({"id": dataset_id, "delivery": delivery, "replicas": views, **fields})
+        self.datasets[dataset_id] = dataset
+        for replica in replicas:
+            self.replicas[dataset_id, replica.id] = replica
+        return dataset
+
+    def application(self) -> web.Application:
+        """The routes."""
+        app = web.Application(middlewares=[self._misbehave])
+        app.router.add_get("/services/perijove/api/v1/datasets", self._list)
+        app.router.add_get("/services/perijove/api/v1/datasets/{id}", self._dataset)
+        app.router.add_post("/services/perijove/api/v1/datasets/{id}/credentials", self._credentials)
+        app.router.add_post("/services/perijove/api/v1/datasets/{id}/presign", self._presign)
+        app.router.add_get("/services/perijove/api/v1/quotas", self._quotas)
+        app.router.add_get("/services/perijove/api/v1/leases/{id}", self._lease)
+        return app
+
+    @web.middleware
+    async def _misbehave(self, request: web.Request, handler: Any) -> web.StreamResponse:
+        route = request.path.removeprefix("/services/perijove/api/v1/")
+        self.calls[f"{request.method} {route}"] += 1
+        fault = self.faults.popleft() if self.faults else None
+        if fault == "drop" and request.transport is not None:
+            request.transport.abort()
+        if fault == "html":
+            return web.Response(text="<html>sign in</html>", content_type="text/html")
+        if fault == "junk":
+            return web.json_response({"unexpected": True})
+        if isinstance(fault, int):
+            return _problem(fault, f"Ordered by the test: {fault}.")
+        if request.headers.get("Authorization") != f"token {TOKEN}":
+            return _problem(403, "You are not signed in.")
+        response: web.StreamResponse = await handler(request)
+        return response
+
+    async def _list(self, request: web.Request) -> web.Response:
+        q = request.query.get("q", "").lower()
+        found = [item for item in self.datasets.values() if q in f"{item.id} {item.title}".lower()]
+        start, size = int(request.query.get("cursor", "0")), 2
+        more = f"{request.url.with_query(q=q, cursor=str(start + size))}" if start + size < len(found) else None
+        return _json({"items": [item.model_dump(mode="json") for item in found[start : start + size]], "next": more})
+
+    def _find(self, request: web.Request, replica: str | None) -> tuple[Dataset, FakeReplica] | web.Response:
+        dataset = self.datasets.get(request.match_info["id"])
+        if dataset is None:
+            return _problem(404, f"There is no dataset {request.match_info['id']} that you may read.")
+        return dataset, self.replicas[dataset.id, replica or dataset.replicas[0].id]
+
+    async def _dataset(self, request: web.Request) -> web.Response:
+        found = self._find(request, None)
+        return found if isinstance(found, web.Response) else _json(found[0].model_dump(mode="json"))
+
+    async def _credentials(self, request: web.Request) -> web.Response:
+        found = self._find(request, (await request.json()).get("replica"))
+        if isinstance(found, web.Response):
+            return found
+        dataset, replica = found
+        if dataset.delivery == "proxied":
+            return _problem(403, f"The dataset {dataset.id} is delivered through the platform: no credentials for it.")
+        session = replica.bed.new_session(ADMIN[0], life_seconds=self.life_seconds, policy=_policy(replica))
+        self.secrets += [session.secret, session.token]
+        answer = Credentials(
+            dataset=dataset.id,
+            replica=replica.id,
+            kind="sts",
+            endpoint=replica.endpoint or replica.bed.endpoint,
+            region="eu-test-1",
+            bucket=replica.bucket,
+            prefix=replica.prefix,
+            access_key_id=session.access_key,
+            secret_access_key=session.secret,
+            session_token=session.token,
+            expires=datetime.now(UTC) + timedelta(seconds=self.life_seconds),
+        )
+        return _json(answer.model_dump(mode="json"))
+
+    async def _presign(self, request: web.Request) -> web.Response:
+        body = await request.json()
+        found = self._find(request, body.get("replica"))
+        if isinstance(found, web.Response):
+            return found
+        replica = found[1]
+        store = S3Store(
+            replica.bucket,
+            prefix=replica.prefix.strip("/") or None,
+            endpoint=replica.endpoint or replica.bed.endpoint,
+            region="eu-test-1",
+            access_key_id=ADMIN[0],
+            secret_access_key=ADMIN[1],
+            virtual_hosted_style_request=False,
+            client_options={"allow_http": True},
+        )
+        life = timedelta(seconds=min(self.life_seconds, 900))
+        urls = [PresignedPath(path=path, url=obstore.sign(store, "GET", path, life)) for path in body["paths"]]
+        self.secrets += [item.url.rsplit("Signature=", 1)[1] for item in urls]
+        return _json(Presigned(items=urls, expires=datetime.now(UTC) + life).model_dump(mode="json"))
+
+    async def _quotas(self, request: web.Request) -> web.Response:
+        return _json({"items": self.quotas, "next": None})
+
+    async def _lease(self, request: web.Request) -> web.Response:
+        lease = self.leases.get(request.match_info["id"])
+        return _json(lease) if lease else _problem(404, "There is no such lease of yours.")
+
+
+def _policy(replica: FakeReplica) -> str:
+    where = f"arn:aws:s3:::{replica.bucket}"
+    read = {"Effect": "Allow", "Action": ["s3:GetObject"], "Resource": [f"{where}/{replica.prefix}*"]}
+    listing = {
+        "Effect": "Allow",
+        "Action": ["s3:ListBucket"],
+        "Resource": [where],
+        "Condition": {"StringLike": {"s3:prefix": [f"{replica.prefix}*"]}},
+    }
+    return json.dumps({"Version": "2012-10-17", "Statement": [read, listing]})
+
+
+def _json(body: Any) -> web.Response:
+    return web.json_response(body)
+
+
+def _problem(status: int, detail: str) -> web.Response:
+    body = {"title": "Fake", "status": status, "detail": detail}
+    return web.json_response(body, status=status, content_type="application/problem+json")
+
+
+@contextmanager
+def threaded_control() -> Iterator[FakeControl]:
+    """A running stand-in. Change it between requests, not during them."""
+    control = FakeControl()
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, name="fake-control", daemon=True)
+    thread.start()
+    runner = web.AppRunner(control.application(), access_log=None, shutdown_timeout=0.1)
+
+    async def start() -> None:
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+
+    try:
+        asyncio.run_coroutine_threadsafe(start(), loop).result(timeout=10)
+        control.url = f"http://127.0.0.1:{runner.addresses[0][1]}/services/perijove"
+        yield control
+    finally:
+        asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result(timeout=10)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(timeout=10)
+        loop.close()
