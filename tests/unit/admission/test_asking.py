@@ -1,0 +1,239 @@
+from __future__ import annotations
+
+import uuid
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from perijove.models import LeaseState, SessionWish
+from perijove_hub.admission.models import Refused
+from tests.support.platforms import House, dataset, open_house, platform, profile, replica, request, site
+
+
+@pytest.fixture
+async def house(tmp_path: Path) -> AsyncIterator[House]:
+    async with open_house(tmp_path) as house:
+        yield house
+
+
+async def refusal(house: House, owner: str = "ana", **wish: Any) -> Refused:
+    with pytest.raises(Refused) as caught:
+        await house.service.ask(request(owner, **wish))
+    return caught.value
+
+
+async def test_an_offer_says_where_with_what_and_why(house: House) -> None:
+    asked = request(datasets=["euclid-demo"], name="lab")
+    offer = await house.service.ask(asked)
+    assert offer.model_dump() == {
+        "id": offer.id,
+        "attempt_id": asked.attempt_id,
+        "candidates": [
+            {
+                "site": "esac",
+                "title": "ESAC",
+                "score": 1.0,
+                "reasons": ["holds euclid-demo", "has 8 of 8 cores free"],
+            },
+            {
+                "site": "cloud-eu",
+                "title": "Cloud EU",
+                "score": 0.5,
+                "reasons": ["would move 1.0 GiB", "has 16 of 16 cores free"],
+            },
+        ],
+        "spawn": {
+            "resources": {"cpu": 1, "memory_gib": 2, "gpu": 0},
+            "image": None,
+            "env": {
+                "PERIJOVE_CURRENCY": "EUR",
+                "PERIJOVE_DATASETS": "euclid-demo",
+                "PERIJOVE_LEASE_ID": offer.id,
+            },
+            "mounts": [],
+            "home_site": None,
+            "without_home": False,
+            "max_hours": None,
+            "policy_version": house.platform.version,
+        },
+        "explanation": {
+            "summary": "ESAC: it holds euclid-demo; the other site would move 1.0 GiB",
+            "candidates": [candidate.model_dump() for candidate in offer.candidates],
+            "rejected": [],
+        },
+    }
+
+
+async def test_an_offer_holds_its_quota_until_it_expires(house: House) -> None:
+    offer = await house.service.ask(request())
+    assert await house.used() == 1
+    lease = await house.service.lease(offer.id)
+    assert lease is not None
+    assert (lease.state, lease.said(house.clock.now).site) == (LeaseState.OFFERED, None)
+
+    house.clock.advance(59.9)
+    assert await house.used() == 1
+    house.clock.advance(0.1)
+    assert await house.used() == 0
+    lease = await house.service.lease(offer.id)
+    assert lease is not None
+    assert lease.said(house.clock.now).state is LeaseState.EXPIRED, "swept or not"
+
+
+async def test_a_refusal_by_a_limit_gives_its_figures(house: House) -> None:
+    await house.start()
+    await house.start()
+    refused = await refusal(house)
+    assert refused.problem.model_dump(exclude_none=True) == {
+        "type": "urn:perijove:over-limit",
+        "title": "Limit reached",
+        "status": 403,
+        "detail": "Limit two-sessions reached: 2 of 2 sessions used. Stop a running server, then start this one.",
+        "limit": 2,
+        "used": 2,
+        "unit": "sessions",
+    }
+    assert str(refused) == refused.problem.detail
+    assert await house.service.leases("ana", None, 10) != []
+    await house.start("bob")  # limits are each one's own
+
+
+async def test_no_site_that_can_run_it_is_a_refusal_with_every_reason(house: House) -> None:
+    house.platform = platform(sites={"esac": site(cpu=0.5), "moon": site("Moon", "moon", groups=["staff"])})
+    refused = await refusal(house)
+    assert (refused.problem.status, refused.problem.title) == (403, "No site can run this now")
+    assert refused.problem.detail == (
+        "No site can run this now: ESAC has 0.5 cores in all, and 1 are needed; Moon is for staff only."
+    )
+
+
+@pytest.mark.parametrize(
+    ("wish", "status", "detail"),
+    [
+        ({"profile": "huge"}, 422, "There is no profile 'huge'; choose from standard."),
+        ({"profile": "large"}, 403, "Profile Large is for euclid only."),
+        ({"site": "moon"}, 422, "There is no site 'moon'; choose from cloud-eu, esac."),
+        ({"datasets": ["moon"]}, 422, "There is no dataset 'moon' that you may read."),
+        ({"datasets": ["secret-data"]}, 422, "There is no dataset 'secret-data' that you may read."),
+    ],
+)
+async def test_a_wish_for_what_is_not_there_is_refused(
+    house: House, wish: dict[str, Any], status: int, detail: str
+) -> None:
+    secret = dataset(replica(site="esac"), groups=["staff"])
+    house.platform = platform(datasets={"secret-data": secret})
+    refused = await refusal(house, **wish)
+    assert (refused.problem.status, refused.problem.detail) == (status, detail)
+    assert await house.used() == 0
+    with pytest.raises(Refused, match=detail.replace("?", ".")):
+        await house.service.place("ana", frozenset(), SessionWish.model_validate(wish))
+
+
+async def test_the_profile_that_goes_without_saying_is_the_first_allowed(house: House) -> None:
+    house.platform = platform(
+        profiles={"large": profile("Large", cpu=4, groups=["euclid"]), "standard": profile(cpu=1)}
+    )
+    assert (await house.service.ask(request())).spawn.resources.cpu == 1
+    assert (await house.service.ask(request("eva", groups=["euclid"]))).spawn.resources.cpu == 4
+    house.platform = platform(profiles={"large": profile("Large", groups=["euclid"])})
+    assert (await refusal(house)).problem.detail == "None of the platform's profiles is open to your groups."
+
+
+async def test_asking_again_with_the_same_attempt_gives_the_same_offer(house: House) -> None:
+    asked = request(datasets=["euclid-demo"])
+    offer = await house.service.ask(asked)
+    house.clock.advance(30)
+    assert await house.service.ask(asked) == offer
+    await house.move(offer.id, "starting", "esac")
+    assert await house.service.ask(asked) == offer
+    assert await house.used() == 1
+
+
+@pytest.mark.parametrize("other", [{"owner": "bob"}, {"name": "second"}])
+async def test_an_attempt_id_is_for_one_workload(house: House, other: dict[str, str]) -> None:
+    attempt = uuid.uuid4().hex
+    await house.service.ask(request(attempt_id=attempt))
+    refused = await refusal(house, attempt_id=attempt, **other)
+    assert (refused.problem.status, refused.problem.title) == (409, "Attempt id in use")
+
+
+async def test_an_attempt_that_is_over_does_not_come_back(house: House) -> None:
+    ended, expired = request(), request()
+    await house.move((await house.service.ask(ended)).id, "ended", reason="changed my mind")
+    await house.service.ask(expired)
+    house.clock.advance(60)
+    for asked in (ended, expired):
+        with pytest.raises(Refused, match="is over; ask with a new attempt id") as caught:
+            await house.service.ask(asked)
+        assert caught.value.problem.status == 409
+
+
+async def test_only_as_many_candidates_as_may_be_tried_are_offered(house: House) -> None:
+    house.platform = platform(placement={"retries": 0})
+    offer = await house.service.ask(request(datasets=["euclid-demo"]))
+    assert [candidate.site for candidate in offer.candidates] == ["esac"]
+    assert [candidate.site for candidate in offer.explanation.candidates] == ["esac", "cloud-eu"]
+
+
+async def test_the_environment_of_a_profile_does_not_hide_what_the_platform_says(house: House) -> None:
+    house.platform = platform(profiles={"standard": profile(env={"OMP_NUM_THREADS": "4"})})
+    offer = await house.service.ask(request())
+    assert offer.spawn.env == {
+        "OMP_NUM_THREADS": "4",
+        "PERIJOVE_CURRENCY": "EUR",
+        "PERIJOVE_DATASETS": "",
+        "PERIJOVE_LEASE_ID": offer.id,
+    }
+
+
+async def test_a_dry_run_says_what_an_ask_would_and_changes_nothing(house: House) -> None:
+    wish = SessionWish(datasets=["euclid-demo"])
+    placed = await house.service.place("ana", frozenset(), wish)
+    assert (placed.allowed, placed.reason) == (True, None)
+    assert placed.summary == "ESAC: it holds euclid-demo; the other site would move 1.0 GiB"
+    assert await house.service.leases(None, None, 10) == []
+    offer = await house.service.ask(request(datasets=["euclid-demo"]))
+    assert (placed.candidates, placed.rejected) == (offer.explanation.candidates, offer.explanation.rejected)
+
+    await house.service.ask(request())
+    placed = await house.service.place("ana", frozenset(), wish)
+    assert placed.allowed is False
+    assert placed.reason is not None
+    assert placed.reason.startswith("Limit two-sessions reached: 2 of 2")
+
+    house.platform = platform(sites={"esac": site(cpu=0.5)})
+    placed = await house.service.place("eva", frozenset(), SessionWish())
+    assert (placed.allowed, placed.reason) == (False, placed.summary)
+
+
+async def test_an_offer_counts_on_its_first_candidate(house: House) -> None:
+    house.platform = platform(
+        sites={"esac": site(cpu=1), "cloud-eu": site("Cloud EU", "eu-de-1", cpu=1)}, placement={"retries": 0}
+    )
+    asked = [await house.service.ask(request(owner, datasets=["euclid-demo"])) for owner in ("ana", "bob")]
+    assert [offer.candidates[0].site for offer in asked] == ["esac", "cloud-eu"]
+    assert (await refusal(house, "eva")).problem.status == 403
+    house.clock.advance(60)
+    await house.service.ask(request("eva"))
+
+
+async def test_leases_are_listed_from_the_newest_on_page_by_page(house: House) -> None:
+    ids = []
+    for owner in ("ana", "bob", "ana"):
+        house.clock.advance(1)
+        ids.append((await house.service.ask(request(owner))).id)
+    ids.append((await house.service.ask(request("eva"))).id)  # at the same time as the one before
+
+    async def pages(owner: str | None) -> list[str]:
+        found, before = [], None
+        while rows := await house.service.leases(owner, before, 1):
+            found.append(rows[0].id)
+            before = (rows[0].created, rows[0].id)
+        return found
+
+    assert await pages("ana") == [ids[2], ids[0]]
+    assert sorted((await pages(None))[:2]) == sorted(ids[2:])
+    assert (await pages(None))[2:] == [ids[1], ids[0]]
+    assert await pages("nobody") == []

@@ -1,0 +1,240 @@
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from perijove_hub.policy import Platform, PlatformFileError, load_platform, parse_platform
+from perijove_hub.policy.load import MAXIMUM_BYTES
+from tests.support.platforms import SMALL_FILE
+
+DATASET = """\
+datasets:
+  d:
+    title: T
+    licence: L
+    replicas: [{region: r, url: "s3://data/", credentials: {kind: anonymous}}]
+"""
+
+
+def faults(text: str) -> list[str]:
+    with pytest.raises(PlatformFileError) as caught:
+        parse_platform(text, "p.yaml")
+    assert str(caught.value) == "\n".join(caught.value.faults)
+    return caught.value.faults
+
+
+def small(old: str = "", new: str = "", *, more: str = "") -> str:
+    assert old in SMALL_FILE
+    return SMALL_FILE.replace(old, new, 1) + more
+
+
+def test_a_small_file_is_filled_with_what_goes_without_saying() -> None:
+    platform = parse_platform(SMALL_FILE, "p.yaml")
+    assert platform.sites["esac"].groups == ["*"]
+    assert platform.sites["esac"].egress_price_gib == {"default": 0.0}
+    assert platform.profiles["standard"].resources.model_dump() == {"cpu": 1, "memory_gib": 2, "gpu": 0}
+    assert platform.quotas == []
+    assert platform.admission.on_unreachable == "deny"
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        pytest.param(small(more="colour: red\n"), "p.yaml:9: colour: unknown key", id="unknown key at the top"),
+        pytest.param(
+            small("    title", "    name: x\n    title"), "p.yaml:4: sites.esac.name: unknown key", id="unknown"
+        ),
+        pytest.param(small("    title: ESAC\n"), "p.yaml:2: sites.esac.title: missing", id="missing key"),
+        pytest.param(
+            small("cpu: 8", "cpu: many"),
+            "p.yaml:6: sites.esac.capacity.cpu: Input should be a valid number, unable to parse string as a number",
+            id="wrong type",
+        ),
+        pytest.param(
+            small("cpu: 8", "cpu: .inf"),
+            "p.yaml:6: sites.esac.capacity.cpu: Input should be less than or equal to 10000",
+            id="endless",
+        ),
+        pytest.param(
+            small(more="quotas: [{name: q, resource: cpu, limit: .inf}]\n"),
+            "p.yaml:9: quotas.0.limit: Input should be a finite number",
+            id="no limit by infinity",
+        ),
+        pytest.param(
+            small("kind: local", "kind: moon"), "p.yaml:3: sites.esac.kind: Input should be 'local'", id="unknown kind"
+        ),
+        pytest.param(
+            small(more="time_zone: Europe/Nowhere\n"),
+            "p.yaml:9: time_zone: 'Europe/Nowhere' is no time zone of the IANA database, such as Europe/Madrid",
+            id="time zone",
+        ),
+        pytest.param(
+            small("esac:", "ESAC!:"),
+            "p.yaml:2: sites.ESAC!: String should match pattern '^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$'",
+            id="name of a site",
+        ),
+        pytest.param(
+            small("    title: ESAC", "    mounts_homes_of: [moon]\n    title: ESAC"),
+            "p.yaml:4: sites.esac.mounts_homes_of: 'moon' is no site that holds homes",
+            id="homes of no site",
+        ),
+        pytest.param(
+            small(more=DATASET.replace("region: r", "site: moon")),
+            "p.yaml:13: datasets.d.replicas.0.site: 'moon' is no site of this platform (esac)",
+            id="a copy at no site",
+        ),
+        pytest.param(
+            small(more=DATASET.replace("region: r, ", "")),
+            "p.yaml:13: datasets.d.replicas.0: a replica needs `site` or `region`",
+            id="a copy nowhere",
+        ),
+        pytest.param(
+            small(more=DATASET.replace("anonymous", "magic")),
+            "p.yaml:13: datasets.d.replicas.0.credentials: Input tag 'magic' found using 'kind' does not match any of "
+            "the expected tags: 'sts', 'anonymous'",
+            id="kind of credentials",
+        ),
+        pytest.param(
+            small(more=DATASET.replace("kind: anonymous", "kind: sts")),
+            "p.yaml:13: datasets.d.replicas.0.credentials.secret: missing",
+            id="a part of one kind",
+        ),
+        pytest.param(
+            small(more="quotas:\n- {name: q, resource: cpu, limit: 1}\n- {name: q, resource: gpu, limit: 1}\n"),
+            "p.yaml:9: quotas: the name 'q' is used twice",
+            id="two quotas of one name",
+        ),
+    ],
+)
+def test_a_fault_names_file_line_and_key(text: str, fault: str) -> None:
+    assert faults(text) == [fault]
+
+
+@pytest.mark.parametrize("name", ["AWS_ACCESS_KEY_ID", "PERIJOVE_SITE", "JUPYTERHUB_USER", "LD_PRELOAD"])
+def test_a_profile_sets_no_name_that_the_platform_keeps(name: str) -> None:
+    text = SMALL_FILE.replace("memory_gib: 2}", f"memory_gib: 2, env: {{{name}: x}}}}")
+    assert faults(text) == [
+        f"p.yaml:8: profiles.standard.env: {name} is set by the platform; a profile may not set it",
+    ]
+
+
+@pytest.mark.parametrize("url", ["s3://data/a*/", "s3://data/a", "s3://Data/", "http://data/", "s3://data/${u}/"])
+def test_the_address_of_a_copy_is_a_plain_prefix(url: str) -> None:
+    assert [fault.partition(": ")[2][:23] for fault in faults(small(more=DATASET.replace("s3://data/", url)))] == [
+        "datasets.d.replicas.0.u"
+    ]
+
+
+@pytest.mark.parametrize("address", ["ftp://s3.example", "https://me:pw@s3.example", "https://", "https://s3 .example"])
+@pytest.mark.parametrize("key", ["endpoint", "credentials.sts_endpoint"])
+def test_the_address_of_a_store_is_http_without_a_user(key: str, address: str) -> None:
+    changed = DATASET.replace("kind: anonymous", f"kind: sts, secret: s, {key.rpartition('.')[2]}: '{address}'")
+    if key == "endpoint":
+        changed = DATASET.replace("region: r", f"region: r, endpoint: '{address}'")
+    (fault,) = faults(small(more=changed))
+    assert fault.startswith(f"p.yaml:13: datasets.d.replicas.0.{key}: ")
+    assert "pw" not in fault
+
+
+def test_every_fault_is_told_at_once() -> None:
+    told = faults(small("cpu: 8", "cpu: many").replace("title: Standard", "titel: Standard"))
+    assert [fault.split(": ")[1] for fault in told] == [
+        "sites.esac.capacity.cpu",
+        "profiles.standard.title",
+        "profiles.standard.titel",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        (small(more="currency: EUR\ncurrency: USD\n"), "p.yaml:10: found duplicate key"),
+        (small("    title", "\ttitle"), "p.yaml:4: found character '\\t' that cannot start any token"),
+        (small(more="a: [1, 2\n"), "p.yaml:10: "),
+        (small(more="currency: *nobody\n"), "p.yaml:9: found undefined alias 'nobody'"),
+        (f"---\n{SMALL_FILE}---\na: 1\n", "p.yaml:10: but found another document"),
+        (small(more="\0"), "p.yaml: is no YAML: unacceptable character"),
+        ("", "p.yaml:1: expected keys such as `sites:` and `profiles:` at the top"),
+        ("- sites\n", "p.yaml:1: expected keys such as `sites:` and `profiles:` at the top"),
+        ("[" * 2000, "p.yaml: is no YAML: maximum recursion depth exceeded"),
+        (small(more=DATASET + "    extent: {a: !!python/name:os.system x}\n"), "p.yaml:14: a value with a YAML tag"),
+    ],
+)
+def test_what_is_no_yaml_of_ours_is_refused_with_its_line(text: str, fault: str) -> None:
+    (told,) = faults(text)
+    assert told.startswith(fault)
+
+
+def test_a_key_that_comes_by_a_merge_is_named_with_the_line_that_merges_it() -> None:
+    assert faults(small(more="admission: {<<: {sweep_seconds: often}}\n"))[0].startswith(
+        "p.yaml:9: admission.sweep_seconds: Input should be a valid number"
+    )
+
+
+def test_aliases_that_unfold_beyond_memory_are_refused_soon() -> None:
+    bomb = "    extent:\n      a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
+        f"      a{level}: &a{level} [{', '.join([f'*a{level - 1}'] * 10)}]\n" for level in range(1, 12)
+    )
+    begun = time.monotonic()
+    (fault,) = faults(small(more=DATASET + bomb))
+    assert "with its aliases the file is larger than 100000 values, 50 levels deep" in fault
+    assert time.monotonic() - begun < 5
+
+
+def test_nesting_is_bounded() -> None:
+    (fault,) = faults(small(more=DATASET + f"    extent: {'[' * 60}{']' * 60}\n"))
+    assert fault.startswith("p.yaml:14: with its aliases the file is larger than")
+
+
+def test_an_alias_that_is_used_as_people_use_them_is_taken() -> None:
+    text = SMALL_FILE.replace("{cpu: 8, memory_gib: 16}", "&small {cpu: 8, memory_gib: 16}")
+    text = text.replace("profiles:", "  other: {kind: local, title: Other, region: r, capacity: *small}\nprofiles:")
+    assert parse_platform(text, "p.yaml").sites["other"].capacity.cpu == 8
+
+
+def test_what_cannot_be_read_is_one_sentence(tmp_path: Path) -> None:
+    path = tmp_path / "p.yaml"
+
+    def told() -> str:
+        with pytest.raises(PlatformFileError) as caught:
+            load_platform(path)
+        return str(caught.value)
+
+    assert told() == f"{path}: cannot be read: No such file or directory"
+    path.write_bytes(b"currency: \xff\n")
+    assert told() == f"{path}: byte 10 is not UTF-8"
+    path.write_bytes(b"#" * (MAXIMUM_BYTES + 1))
+    assert told() == f"{path}: has {MAXIMUM_BYTES + 1} bytes; a platform file has at most {MAXIMUM_BYTES}"
+    assert load_platform_of(tmp_path, SMALL_FILE).currency == "EUR"
+
+
+def load_platform_of(directory: Path, text: str) -> Platform:
+    (directory / "good.yaml").write_text(text)
+    return load_platform(directory / "good.yaml")
+
+
+def test_the_version_follows_the_policy_and_not_its_form() -> None:
+    version = parse_platform(SMALL_FILE, "p.yaml").version
+    assert parse_platform("# a remark\n" + SMALL_FILE, "q.yaml").version == version
+    assert parse_platform(small("cpu: 8", "cpu: 9"), "p.yaml").version != version
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(
+        st.sampled_from([*SMALL_FILE.splitlines(), *DATASET.splitlines(), "<<: *a", "a: &a {b: 1}", "? [x]", "- 1"])
+        | st.text(st.characters(codec="utf-8"), max_size=20),
+        max_size=12,
+    )
+)
+def test_no_text_gets_more_than_a_refusal(lines: list[str]) -> None:
+    told = []
+    try:
+        parse_platform("\n".join(lines), "p.yaml").version  # noqa: B018 - it must not fail either
+    except PlatformFileError as error:
+        told = error.faults or ["nothing"]
+    assert all(fault.startswith("p.yaml:") for fault in told)
