@@ -6,7 +6,7 @@ import argparse
 import asyncio
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Sequence, Sized
 from pathlib import Path
 
 from perijove_hub import __version__
@@ -128,7 +128,7 @@ def _add_ledger_options(parser: argparse.ArgumentParser) -> None:
 
 def _check(options: argparse.Namespace) -> int:
     platform = load_platform(options.file)
-    parts = {
+    parts: dict[str, Sized] = {
         "site": platform.sites,
         "profile": platform.profiles,
         "quota": platform.quotas,

@@ -50,27 +50,33 @@ class Call(Generic[Answer]):
     body: dict[str, Any] | None = None
 
 
+def _site() -> dict[str, str]:
+    """Where this session runs: a user with sessions on two sites has another nearest replica in each."""
+    site = os.environ.get("PERIJOVE_SITE", "")
+    return {"site": site} if site else {}
+
+
 def datasets_call(q: str | None = None, cursor: str | None = None) -> Call[Page[Dataset]]:
     """One page of the datasets that this user may read; ``q`` searches in titles, descriptions and keywords."""
     params = {key: value for key, value in (("q", q), ("cursor", cursor)) if value}
-    return Call("GET", "datasets", TypeAdapter(Page[Dataset]), params)
+    return Call("GET", "datasets", TypeAdapter(Page[Dataset]), params | _site())
 
 
 def dataset_call(dataset_id: str) -> Call[Dataset]:
     """One dataset, its replicas ranked for this user's site."""
-    return Call("GET", f"datasets/{check_dataset_id(dataset_id)}", TypeAdapter(Dataset))
+    return Call("GET", f"datasets/{check_dataset_id(dataset_id)}", TypeAdapter(Dataset), _site())
 
 
 def credentials_call(dataset_id: str, replica: str | None = None) -> Call[Credentials]:
     """Short-lived read-only credentials for one replica; without ``replica``, the nearest."""
     body = {"replica": replica} if replica else {}
-    return Call("POST", f"datasets/{check_dataset_id(dataset_id)}/credentials", TypeAdapter(Credentials), body=body)
+    return Call("POST", f"datasets/{check_dataset_id(dataset_id)}/credentials", TypeAdapter(Credentials), _site(), body)
 
 
 def presign_call(dataset_id: str, paths: list[str], replica: str | None = None) -> Call[Presigned]:
     """URLs that read single objects for at most 15 minutes."""
     body: dict[str, Any] = {"paths": paths} | ({"replica": replica} if replica else {})
-    return Call("POST", f"datasets/{check_dataset_id(dataset_id)}/presign", TypeAdapter(Presigned), body=body)
+    return Call("POST", f"datasets/{check_dataset_id(dataset_id)}/presign", TypeAdapter(Presigned), _site(), body)
 
 
 def quotas_call() -> Call[Page[QuotaView]]:

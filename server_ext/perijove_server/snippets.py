@@ -142,6 +142,8 @@ def _fits_image(url: str, seen: dict[str, Any]) -> str:
     rows, columns, what = _cutout(shape, seen["pixel_bytes"])
     section = ", ".join(["0"] * (len(shape) - 2) + [rows, columns])
     sky = bool(seen["celestial"])
+    # what is only seen in part is shown whole beside it, where the file has an overview
+    overview = seen["overview"] if rows != ":" else None
     lines = [
         "import matplotlib.pyplot as plt",
         "import perijove",
@@ -150,16 +152,39 @@ def _fits_image(url: str, seen: dict[str, Any]) -> str:
         *(["from astropy.wcs import WCS"] if sky else []),
         "",
         f"with perijove.open({url!r}) as file, fits.open(file) as hdus:",
+        *(_whole(overview, sky) if overview is not None else []),
         f"    hdu = hdus[{seen['hdu']}]",
         f"    # {what}",
         f"    image = hdu.section[{section}]",
         *([f"    sky = WCS(hdu.header).celestial[{rows}, {columns}]"] if sky else []),
         "",
-        "axes = plt.subplot(projection=sky)" if sky else "axes = plt.subplot()",
-        'axes.imshow(image, origin="lower", cmap="gray", norm=simple_norm(image, "asinh", percent=99.5))',
+        *(
+            [
+                "plt.figure(figsize=(12, 5))",
+                *_plot("whole", "121, projection=whole_sky" if sky else "121"),
+                *_plot("image", "122, projection=sky" if sky else "122"),
+            ]
+            if overview is not None
+            else _plot("image", "projection=sky" if sky else "")
+        ),
         "plt.show()",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _whole(overview: int, sky: bool) -> list[str]:
+    return [
+        "    # all of it, in the file's own overview",
+        f"    whole = hdus[{overview}].section[:, :]",
+        *([f"    whole_sky = WCS(hdus[{overview}].header).celestial"] if sky else []),
+    ]
+
+
+def _plot(name: str, place: str) -> list[str]:
+    return [
+        f"axes = plt.subplot({place})",
+        f'axes.imshow({name}, origin="lower", cmap="gray", norm=simple_norm({name}, "asinh", percent=99.5))',
+    ]
 
 
 def _cutout(shape: list[int], pixel_bytes: int) -> tuple[str, str, str]:

@@ -106,6 +106,26 @@ def test_the_code_for_images_runs_as_it_stands(
     run("\n".join(f"{code}plt.close()\n" for code in codes), control, tmp_path)
 
 
+def test_the_code_for_a_large_image_shows_its_overview_beside_the_cutout_and_runs(
+    server: JupyterServer, control: FakeControl, dataset: Dataset, tmp_path: Path
+) -> None:
+    big = cone(2048, (1000, 1000))
+    overview = fits.ImageHDU(big[::8, ::8], name="OVERVIEW")
+    overview.header["OVRFACT"] = 8
+    image = fits.ImageHDU(big)
+    for header, factor in ((overview.header, 8), (image.header, 1)):
+        header.update(CTYPE1="RA---TAN", CTYPE2="DEC--TAN", CRPIX1=1024 / factor, CRPIX2=1024 / factor)
+        header.update(CDELT1=-1e-4 * factor, CDELT2=1e-4 * factor, CRVAL1=10.0, CRVAL2=20.0)
+    dataset.put("big.fits", fits_bytes(fits.PrimaryHDU(), overview, image))
+
+    code = snippet(server, dataset, path="big.fits")
+
+    assert "whole = hdus[1].section[:, :]" in code
+    assert "image = hdu.section[512:1536, 512:1536]" in code
+    said = run(code + "print(len(plt.gcf().axes), whole.shape, image.shape)\n", control, tmp_path)
+    assert said == "2 (256, 256) (1024, 1024)\n"
+
+
 def test_the_code_for_all_else_runs_as_it_stands(
     server: JupyterServer, control: FakeControl, dataset: Dataset, tmp_path: Path
 ) -> None:

@@ -126,14 +126,15 @@ class LocalProcesses:
         """The attempt's process, or None when it is gone. Process ids are reused, so its environment must agree.
 
         Raises:
-            OSError: it cannot be told, as when the environment of a foreign process may not be read.
+            OSError: it cannot be told, as when the environment of a process may not be read.
         """
         try:
             if child := self._children.get(attempt_id):
                 return psutil.Process(child.pid) if child.poll() is None else None
             pid = int((self._attempts / attempt_id / "pid").read_text())
             process = psutil.Process(pid)
-            if process.status() == psutil.STATUS_ZOMBIE:
+            # after a reboot the id may be that of a system service, whose environment nobody shows us
+            if process.status() == psutil.STATUS_ZOMBIE or process.uids().real != os.getuid():
                 return None
             return process if process.environ().get(ATTEMPT_VARIABLE) == attempt_id else None
         except (FileNotFoundError, ValueError, psutil.NoSuchProcess):

@@ -10,7 +10,7 @@ from astropy.wcs import WCS
 from astropy.wcs import WcsError as AstropyWcsError
 
 from . import fits
-from .pixels import is_overview, read_plane
+from .pixels import is_overview, overview_of, read_plane
 from .render import draw
 from .source import PreviewProblem, Source
 
@@ -62,16 +62,18 @@ def look(source: Source, wish: Wish) -> Look:
 
 
 def describe(source: Source, wish: Wish) -> Look:
-    """What a snippet of code needs to know: kind, unit, shape and whether there are sky coordinates."""
+    """What a snippet of code needs to know: kind, unit, shape, overview and whether there are sky coordinates."""
     if not is_fits(source, wish.path):
         _look_at_text(source, wish.path)
         return {"kind": "text"}, b""
     hdus = fits.read_hdus(source)
     hdu = _chosen(hdus, wish.hdu)
     if hdu.is_image:
+        overview = overview_of(source, hdu, hdus)
         return {
             "kind": "image",
             "hdu": hdu.index,
+            "overview": overview.index if overview else None,
             "shape": list(hdu.shape or ()),
             "pixel_bytes": abs(int(hdu.header["ZBITPIX" if hdu.is_compressed else "BITPIX"])) // 8,
             "celestial": has_sky(hdu),

@@ -50,7 +50,7 @@ def read_plane(source: Source, hdu: Hdu, hdus: list[Hdu]) -> Plane:
     first = None if len(shape) == 2 else f"The first plane of {' × '.join(map(str, shape))}."
     if _needed_bytes(hdu) <= source.left_bytes:
         return Plane(_shrunk(_whole_plane(source, hdu)), first)
-    overview = _overview(hdu, hdus, source)
+    overview = overview_of(source, hdu, hdus)
     if overview is not None:
         factor = number(overview.header, "OVRFACT", 1)
         note = f"Drawn from the file's own overview, HDU {overview.index}, reduced {factor:g} times."
@@ -79,7 +79,7 @@ def _pixel_bytes(hdu: Hdu) -> int:
     return abs(int(hdu.header["BITPIX"])) // 8
 
 
-def _overview(hdu: Hdu, hdus: list[Hdu], source: Source) -> Hdu | None:
+def overview_of(source: Source, hdu: Hdu, hdus: list[Hdu]) -> Hdu | None:
     """The largest overview that the budget allows: an image named OVERVIEW whose size says that it shows ``hdu``."""
 
     def fits_together(other: Hdu) -> bool:

@@ -1,0 +1,340 @@
+"""What nobody should send: every route answers it with a 4xx that says what is wrong."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.support.control_bed import PREFIX, SECRET, ControlBed, running_control
+
+ATTEMPT = "1" * 32
+GOOD_LEASE = {"owner": "ana", "kind": "session", "attempt_id": ATTEMPT}
+
+#: Every route that takes a body, who may call it, and a body that is right.
+BODIES: list[tuple[str, str, str, dict[str, Any]]] = [
+    ("POST", "placements", "ana", {}),
+    ("POST", "leases", "hub", GOOD_LEASE),
+    ("PATCH", f"leases/{ATTEMPT}", "hub", {"state": "ended"}),
+    ("PUT", "sites/esac/inventory", "hub", {"observed_at": "2026-03-01T11:59:00Z", "reachable": True}),
+    ("POST", "datasets/open-sky/credentials", "ana", {}),
+    ("POST", "datasets/open-sky/presign", "ana", {"paths": ["a"]}),
+]
+IDS = [f"{method} {path}" for method, path, _, _ in BODIES]
+
+
+@pytest.fixture
+async def control(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> AsyncIterator[ControlBed]:
+    async with running_control(tmp_path, caplog) as control:
+        yield control
+
+
+def token(control: ControlBed, who: str) -> str:
+    return SECRET if who == "hub" else control.ana
+
+
+@pytest.mark.parametrize(("method", "path", "who", "good"), BODIES, ids=IDS)
+async def test_a_body_that_is_no_json_of_ours_is_refused(
+    control: ControlBed, method: str, path: str, who: str, good: dict[str, Any]
+) -> None:
+    async def sent(data: bytes, kind: str = "application/json") -> tuple[int, str]:
+        answer = await control.call(method, path, token(control, who), data=data, headers={"Content-Type": kind})
+        return answer.status, answer.detail
+
+    no_json = (400, "The body is no valid JSON in UTF-8.")
+    assert await sent(b"{") == no_json
+    assert await sent(b"nonsense") == no_json
+    assert await sent(b'{"profile": "\xff"}') == no_json
+    assert await sent(b"[" * 20_000) == no_json
+    assert (await sent(b'{"a":' * 500 + b"1" + b"}" * 500))[0] == 422
+    for wrong in (b"[]", b"null", b'"text"', b"1", json.dumps({**good, "more": 1}).encode()):
+        status, detail = await sent(wrong)
+        assert status == 422
+        assert len(detail) < 1100
+    status, detail = await sent(json.dumps({**good, "more": 1}).encode())
+    assert detail == "more: Extra inputs are not permitted"
+    for kind in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"):
+        assert (await sent(json.dumps(good).encode(), kind))[0] == 415
+    large = 13 if path.startswith("sites") else 3
+    status, _ = await sent(b'{"a": "' + b"x" * (1024 * 1024) + b'"}') if large == 3 else (413, "")
+    assert status == (422 if path.endswith("presign") else 413)
+
+
+async def test_a_body_beyond_all_bounds_is_cut_off(control: ControlBed) -> None:
+    answer = await control.call("POST", "datasets/open-sky/presign", control.ana, data=b" " * (3 * 2**20))
+    assert (answer.status, answer.detail) == (413, "The body has 3145728 bytes; at most 2097152 go here.")
+    reader, writer = await asyncio.open_connection("127.0.0.1", int(control.url.rpartition(":")[2]))
+    writer.write(f"PUT {PREFIX}api/v1/sites/esac/inventory HTTP/1.1\r\nHost: x\r\n".encode())
+    writer.write(b"Content-Length: 100000000\r\n\r\n")
+    assert (await reader.readline()).startswith(b"HTTP/1.1 400")
+    writer.close()
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "who", "body", "detail"),
+    [
+        ("POST", "placements", "ana", {"datasets": "x"}, "datasets: Input should be a valid list"),
+        ("POST", "placements", "ana", {"datasets": [1]}, "datasets.0: Input should be a valid string"),
+        ("POST", "placements", "ana", {"without_home": "maybe"}, "without_home: Input should be a valid boolean"),
+        ("POST", "placements", "ana", {"profile": {"$gt": ""}}, "profile: Input should be a valid string"),
+        ("POST", "placements", "ana", {"site": "../x"}, "site: String should match pattern"),
+        ("POST", "placements", "ana", {"datasets": ["a"] * 101}, "datasets: List should have at most 100 items"),
+        ("POST", "placements", "ana", {"profile": "moon"}, "There is no profile 'moon'; choose from standard."),
+        ("POST", "placements", "ana", {"site": "moon"}, "There is no site 'moon'; choose from cloud-eu, esac."),
+        ("POST", "placements", "ana", {"datasets": ["moon"]}, "There is no dataset 'moon' that you may read."),
+        ("POST", "placements", "ana", {"datasets": ["staff-only"]}, "There is no dataset 'staff-only' that you may"),
+        ("POST", "placements", "hub", {}, "owner: the hub must say for whom it asks."),
+        ("POST", "leases", "hub", {**GOOD_LEASE, "owner": ""}, "owner: String should have at least 1 character"),
+        ("POST", "leases", "hub", {**GOOD_LEASE, "owner": "a\nb"}, "owner: String should match pattern"),
+        ("POST", "leases", "hub", {**GOOD_LEASE, "attempt_id": "1"}, "attempt_id: String should match pattern"),
+        ("POST", "leases", "hub", {**GOOD_LEASE, "kind": "moon"}, "kind: Input should be 'session', 'cluster'"),
+        ("POST", "leases", "hub", {"kind": "session", "attempt_id": ATTEMPT}, "owner: Field required"),
+        ("PATCH", f"leases/{ATTEMPT}", "hub", {"state": "offered"}, "state: Input should be 'starting', 'active'"),
+        ("PATCH", f"leases/{ATTEMPT}", "hub", {"state": "starting"}, "site: say where it is starting."),
+        ("PATCH", f"leases/{ATTEMPT}", "hub", {"state": "ended", "reason": "x" * 2001}, "reason: String should have"),
+        ("PUT", "sites/esac/inventory", "hub", {"observed_at": "noon", "reachable": True}, "observed_at: Input should"),
+        (
+            "PUT",
+            "sites/esac/inventory",
+            "hub",
+            {"observed_at": "2026-03-01T12:00:00", "reachable": True},
+            "observed_at: a time needs its zone, as 2026-01-01T12:00:00Z.",
+        ),
+        (
+            "PUT",
+            "sites/esac/inventory",
+            "hub",
+            {"observed_at": "2027-03-01T12:00:00Z", "reachable": True},
+            "observed_at lies in the future: set the clocks of hub and control.",
+        ),
+        (
+            "PUT",
+            "sites/esac/inventory",
+            "hub",
+            {"observed_at": "2026-03-01T12:00:00Z", "reachable": True, "attempts": [{"attempt_id": "x", "owned": 1}]},
+            "attempts.0.attempt_id: String should match pattern",
+        ),
+        ("POST", "datasets/open-sky/credentials", "ana", {"replica": 1}, "replica: Input should be a valid string"),
+        ("POST", "datasets/open-sky/presign", "ana", {}, "paths: Field required"),
+        ("POST", "datasets/open-sky/presign", "ana", {"paths": []}, "paths: List should have at least 1 item"),
+        ("POST", "datasets/open-sky/presign", "ana", {"paths": ["a"] * 1001}, "paths: List should have at most 1000"),
+        ("POST", "datasets/open-sky/presign", "ana", {"paths": [None]}, "paths.0: Input should be a valid string"),
+    ],
+)
+async def test_a_body_that_does_not_fit_names_the_key_and_what_was_expected(
+    control: ControlBed, method: str, path: str, who: str, body: Any, detail: str
+) -> None:
+    answer = await control.call(method, path, token(control, who), body=body)
+    assert answer.status == 422
+    assert answer.detail.startswith(detail)
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "detail"),
+    [
+        ({"owner": "bob"}, 403, "owner and groups are for the hub; yours are known."),
+        ({"groups": ["staff"]}, 403, "owner and groups are for the hub; yours are known."),
+        ({"profile": "large"}, 403, "Profile Large is for euclid only."),
+    ],
+)
+async def test_a_user_does_not_ask_as_another(
+    control: ControlBed, body: dict[str, Any], status: int, detail: str
+) -> None:
+    answer = await control.call("POST", "placements", control.ana, body=body)
+    assert (answer.status, answer.detail) == (status, detail)
+
+
+async def test_the_hub_asks_for_sessions_with_the_attempt_as_key(control: ControlBed) -> None:
+    answer = await control.call("POST", "leases", SECRET, body={**GOOD_LEASE, "kind": "cluster"})
+    assert (answer.status, answer.detail) == (403, "The hub asks for sessions, not for kind 'cluster'.")
+    headers = {"Idempotency-Key": "2" * 32}
+    answer = await control.call("POST", "leases", SECRET, body=GOOD_LEASE, headers=headers)
+    assert (answer.status, answer.detail) == (422, "The Idempotency-Key is the attempt id.")
+
+
+UNKNOWN = ["moon", "staff-only", "x" * 63, "-"]
+CLIMBS = [
+    "..",
+    "%2e%2e",
+    "..%2f..%2fsecrets",
+    "%2e%2e%2f",
+    ".",
+    "a%00b",
+    "A",
+    "%ff",
+    "%F0%9F",
+    "a;b",
+    "x" * 64,
+    "é",
+    "a/b",
+]
+DATASET_ROUTES = [("GET", ""), ("POST", "/credentials"), ("POST", "/presign")]
+
+
+@pytest.mark.parametrize(("method", "tail"), DATASET_ROUTES)
+async def test_a_dataset_that_is_not_there_for_this_user_is_not_there(
+    control: ControlBed, method: str, tail: str
+) -> None:
+    body = {"paths": ["a"]} if tail == "/presign" else {} if tail else None
+    for name in UNKNOWN:
+        answer = await control.call(method, f"datasets/{name}{tail}", control.ana, body=body)
+        assert (answer.status, answer.detail) == (404, f"There is no dataset {name!r} that you may read.")
+    for name in CLIMBS:
+        answer = await control.call(method, f"datasets/{name}{tail}", control.ana, body=body)
+        assert answer.status in (400, 404), name
+        assert answer.detail
+
+
+@pytest.mark.parametrize("name", [*CLIMBS, "1" * 31, "1" * 33, "G" * 32])
+async def test_an_id_that_is_none_leads_nowhere(control: ControlBed, name: str) -> None:
+    for method, body in (("GET", None), ("PATCH", {"state": "ended"})):
+        answer = await control.call(method, f"leases/{name}", SECRET, body=body)
+        assert answer.status in (400, 404)
+        assert answer.detail
+    answer = await control.call("PUT", f"sites/{name}/inventory", SECRET, body=BODIES[3][3])
+    assert answer.status in (400, 404)
+    assert answer.detail
+
+
+@pytest.mark.parametrize(
+    "path", ["", "nothing", "../../etc/passwd", "%2e%2e/%2e%2e/", "leases/", "sites/x", "health/x"]
+)
+async def test_an_address_without_a_route_is_a_problem_too(control: ControlBed, path: str) -> None:
+    for caller in (None, control.ana, SECRET):
+        answer = await control.call("GET", path, caller)
+        assert (answer.status, answer.detail) == (404, "There is nothing at this address.")
+
+
+@pytest.mark.parametrize("method", ["DELETE", "PUT", "PATCH", "OPTIONS"])
+async def test_a_method_that_is_not_there_is_a_problem_too(control: ControlBed, method: str) -> None:
+    for path in ("sites", "quotas", "datasets", "leases", "placements", "datasets/open-sky", "health"):
+        answer = await control.call(method, path, control.ana)
+        assert (answer.status, answer.detail) == (405, "Method Not Allowed.")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "../secrets",
+        "/etc/passwd",
+        "a/../../b",
+        "..",
+        "a//b",
+        "a\\b",
+        "a\0b",
+        "a\nb",
+        ".",
+    ],
+)
+async def test_a_path_that_could_lead_elsewhere_gets_no_address(control: ControlBed, path: str) -> None:
+    answer = await control.call("POST", "datasets/open-sky/presign", control.ana, body={"paths": ["good", path]})
+    assert answer.status == 400
+    assert answer.detail.startswith("The path ")
+
+
+async def test_a_path_is_at_most_as_long_as_a_key(control: ControlBed) -> None:
+    answer = await control.call("POST", "datasets/open-sky/presign", control.ana, body={"paths": ["é" * 1000]})
+    assert (answer.status, answer.detail) == (400, "A path has at most 1024 bytes.")
+
+
+@pytest.mark.parametrize("path", ["leases", "datasets"])
+@pytest.mark.parametrize("limit", ["0", "-1", "1001", "x", "1e2", "", "9" * 5000, "١"])
+async def test_a_limit_is_a_small_number(control: ControlBed, path: str, limit: str) -> None:
+    answer = await control.get(path, control.ana, limit=limit)
+    assert (answer.status, answer.detail) == (400, "limit is a number from 1 to 1000.")
+
+
+def cursor(content: Any) -> str:
+    return base64.urlsafe_b64encode(content if isinstance(content, bytes) else json.dumps(content).encode()).decode()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "x",
+        "====",
+        "é",
+        cursor({"a": 1}),
+        cursor([1, 2]),
+        cursor("text"),
+        cursor(b"\xff\xfe"),
+        cursor(b"[" * 20_000),
+        cursor(None),
+    ],
+)
+async def test_a_cursor_is_one_of_ours(control: ControlBed, text: str) -> None:
+    for path in ("leases", "datasets"):
+        answer = await control.get(path, control.ana, cursor=text)
+        assert (answer.status, answer.detail) == (400, "Take `cursor` from the `next` of the page before.")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        [],
+        ["2026-03-01T12:00:00+00:00"],
+        ["yesterday", "x"],
+        ["0001-01-01T00:00:00+14:00", "x"],
+        ["9999-12-31T23:59:59-14:00", "x"],
+    ],
+)
+async def test_a_cursor_of_leases_is_a_moment_and_an_id(control: ControlBed, content: list[str]) -> None:
+    answer = await control.get("leases", control.ana, cursor=cursor(content))
+    assert (answer.status, answer.detail) == (400, "Take `cursor` from the `next` of the page before.")
+
+
+@pytest.mark.parametrize("query", ["q=%ff", "limit=%ff", "site=%ff", "group=%ff"])
+async def test_a_query_that_is_no_utf8_is_refused(control: ControlBed, query: str) -> None:
+    answer = await control.get(f"datasets?{query}", control.ana)
+    assert answer.status == 400
+    assert answer.detail
+
+
+async def test_what_the_hub_leaves_out_is_named(control: ControlBed) -> None:
+    for path in ("sites", "profiles", "quotas", "datasets", "datasets/open-sky"):
+        answer = await control.get(path, SECRET)
+        assert (answer.status, answer.detail) == (400, "Missing argument user")
+
+
+@pytest.mark.parametrize(
+    "text", ["<script>alert(1)</script>", "'; DROP TABLE leases; --", "{{7*7}}", "%s%s%n", "\u202e", "\U0001f30c" * 50]
+)
+async def test_odd_text_is_searched_for_like_any_other(control: ControlBed, text: str) -> None:
+    assert (await control.get("datasets", control.ana, q=text)).body == {"items": [], "next": None}
+    assert (await control.get("datasets", control.ana, site=text)).status == 200
+    assert (await control.get("leases", control.admin, owner=text)).body == {"items": [], "next": None}
+
+
+async def test_answers_are_not_framed_sniffed_or_kept(control: ControlBed) -> None:
+    for answer in (await control.get("sites", control.ana), await control.get("sites")):
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        assert answer.headers["Cache-Control"] == "no-store"
+        assert answer.headers["Referrer-Policy"] == "no-referrer"
+        assert "frame-ancestors 'none'" in answer.headers["Content-Security-Policy"]
+        assert "Access-Control-Allow-Origin" not in answer.headers
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+KEYS = ["owner", "groups", "kind", "name", "attempt_id", "profile", "datasets", "site", "state", "paths", "attempts"]
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.sampled_from(BODIES), st.dictionaries(st.sampled_from(KEYS), JSON, max_size=4), st.booleans())
+async def test_no_body_breaks_a_route(
+    control: ControlBed, route: tuple[str, str, str, dict[str, Any]], odd: dict[str, Any], whole: bool
+) -> None:
+    method, path, who, good = route
+    answer = await control.call(method, path, token(control, who), body={**(good if whole else {}), **odd})
+    assert answer.status < 500
+    assert answer.status < 400 or answer.detail
