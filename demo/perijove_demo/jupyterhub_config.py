@@ -42,12 +42,7 @@ c.ConfigurableHTTPProxy.auth_token = told["proxy_token"]
 
 c.Spawner.default_url = "/lab"
 c.Spawner.cmd = told["singleuser_command"]
-# a demo asks nobody outside for anything: no news, no updates, no catalogue of extensions
-c.Spawner.args = [
-    "--LabApp.news_url=None",
-    "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
-    "--LabApp.extension_manager=readonly",
-]
+c.Spawner.environment = {"JUPYTER_CONFIG_PATH": told["jupyter_config_dir"]}
 c.Spawner.poll_interval = 10
 # how soon a start is seen as done; the default's back-off waits for seconds
 c.PerijoveSpawner.ready_poll_seconds = 0.1

@@ -38,6 +38,16 @@ STATE_VARIABLE = "PERIJOVE_DEMO_STATE"
 
 READY_SECONDS = 60
 
+#: A demo asks nobody outside for anything: no news, no updates, no catalogue of extensions.
+SERVER_CONFIG = {
+    "LabApp": {
+        "news_url": None,
+        "check_for_updates_class": "jupyterlab.NeverCheckForUpdate",
+        "extension_manager": "readonly",
+    }
+}
+LAB_CONFIG = {"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": True}}
+
 
 @dataclass(frozen=True)
 class DemoOptions:
@@ -177,8 +187,11 @@ class Demo:
             "db_url": f"sqlite:///{self._state.path('hub.sqlite')}",
             "cookie_secret_file": str(self._state.path("hub-cookie-secret")),
             "singleuser_command": [str(Path(sys.executable).parent / "jupyterhub-singleuser")],
+            "jupyter_config_dir": str(self._state.path("jupyter")),
             "accounts": [asdict(account) for account in self._accounts],
         }
+        self._state.write("jupyter/jupyter_server_config.json", json.dumps(SERVER_CONFIG))
+        self._state.write("jupyter/labconfig/page_config.json", json.dumps(LAB_CONFIG))
         self._state.write("hub.json", json.dumps(told))
 
     def _services(self) -> list[Child]:

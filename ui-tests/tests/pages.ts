@@ -82,15 +82,13 @@ export class LabPage {
 
   /** Runs the active cell of the notebook in front and waits for a picture below it. */
   async runCell(): Promise<void> {
-    // as a person would: when the kernel is there
-    await expect(this.page.locator('.jp-NotebookPanel:visible .jp-Notebook-ExecutionIndicator')).toHaveAttribute(
-      'data-status',
-      'idle',
-      { timeout: 60_000 }
-    );
     const cell = this.page.locator('.jp-NotebookPanel:visible .jp-Cell').first();
-    await cell.locator('.cm-content').click();
-    await this.page.keyboard.press('Control+Enter');
+    // JupyterLab drops a run that comes before the kernel has connected; a person would press again
+    await expect(async () => {
+      await cell.locator('.cm-content').click();
+      await this.page.keyboard.press('Control+Enter');
+      await expect(cell.locator('.jp-InputPrompt')).toHaveText(/\[(\*|\d+)\]/, { timeout: 3_000 });
+    }).toPass({ timeout: 60_000 });
     await expect(cell.locator('.jp-OutputArea-output img')).toBeVisible({ timeout: 60_000 });
   }
 
