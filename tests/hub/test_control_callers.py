@@ -11,7 +11,7 @@ from tornado.web import create_signed_value
 
 from perijove_hub.web import base
 from tests.support.control_bed import PREFIX, SECRET, ControlBed, running_control
-from tests.support.hub_api import ACCESS, CANARY
+from tests.support.hub_api import ACCESS
 
 LEASE = "leases/" + "0" * 32
 INVENTORY = {"observed_at": "2026-03-01T11:59:00Z", "reachable": True}

@@ -60,16 +60,27 @@ async def test_a_body_that_is_no_json_of_ours_is_refused(
         assert len(detail) < 1100
     status, detail = await sent(json.dumps({**good, "more": 1}).encode())
     assert detail == "more: Extra inputs are not permitted"
-    for kind in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"):
-        assert (await sent(json.dumps(good).encode(), kind))[0] == 415
-    large = 13 if path.startswith("sites") else 3
-    status, _ = await sent(b'{"a": "' + b"x" * (1024 * 1024) + b'"}') if large == 3 else (413, "")
-    assert status == (422 if path.endswith("presign") else 413)
+    for kind in ("text/plain", "application/x-www-form-urlencoded", "application/jsonp", "x"):
+        assert await sent(b"{}", kind) == (415, f"Send application/json, not {kind!r}.")
+    assert (await sent(b"{}", "multipart/form-data; boundary=x"))[0] == 400
+
+
+@pytest.mark.parametrize(("method", "path", "who", "good"), BODIES, ids=IDS)
+async def test_a_large_body_is_refused_where_small_ones_are_meant(
+    control: ControlBed, method: str, path: str, who: str, good: dict[str, Any]
+) -> None:
+    answer = await control.call(method, path, token(control, who), body={"a": "x" * 2**20, **good})
+    if path.endswith(("presign", "inventory")):
+        assert (answer.status, answer.detail) == (422, "a: Extra inputs are not permitted")
+    else:
+        assert answer.status == 413
+        assert answer.detail.endswith("bytes; at most 65536 go here.")
+    assert (await control.call(method, path, data=b"x" * 65_537)).status in (403, 413)
 
 
 async def test_a_body_beyond_all_bounds_is_cut_off(control: ControlBed) -> None:
-    answer = await control.call("POST", "datasets/open-sky/presign", control.ana, data=b" " * (3 * 2**20))
-    assert (answer.status, answer.detail) == (413, "The body has 3145728 bytes; at most 2097152 go here.")
+    answer = await control.call("POST", "datasets/open-sky/presign", control.ana, data=b" " * (2**21 + 1))
+    assert (answer.status, answer.detail) == (413, "The body has 2097153 bytes; at most 2097152 go here.")
     reader, writer = await asyncio.open_connection("127.0.0.1", int(control.url.rpartition(":")[2]))
     writer.write(f"PUT {PREFIX}api/v1/sites/esac/inventory HTTP/1.1\r\nHost: x\r\n".encode())
     writer.write(b"Content-Length: 100000000\r\n\r\n")
@@ -77,63 +88,60 @@ async def test_a_body_beyond_all_bounds_is_cut_off(control: ControlBed) -> None:
     writer.close()
 
 
-@pytest.mark.parametrize(
-    ("method", "path", "who", "body", "detail"),
-    [
-        ("POST", "placements", "ana", {"datasets": "x"}, "datasets: Input should be a valid list"),
-        ("POST", "placements", "ana", {"datasets": [1]}, "datasets.0: Input should be a valid string"),
-        ("POST", "placements", "ana", {"without_home": "maybe"}, "without_home: Input should be a valid boolean"),
-        ("POST", "placements", "ana", {"profile": {"$gt": ""}}, "profile: Input should be a valid string"),
-        ("POST", "placements", "ana", {"site": "../x"}, "site: String should match pattern"),
-        ("POST", "placements", "ana", {"datasets": ["a"] * 101}, "datasets: List should have at most 100 items"),
-        ("POST", "placements", "ana", {"profile": "moon"}, "There is no profile 'moon'; choose from standard."),
-        ("POST", "placements", "ana", {"site": "moon"}, "There is no site 'moon'; choose from cloud-eu, esac."),
-        ("POST", "placements", "ana", {"datasets": ["moon"]}, "There is no dataset 'moon' that you may read."),
-        ("POST", "placements", "ana", {"datasets": ["staff-only"]}, "There is no dataset 'staff-only' that you may"),
-        ("POST", "placements", "hub", {}, "owner: the hub must say for whom it asks."),
-        ("POST", "leases", "hub", {**GOOD_LEASE, "owner": ""}, "owner: String should have at least 1 character"),
-        ("POST", "leases", "hub", {**GOOD_LEASE, "owner": "a\nb"}, "owner: String should match pattern"),
-        ("POST", "leases", "hub", {**GOOD_LEASE, "attempt_id": "1"}, "attempt_id: String should match pattern"),
-        ("POST", "leases", "hub", {**GOOD_LEASE, "kind": "moon"}, "kind: Input should be 'session', 'cluster'"),
-        ("POST", "leases", "hub", {"kind": "session", "attempt_id": ATTEMPT}, "owner: Field required"),
-        ("PATCH", f"leases/{ATTEMPT}", "hub", {"state": "offered"}, "state: Input should be 'starting', 'active'"),
-        ("PATCH", f"leases/{ATTEMPT}", "hub", {"state": "starting"}, "site: say where it is starting."),
-        ("PATCH", f"leases/{ATTEMPT}", "hub", {"state": "ended", "reason": "x" * 2001}, "reason: String should have"),
-        ("PUT", "sites/esac/inventory", "hub", {"observed_at": "noon", "reachable": True}, "observed_at: Input should"),
-        (
-            "PUT",
-            "sites/esac/inventory",
-            "hub",
-            {"observed_at": "2026-03-01T12:00:00", "reachable": True},
-            "observed_at: a time needs its zone, as 2026-01-01T12:00:00Z.",
-        ),
-        (
-            "PUT",
-            "sites/esac/inventory",
-            "hub",
-            {"observed_at": "2027-03-01T12:00:00Z", "reachable": True},
-            "observed_at lies in the future: set the clocks of hub and control.",
-        ),
-        (
-            "PUT",
-            "sites/esac/inventory",
-            "hub",
-            {"observed_at": "2026-03-01T12:00:00Z", "reachable": True, "attempts": [{"attempt_id": "x", "owned": 1}]},
-            "attempts.0.attempt_id: String should match pattern",
-        ),
-        ("POST", "datasets/open-sky/credentials", "ana", {"replica": 1}, "replica: Input should be a valid string"),
-        ("POST", "datasets/open-sky/presign", "ana", {}, "paths: Field required"),
-        ("POST", "datasets/open-sky/presign", "ana", {"paths": []}, "paths: List should have at least 1 item"),
-        ("POST", "datasets/open-sky/presign", "ana", {"paths": ["a"] * 1001}, "paths: List should have at most 1000"),
-        ("POST", "datasets/open-sky/presign", "ana", {"paths": [None]}, "paths.0: Input should be a valid string"),
-    ],
-)
-async def test_a_body_that_does_not_fit_names_the_key_and_what_was_expected(
-    control: ControlBed, method: str, path: str, who: str, body: Any, detail: str
-) -> None:
-    answer = await control.call(method, path, token(control, who), body=body)
-    assert answer.status == 422
-    assert answer.detail.startswith(detail)
+MISFITS: list[tuple[str, str, str, Any, str]] = [
+    ("POST", "placements", "ana", {"datasets": "x"}, "datasets: Input should be a valid array"),
+    ("POST", "placements", "ana", {"datasets": [1]}, "datasets.0: Input should be a valid string"),
+    ("POST", "placements", "ana", {"without_home": "maybe"}, "without_home: Input should be a valid boolean"),
+    ("POST", "placements", "ana", {"profile": {"$gt": ""}}, "profile: Input should be a valid string"),
+    ("POST", "placements", "ana", {"site": "../x"}, "site: String should match pattern"),
+    ("POST", "placements", "ana", {"datasets": ["a"] * 101}, "datasets: List should have at most 100 items"),
+    ("POST", "placements", "ana", {"profile": "moon"}, "There is no profile 'moon'; choose from standard."),
+    ("POST", "placements", "ana", {"site": "moon"}, "There is no site 'moon'; choose from cloud-eu, esac."),
+    ("POST", "placements", "ana", {"datasets": ["moon"]}, "There is no dataset 'moon' that you may read."),
+    ("POST", "placements", "ana", {"datasets": ["staff-only"]}, "There is no dataset 'staff-only' that you may"),
+    ("POST", "placements", "hub", {}, "owner: the hub must say for whom it asks."),
+    ("POST", "leases", "hub", {**GOOD_LEASE, "owner": ""}, "owner: String should have at least 1 character"),
+    ("POST", "leases", "hub", {**GOOD_LEASE, "owner": "a\nb"}, "owner: String should match pattern"),
+    ("POST", "leases", "hub", {**GOOD_LEASE, "attempt_id": "1"}, "attempt_id: String should match pattern"),
+    ("POST", "leases", "hub", {**GOOD_LEASE, "kind": "moon"}, "kind: Input should be 'session', 'cluster'"),
+    ("POST", "leases", "hub", {"kind": "session", "attempt_id": ATTEMPT}, "owner: Field required"),
+    ("PATCH", f"leases/{ATTEMPT}", "hub", {"state": "offered"}, "state: Input should be 'starting', 'active'"),
+    ("PATCH", f"leases/{ATTEMPT}", "hub", {"state": "starting"}, "site: say where it is starting."),
+    ("PATCH", f"leases/{ATTEMPT}", "hub", {"state": "ended", "reason": "x" * 2001}, "reason: String should have"),
+    ("PUT", "sites/esac/inventory", "hub", {"observed_at": "noon", "reachable": True}, "observed_at: Input should"),
+    (
+        "PUT",
+        "sites/esac/inventory",
+        "hub",
+        {"observed_at": "2026-03-01T12:00:00", "reachable": True},
+        "observed_at: a time needs its zone, as 2026-01-01T12:00:00Z.",
+    ),
+    (
+        "PUT",
+        "sites/esac/inventory",
+        "hub",
+        {"observed_at": "2027-03-01T12:00:00Z", "reachable": True},
+        "observed_at lies in the future: set the clocks of hub and control.",
+    ),
+    (
+        "PUT",
+        "sites/esac/inventory",
+        "hub",
+        {"observed_at": "2026-03-01T12:00:00Z", "reachable": True, "attempts": [{"attempt_id": "x", "owned": 1}]},
+        "attempts.0.attempt_id: String should match pattern",
+    ),
+    ("POST", "datasets/open-sky/credentials", "ana", {"replica": 1}, "replica: Input should be a valid string"),
+    ("POST", "datasets/open-sky/presign", "ana", {}, "paths: Field required"),
+    ("POST", "datasets/open-sky/presign", "ana", {"paths": []}, "paths: List should have at least 1 item"),
+    ("POST", "datasets/open-sky/presign", "ana", {"paths": ["a"] * 1001}, "paths: List should have at most 1000"),
+    ("POST", "datasets/open-sky/presign", "ana", {"paths": [None]}, "paths.0: Input should be a valid string"),
+]
+
+
+async def test_a_body_that_does_not_fit_names_the_key_and_what_was_expected(control: ControlBed) -> None:
+    for method, path, who, body, detail in MISFITS:
+        answer = await control.call(method, path, token(control, who), body=body)
+        assert (answer.status, answer.detail[: len(detail)]) == (422, detail)
 
 
 @pytest.mark.parametrize(
@@ -192,51 +200,35 @@ async def test_a_dataset_that_is_not_there_for_this_user_is_not_there(
         assert answer.detail
 
 
-@pytest.mark.parametrize("name", [*CLIMBS, "1" * 31, "1" * 33, "G" * 32])
-async def test_an_id_that_is_none_leads_nowhere(control: ControlBed, name: str) -> None:
-    for method, body in (("GET", None), ("PATCH", {"state": "ended"})):
-        answer = await control.call(method, f"leases/{name}", SECRET, body=body)
-        assert answer.status in (400, 404)
-        assert answer.detail
-    answer = await control.call("PUT", f"sites/{name}/inventory", SECRET, body=BODIES[3][3])
-    assert answer.status in (400, 404)
-    assert answer.detail
+async def test_an_id_that_is_none_leads_nowhere(control: ControlBed) -> None:
+    for name in [*CLIMBS, "1" * 31, "1" * 33, "G" * 32]:
+        for method, path, body in (
+            ("GET", f"leases/{name}", None),
+            ("PATCH", f"leases/{name}", {"state": "ended"}),
+            ("PUT", f"sites/{name}/inventory", BODIES[3][3]),
+        ):
+            answer = await control.call(method, path, SECRET, body=body)
+            assert (answer.status in (400, 404), bool(answer.detail)) == (True, True), name
 
 
-@pytest.mark.parametrize(
-    "path", ["", "nothing", "../../etc/passwd", "%2e%2e/%2e%2e/", "leases/", "sites/x", "health/x"]
-)
-async def test_an_address_without_a_route_is_a_problem_too(control: ControlBed, path: str) -> None:
-    for caller in (None, control.ana, SECRET):
-        answer = await control.call("GET", path, caller)
-        assert (answer.status, answer.detail) == (404, "There is nothing at this address.")
+async def test_an_address_without_a_route_is_a_problem_too(control: ControlBed) -> None:
+    for path in ("", "nothing", "../../etc/passwd", "%2e%2e/%2e%2e/", "leases/", "sites/x", "health/x"):
+        for caller in (None, control.ana, SECRET):
+            answer = await control.call("GET", path, caller)
+            assert (answer.status, answer.detail) == (404, "There is nothing at this address."), path
 
 
-@pytest.mark.parametrize("method", ["DELETE", "PUT", "PATCH", "OPTIONS"])
-async def test_a_method_that_is_not_there_is_a_problem_too(control: ControlBed, method: str) -> None:
-    for path in ("sites", "quotas", "datasets", "leases", "placements", "datasets/open-sky", "health"):
-        answer = await control.call(method, path, control.ana)
-        assert (answer.status, answer.detail) == (405, "Method Not Allowed.")
+async def test_a_method_that_is_not_there_is_a_problem_too(control: ControlBed) -> None:
+    for method in ("DELETE", "PUT", "PATCH", "OPTIONS"):
+        for path in ("sites", "quotas", "datasets", "leases", "placements", "datasets/open-sky", "health"):
+            answer = await control.call(method, path, control.ana)
+            assert (answer.status, answer.detail) == (405, "Method Not Allowed."), (method, path)
 
 
-@pytest.mark.parametrize(
-    "path",
-    [
-        "../secrets",
-        "/etc/passwd",
-        "a/../../b",
-        "..",
-        "a//b",
-        "a\\b",
-        "a\0b",
-        "a\nb",
-        ".",
-    ],
-)
-async def test_a_path_that_could_lead_elsewhere_gets_no_address(control: ControlBed, path: str) -> None:
-    answer = await control.call("POST", "datasets/open-sky/presign", control.ana, body={"paths": ["good", path]})
-    assert answer.status == 400
-    assert answer.detail.startswith("The path ")
+async def test_a_path_that_could_lead_elsewhere_gets_no_address(control: ControlBed) -> None:
+    for path in ("../secrets", "/etc/passwd", "a/../../b", "..", "a//b", "a\\b", "a\0b", "a\nb", "."):
+        answer = await control.call("POST", "datasets/open-sky/presign", control.ana, body={"paths": ["good", path]})
+        assert (answer.status, answer.detail[:9]) == (400, "The path "), path
 
 
 async def test_a_path_is_at_most_as_long_as_a_key(control: ControlBed) -> None:
@@ -244,57 +236,38 @@ async def test_a_path_is_at_most_as_long_as_a_key(control: ControlBed) -> None:
     assert (answer.status, answer.detail) == (400, "A path has at most 1024 bytes.")
 
 
-@pytest.mark.parametrize("path", ["leases", "datasets"])
-@pytest.mark.parametrize("limit", ["0", "-1", "1001", "x", "1e2", "", "9" * 5000, "١"])
-async def test_a_limit_is_a_small_number(control: ControlBed, path: str, limit: str) -> None:
-    answer = await control.get(path, control.ana, limit=limit)
-    assert (answer.status, answer.detail) == (400, "limit is a number from 1 to 1000.")
+async def test_a_limit_is_a_small_number(control: ControlBed) -> None:
+    for limit in ("0", "-1", "1001", "x", "1e2", "", "9" * 5000, "١"):
+        for path in ("leases", "datasets"):
+            answer = await control.get(path, control.ana, limit=limit)
+            assert (answer.status, answer.detail) == (400, "limit is a number from 1 to 1000."), limit
 
 
 def cursor(content: Any) -> str:
     return base64.urlsafe_b64encode(content if isinstance(content, bytes) else json.dumps(content).encode()).decode()
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "x",
-        "====",
-        "é",
-        cursor({"a": 1}),
-        cursor([1, 2]),
-        cursor("text"),
-        cursor(b"\xff\xfe"),
-        cursor(b"[" * 20_000),
-        cursor(None),
-    ],
-)
-async def test_a_cursor_is_one_of_ours(control: ControlBed, text: str) -> None:
-    for path in ("leases", "datasets"):
+NO_CURSORS = ["x", "====", "é", *map(cursor, ({"a": 1}, [1, 2], "text", b"\xff\xfe", b"[" * 20_000, None))]
+NO_PLACES = [
+    [],
+    ["2026-03-01T12:00:00+00:00"],
+    ["yesterday", "x"],
+    ["0001-01-01T00:00:00+14:00", "x"],
+    ["9999-12-31T23:59:59-14:00", "x"],
+]
+
+
+async def test_a_cursor_is_one_of_ours(control: ControlBed) -> None:
+    asked = [(path, text) for path in ("leases", "datasets") for text in NO_CURSORS]
+    for path, text in [*asked, *(("leases", cursor(place)) for place in NO_PLACES)]:
         answer = await control.get(path, control.ana, cursor=text)
-        assert (answer.status, answer.detail) == (400, "Take `cursor` from the `next` of the page before.")
+        assert (answer.status, answer.detail) == (400, "Take `cursor` from the `next` of the page before."), text
 
 
-@pytest.mark.parametrize(
-    "content",
-    [
-        [],
-        ["2026-03-01T12:00:00+00:00"],
-        ["yesterday", "x"],
-        ["0001-01-01T00:00:00+14:00", "x"],
-        ["9999-12-31T23:59:59-14:00", "x"],
-    ],
-)
-async def test_a_cursor_of_leases_is_a_moment_and_an_id(control: ControlBed, content: list[str]) -> None:
-    answer = await control.get("leases", control.ana, cursor=cursor(content))
-    assert (answer.status, answer.detail) == (400, "Take `cursor` from the `next` of the page before.")
-
-
-@pytest.mark.parametrize("query", ["q=%ff", "limit=%ff", "site=%ff", "group=%ff"])
-async def test_a_query_that_is_no_utf8_is_refused(control: ControlBed, query: str) -> None:
-    answer = await control.get(f"datasets?{query}", control.ana)
-    assert answer.status == 400
-    assert answer.detail
+async def test_a_query_that_is_no_utf8_is_refused(control: ControlBed) -> None:
+    for name in ("q", "limit", "site", "group", "cursor"):
+        answer = await control.get(f"datasets?{name}=%ff", control.ana)
+        assert (answer.status, bool(answer.detail)) == (400, True), name
 
 
 async def test_what_the_hub_leaves_out_is_named(control: ControlBed) -> None:
@@ -303,13 +276,12 @@ async def test_what_the_hub_leaves_out_is_named(control: ControlBed) -> None:
         assert (answer.status, answer.detail) == (400, "Missing argument user")
 
 
-@pytest.mark.parametrize(
-    "text", ["<script>alert(1)</script>", "'; DROP TABLE leases; --", "{{7*7}}", "%s%s%n", "\u202e", "\U0001f30c" * 50]
-)
-async def test_odd_text_is_searched_for_like_any_other(control: ControlBed, text: str) -> None:
-    assert (await control.get("datasets", control.ana, q=text)).body == {"items": [], "next": None}
-    assert (await control.get("datasets", control.ana, site=text)).status == 200
-    assert (await control.get("leases", control.admin, owner=text)).body == {"items": [], "next": None}
+async def test_odd_text_is_searched_for_like_any_other(control: ControlBed) -> None:
+    odd = ["<script>alert(1)</script>", "'; DROP TABLE leases; --", "{{7*7}}", "%s%s%n", "\u202e", "\U0001f30c" * 50]
+    for text in odd:
+        assert (await control.get("datasets", control.ana, q=text)).body == {"items": [], "next": None}
+        assert (await control.get("datasets", control.ana, site=text)).status == 200
+        assert (await control.get("leases", control.admin, owner=text)).body == {"items": [], "next": None}
 
 
 async def test_answers_are_not_framed_sniffed_or_kept(control: ControlBed) -> None:

@@ -181,6 +181,12 @@ class Browser:
             "/hub/login", data={"username": user, "password": "any", "_xsrf": self.xsrf}
         ).raise_for_status()
 
+    def __enter__(self) -> Browser:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.client.close()
+
     @property
     def xsrf(self) -> str:
         return next(cookie.value for cookie in self.client.cookies.jar if cookie.name == "_xsrf" and cookie.value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 import uuid
@@ -87,7 +88,7 @@ class ControlBed:
             sent["Content-Type"] = "application/json"
         url = URL(self.url + target, encoded=True)
         async with self.http.request(
-            method, url, data=data, headers=sent | (headers or {}), allow_redirects=False
+            method, url, data=data and io.BytesIO(data), headers=sent | (headers or {}), allow_redirects=False
         ) as response:
             text = await response.text(errors="replace")
             self.texts.append(text)

@@ -37,6 +37,9 @@ STS_CONFIG = AioConfig(
     response_checksum_validation="when_required",
 )
 
+#: What asking a store for keys may end with; a KeyError is how the library takes a page that is no answer.
+STORE_ERRORS = (BotoCoreError, ClientError, ResponseParserError, KeyError, SecretError, OSError)
+
 
 class VendingError(Exception):
     """Keys cannot be had from the store; the message is for the user and holds no secret."""
@@ -131,7 +134,8 @@ class Vendor:
                     DurationSeconds=CREDENTIALS_SECONDS,
                     Policy=read_only_policy(replica.bucket, replica.prefix),
                 )
-        except (BotoCoreError, ClientError, ResponseParserError, SecretError, OSError) as error:
+            minted: dict[str, Any] = answer["Credentials"]
+        except STORE_ERRORS as error:
             # the library's own text may quote the request; the log gets its kind only, the user a sentence
             log.warning(
                 "store gave no credentials",
@@ -139,7 +143,6 @@ class Vendor:
             )
             where = replica.endpoint or f"the store in {region}"
             raise VendingError(f"{where} gives no credentials for {dataset_id} now; try again in a minute.") from error
-        minted: dict[str, Any] = answer["Credentials"]
         return minted
 
     def _client(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 from pydantic import ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.error import MarkedYAMLError, YAMLError, YAMLWarning
 
 from perijove_hub.policy.models import Platform
 
@@ -57,14 +58,17 @@ def parse_platform(text: str, name: str) -> Platform:
         PlatformFileError: as :func:`load_platform`.
     """
     try:
-        document = YAML(typ="rt").load(text)
+        with warnings.catch_warnings():
+            # an anchor that is written twice is a slip, and a warning would be seen by nobody
+            warnings.simplefilter("error", YAMLWarning)
+            document = YAML(typ="rt").load(text)
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark else 1
         problem = (error.problem or error.context or "is no YAML").split("\n")[0]
         raise PlatformFileError([f"{name}:{line}: {problem}"]) from error
-    except (YAMLError, ValueError, RecursionError) as error:
-        raise PlatformFileError([f"{name}: is no YAML: {str(error).splitlines()[0]}"]) from error
+    except (YAMLError, YAMLWarning, ValueError, RecursionError) as error:
+        raise PlatformFileError([f"{name}: is no YAML: {str(error).strip().splitlines()[0]}"]) from error
     if not isinstance(document, CommentedMap):
         raise PlatformFileError([f"{name}:1: expected keys such as `sites:` and `profiles:` at the top"])
     _check_unfolded(name, document)

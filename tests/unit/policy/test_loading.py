@@ -158,9 +158,10 @@ def test_every_fault_is_told_at_once() -> None:
         (small(more="currency: *nobody\n"), "p.yaml:9: found undefined alias 'nobody'"),
         (f"---\n{SMALL_FILE}---\na: 1\n", "p.yaml:10: but found another document"),
         (small(more="\0"), "p.yaml: is no YAML: unacceptable character"),
+        ("a: &a {b: 1}\na: &a {b: 1}\n", "p.yaml: is no YAML: found duplicate anchor 'a'"),
         ("", "p.yaml:1: expected keys such as `sites:` and `profiles:` at the top"),
         ("- sites\n", "p.yaml:1: expected keys such as `sites:` and `profiles:` at the top"),
-        ("[" * 2000, "p.yaml: is no YAML: maximum recursion depth exceeded"),
+        ("[" * 1000, "p.yaml: is no YAML: maximum recursion depth exceeded"),
         (small(more=DATASET + "    extent: {a: !!python/name:os.system x}\n"), "p.yaml:14: a value with a YAML tag"),
     ],
 )
