@@ -134,7 +134,11 @@ async def report_inventories(hub: JupyterHub, platform: Platform) -> None:
     while not getattr(hub, "_start_future", None) or not hub._start_future.done():  # noqa: ASYNC110 - the hub has no event for it
         await asyncio.sleep(0.1)
     while True:
-        await asyncio.gather(*(report_site(name, site) for name, site in PerijoveSpawner.sites.items()))
+        reports = (report_site(name, site) for name, site in PerijoveSpawner.sites.items())
+        for error in await asyncio.gather(*reports, return_exceptions=True):
+            if isinstance(error, Exception):
+                # whatever it was, the loop goes on: without inventories nothing is ever reconciled
+                log.error("an inventory failed", exc_info=error)
         await asyncio.sleep(platform.admission.inventory_seconds)
 
 

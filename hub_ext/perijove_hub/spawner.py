@@ -17,6 +17,7 @@ from traitlets import Float, Unicode, default
 from perijove.models import Candidate, Kind, LeaseOffer, LeasePatch, LeaseRequest, SessionWish
 from perijove_hub.admission.client import ControlClient, ControlRefused, ControlUnreachable
 from perijove_hub.policy.models import Platform
+from perijove_hub.policy.secrets import SecretError
 from perijove_hub.sites import Handle, SiteError, SiteInterface, StartSpec, Status
 from perijove_hub.web.spawn_form import options_from_form, render_spawn_form
 
@@ -34,7 +35,14 @@ class StartRefused(SpawnException):  # type: ignore[misc]  # jupyterhub has no t
 
 
 class StartFailed(Exception):
-    """One candidate did not start the session; the message says why, in plain words."""
+    """One candidate did not start the session; the message says why, in plain words.
+
+    ``sites_fault`` tells whether that counts against the site: a lease that control no longer grants does not.
+    """
+
+    def __init__(self, message: str, *, sites_fault: bool) -> None:
+        super().__init__(message)
+        self.sites_fault = sites_fault
 
 
 class PerijoveSpawner(Spawner):  # type: ignore[misc]  # jupyterhub has no types
@@ -109,18 +117,20 @@ class PerijoveSpawner(Spawner):  # type: ignore[misc]  # jupyterhub has no types
         self._lease_id = offer.id
         self._say(offer.explanation.summary)
         failures: list[str] = []
+        site_failed = False
         try:
             for candidate in offer.candidates:
                 try:
-                    return await self._start_on(candidate, offer, site_failed=bool(failures))
+                    return await self._start_on(candidate, offer, site_failed=site_failed)
                 except (StartFailed, SiteError) as error:
+                    site_failed = error.sites_fault if isinstance(error, StartFailed) else True
                     failures.append(f"{candidate.title}: {error}")
                     self._say(f"{candidate.title} did not start it: {error}")
                     await self._stop_handle()
         finally:
             self.starting.pop(self._attempt_id, None)
         self._stopping_reason = "; ".join(failures)
-        await self._tell_last_failure()
+        await self._end_lease(site_failed=site_failed)
         raise StartRefused(
             f"No site could start your server. {self._stopping_reason}", reason="no-site-started", status_code=503
         )
@@ -147,16 +157,14 @@ class PerijoveSpawner(Spawner):  # type: ignore[misc]  # jupyterhub has no types
             status = 400 if error.problem.status == 422 else 403
             raise StartRefused(error.problem.detail, reason="refused", status_code=status) from error
         except ControlUnreachable as error:
-            raise StartRefused(
-                "The platform cannot check your quota now, so nothing was started. Try again in a minute.",
-                reason="control-unreachable",
-                status_code=503,
-            ) from error
+            raise _unreachable() from error
 
     async def _start_on(self, candidate: Candidate, offer: LeaseOffer, *, site_failed: bool) -> str:
         site, policy = self.sites.get(candidate.site), self.platform.sites.get(candidate.site)
         if site is None or policy is None:
-            raise StartFailed("the hub does not know this site; restart the hub with the same platform file")
+            raise StartFailed(
+                "the hub does not know this site; restart the hub with the same platform file", sites_fault=False
+            )
         # before control is told: an inventory that is taken from now on holds the attempt, process or not
         self.starting[self._attempt_id] = candidate.site
         try:
@@ -164,9 +172,9 @@ class PerijoveSpawner(Spawner):  # type: ignore[misc]  # jupyterhub has no types
                 offer.id, LeasePatch(state="starting", site=candidate.site, site_failed=site_failed)
             )
         except ControlRefused as error:
-            raise StartFailed(error.problem.detail) from error
+            raise StartFailed(error.problem.detail, sites_fault=False) from error
         except ControlUnreachable as error:
-            raise StartFailed(str(error)) from error
+            raise _unreachable() from error
         self._say(f"Starting at {candidate.title}")
         # known before it exists: whatever goes wrong from here on, stop() finds it
         self._handle = Handle(candidate.site, self._attempt_id, "")
@@ -174,9 +182,11 @@ class PerijoveSpawner(Spawner):  # type: ignore[misc]  # jupyterhub has no types
         await self._wait_until_ready(site, self._handle, policy.start_timeout_seconds)
         try:
             await self.control.move(offer.id, LeasePatch(state="active"))
-        except (ControlRefused, ControlUnreachable) as error:
+        except ControlRefused as error:
             # a session without a lease is not ours to give
-            raise StartFailed(f"the lease could not be made active: {error}") from error
+            raise StartFailed(f"the lease could not be made active: {error}", sites_fault=False) from error
+        except ControlUnreachable as error:
+            raise _unreachable() from error
         self._say(f"Running at {candidate.title}")
         return self._handle.url
 
@@ -218,10 +228,14 @@ class PerijoveSpawner(Spawner):  # type: ignore[misc]  # jupyterhub has no types
                 return
             if loop.time() >= next_poll:
                 if await site.poll(handle) is Status.STOPPED:
-                    raise StartFailed(f"the server ended while starting.{await self._last_words(site)}")
+                    raise StartFailed(
+                        f"the server ended while starting.{await self._last_words(site)}", sites_fault=True
+                    )
                 next_poll = loop.time() + 1
             await asyncio.sleep(self.ready_poll_seconds)
-        raise StartFailed(f"the server did not answer within {timeout_seconds:g} s.{await self._last_words(site)}")
+        raise StartFailed(
+            f"the server did not answer within {timeout_seconds:g} s.{await self._last_words(site)}", sites_fault=True
+        )
 
     async def _last_words(self, site: SiteInterface) -> str:
         tail = await site.log_tail(self._attempt_id)
@@ -230,13 +244,14 @@ class PerijoveSpawner(Spawner):  # type: ignore[misc]  # jupyterhub has no types
         lines = [line for line in tail.splitlines() if line.strip()]
         return f" It last said: {lines[-1][:300]}" if lines else ""
 
-    async def _tell_last_failure(self) -> None:
-        """Count the last candidate's failure: the next one would have, had there been one."""
+    async def _end_lease(self, *, site_failed: bool = False, deadline_seconds: float | None = None) -> None:
+        """Close the lease. It must not fail: what it cannot tell control, the next inventory will."""
+        reason = (self._stopping_reason or "its process ended by itself")[:2000]
         try:
-            patch = LeasePatch(state="ended", reason=self._stopping_reason, site_failed=True)
-            await self.control.move(self._lease_id, patch)
-        except (ControlRefused, ControlUnreachable):
-            self.log.warning("Control could not be told that attempt %s failed", self._attempt_id)
+            patch = LeasePatch(state="ended", reason=reason, site_failed=site_failed)
+            await self.control.move(self._lease_id, patch, deadline_seconds)
+        except (ControlRefused, ControlUnreachable, SecretError) as error:
+            self.log.warning("Lease %s could not be ended, the sweep will: %s", self._lease_id, error)
 
     # --- life -----------------------------------------------------------------------------------------------------
 
@@ -272,14 +287,13 @@ class PerijoveSpawner(Spawner):  # type: ignore[misc]  # jupyterhub has no types
                 return
 
     async def run_post_stop_hook(self) -> None:
-        """Close the lease. It must not fail: what it cannot tell control, the next inventory will."""
+        """The step that always runs: clear what a server that died by itself has left, and close the lease."""
+        try:
+            await self._stop_handle()
+        except SiteError as error:
+            self.log.warning("Attempt %s may have left something behind: %s", self._attempt_id, error)
         if self._lease_id:
-            reason = self._stopping_reason or "its process ended by itself"
-            try:
-                patch = LeasePatch(state="ended", reason=reason[:2000])
-                await self.control.move(self._lease_id, patch, deadline_seconds=5)
-            except (ControlRefused, ControlUnreachable) as error:
-                self.log.warning("Lease %s could not be ended, the sweep will: %s", self._lease_id, error)
+            await self._end_lease(deadline_seconds=5)
         result = super().run_post_stop_hook()
         if result is not None:
             await result
@@ -340,3 +354,11 @@ class PerijoveSpawner(Spawner):  # type: ignore[misc]  # jupyterhub has no types
         """The server's arguments; Jupyter asks for one more where everybody is root, as in a container."""
         args: list[str] = super().get_args()
         return [*args, "--allow-root"] if os.geteuid() == 0 and "--allow-root" not in args else args
+
+
+def _unreachable() -> StartRefused:
+    return StartRefused(
+        "The platform cannot check your quota now, so nothing was started. Try again in a minute.",
+        reason="control-unreachable",
+        status_code=503,
+    )

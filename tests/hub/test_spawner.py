@@ -6,6 +6,7 @@ import itertools
 import re
 
 import httpx
+import psutil
 import pytest
 
 from tests.support.bed import Bed
@@ -52,6 +53,25 @@ def test_stop_ends_process_and_lease(bed: Bed, user: str) -> None:
     with bed.control_as(user) as control:
         (lease,) = control.get("leases").json()["items"]
     assert (lease["state"], lease["reason"]) == ("ended", "stopped")
+
+
+def test_kernels_of_a_server_that_died_by_itself_are_ended_with_it(bed: Bed, user: str) -> None:
+    before = set(bed.session_processes())
+    assert bed.ask(user, profile="parent").status_code == 201
+    (attempt,) = set(bed.session_processes()) - before
+    family = [p for p in psutil.process_iter() if _attempt_of(p) == attempt]
+    assert len(family) == 2
+    server = bed.session_server(attempt)
+    server.kill()
+    bed.wait("the whole family to be gone", lambda: not [p for p in family if p.is_running()])
+    bed.wait("open leases = live servers", bed.settled)
+
+
+def _attempt_of(process: psutil.Process) -> str | None:
+    try:
+        return process.environ().get("PERIJOVE_ATTEMPT_ID")
+    except psutil.Error:
+        return None
 
 
 def test_stubborn_server_is_stopped_too(bed: Bed, user: str) -> None:
@@ -188,39 +208,51 @@ class Browser:
         self.client.close()
 
     @property
+    def hub_xsrf(self) -> str:
+        return next(c.value for c in self.client.cookies.jar if c.name == "_xsrf" and c.path == "/hub/" and c.value)
+
+    @property
     def xsrf(self) -> str:
         return next(cookie.value for cookie in self.client.cookies.jar if cookie.name == "_xsrf" and cookie.value)
 
 
 def test_spawn_page_shows_profiles_datasets_and_the_automatic_place(bed: Bed, user: str) -> None:
-    page = Browser(bed, user).client.get("/hub/spawn").text
+    with Browser(bed, user) as browser:
+        page = browser.client.get("/hub/spawn").text
     for words in ("Small", "For staff", "Not for you: for staff only", "A sky", "Automatic", "0 of 2 sessions in use"):
         assert words in page
 
 
 def test_place_on_the_spawn_page_follows_the_choices(bed: Bed, user: str) -> None:
-    browser = Browser(bed, user)
-    browser.client.get("/hub/spawn")
-    xsrf = next(c.value for c in browser.client.cookies.jar if c.name == "_xsrf" and c.path == "/hub/")
-    said = browser.client.post(
-        "/hub/perijove/placement", json={"datasets": ["sky"]}, headers={"X-XSRFToken": xsrf}
-    ).json()
+    with Browser(bed, user) as browser:
+        browser.client.get("/hub/spawn")
+        headers = {"X-XSRFToken": browser.hub_xsrf}
+        said = browser.client.post("/hub/perijove/placement", json={"datasets": ["sky"]}, headers=headers).json()
+        refused = browser.client.post("/hub/perijove/placement", json={"owner": "x"}, headers=headers)
     assert said["allowed"] is True
     assert said["summary"] == "Near: it holds sky; the other site would move 1.1 GiB"
-    refused = browser.client.post("/hub/perijove/placement", json={"owner": "x"}, headers={"X-XSRFToken": xsrf})
     assert refused.status_code == 400
 
 
 def test_placement_needs_login_and_xsrf_token(bed: Bed, user: str) -> None:
     assert httpx.post(f"{bed.url}/hub/perijove/placement", json={}).status_code == 403
-    browser = Browser(bed, user)
-    browser.client.get("/hub/spawn")
-    assert browser.client.post("/hub/perijove/placement", json={}).status_code == 403
+    with Browser(bed, user) as browser:
+        browser.client.get("/hub/spawn")
+        assert browser.client.post("/hub/perijove/placement", json={}).status_code == 403
+
+
+def test_changes_at_control_by_a_browsers_login_need_the_xsrf_token(bed: Bed, user: str) -> None:
+    route = "/services/perijove/api/v1/placements"
+    with Browser(bed, user) as browser:
+        browser.client.get("/services/perijove/")
+        assert browser.client.get("/services/perijove/api/v1/quotas").status_code == 200
+        assert browser.client.post(route, json={}).status_code == 403
 
 
 def test_page_of_control_takes_the_hubs_login_and_shows_limits_and_sessions(bed: Bed, user: str) -> None:
     bed.ask(user, datasets=["sky"])
-    page = Browser(bed, user).client.get("/services/perijove/")
+    with Browser(bed, user) as browser:
+        page = browser.client.get("/services/perijove/")
     assert page.status_code == 200
     for words in ("1 of 2 sessions", "active", "Near: it holds sky", user):
         assert words in page.text

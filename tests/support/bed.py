@@ -45,6 +45,7 @@ profiles:
   small: {title: Small, cpu: 1, memory_gib: 1}
   exits: {title: Exits, cpu: 1, memory_gib: 1, env: {PJ_FAULT: exit}}
   stranger: {title: Stranger, cpu: 1, memory_gib: 1, env: {PJ_FAULT: stranger}}
+  parent: {title: Parent, cpu: 1, memory_gib: 1, env: {PJ_FAULT: parent}}
   stubborn: {title: Stubborn, cpu: 1, memory_gib: 1, env: {PJ_FAULT: stubborn}}
   for-staff: {title: For staff, cpu: 1, memory_gib: 1, groups: [staff]}
 placement: {retries: 1}
@@ -154,6 +155,14 @@ class Bed:
             if attempt and ours and process.status() != psutil.STATUS_ZOMBIE:
                 found[attempt] = process
         return found
+
+    def session_server(self, attempt_id: str) -> psutil.Process:
+        """The server itself, of all the processes of an attempt."""
+        for site in ("near", "far"):
+            path = self.directory / "sites" / site / "attempts" / attempt_id / "pid"
+            if path.exists():
+                return psutil.Process(int(path.read_text()))
+        raise AssertionError(f"attempt {attempt_id} has no process")
 
     def open_leases(self) -> dict[str, str]:
         """The state of each open lease by attempt id, read from the database itself."""

@@ -1,13 +1,15 @@
 """A single-user server that starts in a tenth of a second: it answers everything and runs nothing.
 
 ``PJ_FAULT`` in its environment breaks it: ``exit`` ends it at once with a last word, ``deaf`` never answers,
-``stranger`` answers without the header that makes a single-user server, ``stubborn`` ignores SIGTERM.
+``stranger`` answers without the header that makes a single-user server, ``parent`` starts a process in a session of
+its own, as a kernel is, ``stubborn`` ignores SIGTERM.
 """
 
 from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -34,6 +36,8 @@ class Handler(BaseHTTPRequestHandler):
 def main() -> None:
     if FAULT == "exit":
         sys.exit("no room at the inn")
+    if FAULT == "parent":
+        subprocess.Popen(["sleep", "3600"], start_new_session=True)
     if FAULT == "stubborn":
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
     if FAULT == "deaf":

@@ -34,6 +34,9 @@ TERM_SECONDS = 5
 KERNEL_SECONDS = 0.5
 LOG_TAIL_BYTES = 4000
 
+#: How long the log of an attempt is kept for whoever asks why it failed.
+KEEP_LOG_SECONDS = 7 * 24 * 3600
+
 
 class LocalProcesses:
     """Runs workloads as processes of the hub's own account.
@@ -81,6 +84,7 @@ class LocalProcesses:
     def _start(self, spec: StartSpec, attempt_id: str) -> Handle:
         directory = self._attempts / attempt_id
         try:
+            self._forget_old_attempts()
             directory.mkdir(parents=True, mode=0o700)
             home = self._working_directory(spec, attempt_id)
             port = _free_port()
@@ -108,6 +112,15 @@ class LocalProcesses:
         except OSError as error:
             raise SiteError(f"the process could not be started: {error.strerror or error}") from error
         return Handle(self.name, attempt_id, url)
+
+    def _forget_old_attempts(self) -> None:
+        """Remove what is left of attempts that ended long ago: a pid file marks one that may still run."""
+        if not self._attempts.exists():
+            return
+        oldest = time.time() - KEEP_LOG_SECONDS
+        for entry in os.scandir(self._attempts):
+            if entry.stat().st_mtime < oldest and not Path(entry.path, "pid").exists():
+                shutil.rmtree(entry.path, ignore_errors=True)
 
     def _working_directory(self, spec: StartSpec, attempt_id: str) -> Path:
         if spec.home_site is None:
