@@ -16,7 +16,7 @@ INSTALL := SKIP_JUPYTER_BUILDER=1 $(BIN)/pip install --quiet --disable-pip-versi
 EXTENSION := server_ext/perijove_server/labextension/package.json
 EXTENSION_SOURCES := $(shell find labextension/src labextension/style labextension/schema -type f 2>/dev/null) labextension/package.json
 
-.PHONY: demo test lint unit ui docs clean help
+.PHONY: demo test lint unit ui clean help
 
 help:
 	@sed -n '1,/^$$/s/^# \{0,1\}//p' Makefile
@@ -45,7 +45,7 @@ ui: .make/dev .make/npm $(EXTENSION) .make/extension .make/browser
 .PHONY: .python-check
 .python-check:
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Perijove needs Python 3.11 or newer; this is %d.%d (choose another with PYTHON=...)" % sys.version_info[:2])'
-	@command -v node > /dev/null || { echo "Perijove needs Node.js 20 or newer on the path" >&2; exit 2; }
+	@node -e 'process.exit(process.versions.node.split(".")[0] >= 20 ? 0 : 1)' 2> /dev/null || { echo "Perijove needs Node.js 20 or newer on the path" >&2; exit 2; }
 
 # constraints.txt holds every version that was tested together
 .make/python: pyproject.toml constraints.txt | .make/venv

@@ -14,7 +14,7 @@ from jupyterhub.app import JupyterHub
 from perijove.models import Inventory, SeenAttempt
 from perijove_hub.admission.client import ControlClient, ControlRefused, ControlUnreachable
 from perijove_hub.policy import Platform, load_platform
-from perijove_hub.policy.secrets import Secrets
+from perijove_hub.policy.secrets import SecretError, Secrets
 from perijove_hub.sites import Handle, LocalProcesses, SiteError, SiteInterface
 from perijove_hub.spawner import PerijoveSpawner
 from perijove_hub.web.auth import ADMIN_SCOPE
@@ -133,16 +133,20 @@ async def report_inventories(hub: JupyterHub, platform: Platform) -> None:
     """
     while not getattr(hub, "_start_future", None) or not hub._start_future.done():  # noqa: ASYNC110 - the hub has no event for it
         await asyncio.sleep(0.1)
+    # a loop for each site: one that answers slowly makes no other late
+    await asyncio.gather(*(_report_for_ever(name, site, platform) for name, site in PerijoveSpawner.sites.items()))
+
+
+async def _report_for_ever(name: str, site: SiteInterface, platform: Platform) -> None:
     while True:
-        reports = (report_site(name, site) for name, site in PerijoveSpawner.sites.items())
-        for error in await asyncio.gather(*reports, return_exceptions=True):
-            if isinstance(error, Exception):
-                # whatever it was, the loop goes on: without inventories nothing is ever reconciled
-                log.error("an inventory failed", exc_info=error)
+        try:
+            await report_site(name, site)
+        except Exception:  # whatever it was, the loop goes on: without inventories nothing is ever reconciled
+            log.exception("an inventory of %s failed", name)
         await asyncio.sleep(platform.admission.inventory_seconds)
 
 
-async def report_site(name: str, site: SiteInterface) -> None:
+async def report_site(name: str, site: SiteInterface, *, is_second: bool = False) -> None:
     """Take and send the inventory of one site. Logs what goes wrong: the next one comes anyway."""
     # the set of owned attempts is read before and after: a start that begins meanwhile is no orphan
     observed_at, owned = datetime.now(UTC), set(PerijoveSpawner.owned_attempts)
@@ -159,8 +163,13 @@ async def report_site(name: str, site: SiteInterface) -> None:
         inventory = Inventory(observed_at=observed_at, reachable=True, attempts=attempts)
     try:
         answer = await PerijoveSpawner.control.report(name, inventory)
-        for attempt in answer.remove:
-            log.warning("removing attempt %s from %s: no lease stands behind it", attempt, name)
-            await site.stop(Handle(name, attempt, ""))
-    except (ControlRefused, ControlUnreachable, SiteError) as error:
+    except (ControlRefused, ControlUnreachable, SecretError) as error:
         log.warning("the inventory of %s was not settled: %s", name, error)
+        return
+    # together, so that one that does not end keeps none of the others alive
+    stops = [site.stop(Handle(name, attempt, "")) for attempt in answer.remove]
+    for attempt, fault in zip(answer.remove, await asyncio.gather(*stops, return_exceptions=True), strict=True):
+        log.warning("attempt %s at %s has no lease: %s", attempt, name, fault or "removed")
+    if stops and not is_second:
+        # what is gone now is told at once, so that the next sweep closes its leases
+        await report_site(name, site, is_second=True)

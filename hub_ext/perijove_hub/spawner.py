@@ -25,6 +25,10 @@ from perijove_hub.web.spawn_form import options_from_form, render_spawn_form
 READY_HEADER = "X-JupyterHub-Version"
 
 
+#: How long a call to control may take, repeated as often as it may be.
+CONTROL_SECONDS = 25
+
+
 class StartRefused(SpawnException):  # type: ignore[misc]  # jupyterhub has no types
     """A start that the platform does not make. The sentence is for the user; pages show it as it is."""
 
@@ -97,11 +101,14 @@ class PerijoveSpawner(Spawner):  # type: ignore[misc]  # jupyterhub has no types
         self._lease_id = ""
         self._handle: Handle | None = None
         self._stopping_reason: str | None = None
+        # a site failed the start and control has not been told yet; it is, with the next move that is granted
+        self._untold_failure = False
         self._messages: list[str] = []
         self._message_added = asyncio.Event()
-        # the hub gives one start this long: every candidate its own time, and control its deadline twice
+        # the hub gives one start this long: every candidate its own time, and each call to control its deadline
         timeouts = sorted((site.start_timeout_seconds for site in self.platform.sites.values()), reverse=True)
-        self.start_timeout = int(sum(timeouts[: 1 + self.platform.placement.retries]) + 60)
+        tries = 1 + self.platform.placement.retries
+        self.start_timeout = int(sum(timeouts[:tries]) + CONTROL_SECONDS * (1 + 2 * tries))
 
     # --- start ----------------------------------------------------------------------------------------------------
 
@@ -117,23 +124,34 @@ class PerijoveSpawner(Spawner):  # type: ignore[misc]  # jupyterhub has no types
         self._lease_id = offer.id
         self._say(offer.explanation.summary)
         failures: list[str] = []
-        site_failed = False
+        self._untold_failure = False
         try:
             for candidate in offer.candidates:
+                self._check_wanted(offer)
                 try:
-                    return await self._start_on(candidate, offer, site_failed=site_failed)
+                    return await self._start_on(candidate, offer)
                 except (StartFailed, SiteError) as error:
-                    site_failed = error.sites_fault if isinstance(error, StartFailed) else True
+                    self._untold_failure |= isinstance(error, SiteError) or error.sites_fault
                     failures.append(f"{candidate.title}: {error}")
                     self._say(f"{candidate.title} did not start it: {error}")
                     await self._stop_handle()
         finally:
-            self.starting.pop(self._attempt_id, None)
+            self.starting.pop(offer.attempt_id, None)
+        self._check_wanted(offer)
         self._stopping_reason = "; ".join(failures)
-        await self._end_lease(site_failed=site_failed)
+        await self._end_lease(site_failed=self._untold_failure)
         raise StartRefused(
             f"No site could start your server. {self._stopping_reason}", reason="no-site-started", status_code=503
         )
+
+    def _check_wanted(self, offer: LeaseOffer) -> None:
+        """Go on only with a start that nobody has stopped: the hub stops those that are pending when it ends.
+
+        Raises:
+            StartRefused: the hub has forgotten this attempt meanwhile.
+        """
+        if self._attempt_id != offer.attempt_id:
+            raise StartRefused("The start was stopped.", reason="stopped", status_code=503)
 
     def _wish(self) -> SessionWish:
         try:
@@ -159,27 +177,32 @@ class PerijoveSpawner(Spawner):  # type: ignore[misc]  # jupyterhub has no types
         except ControlUnreachable as error:
             raise _unreachable() from error
 
-    async def _start_on(self, candidate: Candidate, offer: LeaseOffer, *, site_failed: bool) -> str:
+    async def _start_on(self, candidate: Candidate, offer: LeaseOffer) -> str:
         site, policy = self.sites.get(candidate.site), self.platform.sites.get(candidate.site)
         if site is None or policy is None:
             raise StartFailed(
                 "the hub does not know this site; restart the hub with the same platform file", sites_fault=False
             )
         # before control is told: an inventory that is taken from now on holds the attempt, process or not
-        self.starting[self._attempt_id] = candidate.site
+        self.starting[offer.attempt_id] = candidate.site
         try:
             await self.control.move(
-                offer.id, LeasePatch(state="starting", site=candidate.site, site_failed=site_failed)
+                offer.id, LeasePatch(state="starting", site=candidate.site, site_failed=self._untold_failure)
             )
         except ControlRefused as error:
             raise StartFailed(error.problem.detail, sites_fault=False) from error
         except ControlUnreachable as error:
             raise _unreachable() from error
+        self._untold_failure = False
         self._say(f"Starting at {candidate.title}")
         # known before it exists: whatever goes wrong from here on, stop() finds it
-        self._handle = Handle(candidate.site, self._attempt_id, "")
-        self._handle = await site.start(self._spec(candidate.site, offer), self._attempt_id)
-        await self._wait_until_ready(site, self._handle, policy.start_timeout_seconds)
+        self._handle = Handle(candidate.site, offer.attempt_id, "")
+        handle = await site.start(self._spec(candidate.site, offer), offer.attempt_id)
+        if self._attempt_id != offer.attempt_id:
+            await site.stop(handle)
+        self._check_wanted(offer)
+        self._handle = handle
+        await self._wait_until_ready(site, handle, policy.start_timeout_seconds)
         try:
             await self.control.move(offer.id, LeasePatch(state="active"))
         except ControlRefused as error:
@@ -188,7 +211,7 @@ class PerijoveSpawner(Spawner):  # type: ignore[misc]  # jupyterhub has no types
         except ControlUnreachable as error:
             raise _unreachable() from error
         self._say(f"Running at {candidate.title}")
-        return self._handle.url
+        return handle.url
 
     def _spec(self, site: str, offer: LeaseOffer) -> StartSpec:
         policy = self.platform.sites[site]
@@ -229,18 +252,19 @@ class PerijoveSpawner(Spawner):  # type: ignore[misc]  # jupyterhub has no types
             if loop.time() >= next_poll:
                 if await site.poll(handle) is Status.STOPPED:
                     raise StartFailed(
-                        f"the server ended while starting.{await self._last_words(site)}", sites_fault=True
+                        f"the server ended while starting.{await self._last_words(site, handle)}", sites_fault=True
                     )
                 next_poll = loop.time() + 1
             await asyncio.sleep(self.ready_poll_seconds)
         raise StartFailed(
-            f"the server did not answer within {timeout_seconds:g} s.{await self._last_words(site)}", sites_fault=True
+            f"the server did not answer within {timeout_seconds:g} s.{await self._last_words(site, handle)}",
+            sites_fault=True,
         )
 
-    async def _last_words(self, site: SiteInterface) -> str:
-        tail = await site.log_tail(self._attempt_id)
+    async def _last_words(self, site: SiteInterface, handle: Handle) -> str:
+        tail = await site.log_tail(handle.attempt_id)
         if tail:
-            self.log.warning("Log of the failed attempt %s ends with:\n%s", self._attempt_id, tail)
+            self.log.warning("Log of the failed attempt %s ends with:\n%s", handle.attempt_id, tail)
         lines = [line for line in tail.splitlines() if line.strip()]
         return f" It last said: {lines[-1][:300]}" if lines else ""
 
@@ -274,7 +298,7 @@ class PerijoveSpawner(Spawner):  # type: ignore[misc]  # jupyterhub has no types
             return
         site = self.sites.get(self._handle.site)
         if site is None:
-            return
+            raise SiteError(f"the hub does not know site {self._handle.site} any more")
         for attempt in range(3):
             try:
                 await site.stop(self._handle)
@@ -291,8 +315,9 @@ class PerijoveSpawner(Spawner):  # type: ignore[misc]  # jupyterhub has no types
         try:
             await self._stop_handle()
         except SiteError as error:
-            self.log.warning("Attempt %s may have left something behind: %s", self._attempt_id, error)
-        if self._lease_id:
+            # the lease stays with what still runs: the next inventory finds it without a server, and it is removed
+            self.log.warning("Attempt %s does not end: %s", self._attempt_id, error)
+        if self._lease_id and self._handle is None:
             await self._end_lease(deadline_seconds=5)
         result = super().run_post_stop_hook()
         if result is not None:

@@ -96,7 +96,11 @@ def lease_call(lease_id: str) -> Call[Lease]:
 
 
 class ControlClient:
-    """Blocking client, for kernels. Addresses and token come from the environment unless given."""
+    """Blocking client, for kernels. Address and token come from the environment, or both are given.
+
+    Raises:
+        NotConfigured: the environment has no address, or one is given without its token.
+    """
 
     def __init__(self, url: str | None = None, token: str | None = None) -> None:
         self.url, headers = _settings(url, token)
@@ -150,7 +154,10 @@ class ControlClient:
 
 
 class AsyncControlClient:
-    """Asynchronous client, for the server extension and the filesystem. Use it in one event loop only."""
+    """Asynchronous client, for the server extension and the filesystem. Use it in one event loop only.
+
+    Address, token and errors are as in :class:`ControlClient`.
+    """
 
     def __init__(self, url: str | None = None, token: str | None = None) -> None:
         self.url, headers = _settings(url, token)
@@ -204,6 +211,12 @@ def next_cursor(url: str | None) -> str | None:
 
 
 def _settings(url: str | None, token: str | None) -> tuple[str, dict[str, str]]:
+    """Where control is, and the headers to send there.
+
+    The environment's token is for the environment's address only: whoever names another brings a token for it.
+    """
+    if url and not token:
+        raise NotConfigured("The control service was given by its address alone: give the token that is meant for it.")
     url = url or os.environ.get("PERIJOVE_CONTROL_URL", "")
     token = token or os.environ.get("JUPYTERHUB_API_TOKEN", "")
     if not url:

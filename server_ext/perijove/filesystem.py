@@ -15,7 +15,7 @@ from fsspec.asyn import AsyncFileSystem, get_loop, sync
 from fsspec.spec import AbstractBufferedFile
 
 from .client import AsyncControlClient
-from .errors import NotFound, NotSupported, PerijoveError, ReadOnly
+from .errors import BadRequest, NotFound, NotSupported, PerijoveError, ReadOnly
 from .models import TreeEntry
 from .paths import check_path, split_url
 from .replicas import ObjectInfo
@@ -28,30 +28,31 @@ BYPASS_BYTES = 4 * BLOCK_BYTES
 #: What control says about a dataset is believed for so long.
 DATASET_SECONDS = 60.0
 RANGES_IN_FLIGHT = 32
+#: Options of fsspec itself. There are none of our own: options come with catalogues that strangers wrote.
+OPTIONS = frozenset({"asynchronous", "batch_size", "listings_expiry_time", "loop", "max_paths", "use_listings_cache"})
 
 
 class _Connection:
     """The client of control and the readers with their credentials; belongs to one event loop."""
 
-    def __init__(self, control_url: str | None) -> None:
-        self.client = AsyncControlClient(control_url)
+    def __init__(self) -> None:
+        self.client = AsyncControlClient()
         self.readers = Readers(self.client, DATASET_SECONDS)
 
 
-_connections: dict[tuple[int, str | None, str | None, str | None], _Connection] = {}
+_connections: dict[tuple[int, str | None, str | None], _Connection] = {}
 _connections_lock = threading.Lock()
 
 
-def _shared_connection(control_url: str | None) -> _Connection:
+def _shared_connection() -> _Connection:
     """One connection for all threads: fsspec makes a filesystem per thread, which would each fetch credentials.
 
     A forked child has connections of its own.
     """
-    environment = [os.environ.get(name) for name in ("PERIJOVE_CONTROL_URL", "JUPYTERHUB_API_TOKEN")]
-    key = (os.getpid(), control_url, environment[0], environment[1])
+    key = (os.getpid(), os.environ.get("PERIJOVE_CONTROL_URL"), os.environ.get("JUPYTERHUB_API_TOKEN"))
     with _connections_lock:
         if key not in _connections:
-            _connections[key] = _Connection(control_url)
+            _connections[key] = _Connection()
         return _connections[key]
 
 
@@ -68,23 +69,30 @@ def close_connections() -> None:
 class PerijoveFileSystem(AsyncFileSystem):  # type: ignore[misc] # fsspec has no types
     """The datasets of the platform as a read-only filesystem.
 
-    Args:
-        control_url: the control service; default: ``PERIJOVE_CONTROL_URL``.
-
-    The hub token always comes from ``JUPYTERHUB_API_TOKEN``: fsspec keeps arguments, prints them and sends them
-    to Dask workers.
+    It takes no options but fsspec's own. Control's address and the hub token always come from the environment: fsspec
+    keeps options, prints them and sends them to Dask workers, and takes them from catalogues, which must not choose
+    where the token goes.
 
     All methods of fsspec that read work; those that write raise ``ReadOnly``. Errors are ``PerijoveError``s, which
     are also ``FileNotFoundError``, ``PermissionError`` or ``OSError`` where libraries look for those.
+
+    Raises:
+        BadRequest: an unknown option, whose name the text has, and not its value.
+        NotConfigured: the environment does not say where control is.
     """
 
     protocol = "perijove"
     async_impl = True
     mirror_sync_methods = True
 
-    def __init__(self, control_url: str | None = None, **kwargs: Any) -> None:
+    def __init__(self, **kwargs: Any) -> None:
+        if unknown := sorted(set(kwargs) - OPTIONS):
+            raise BadRequest(
+                f"perijove:// does not take the option {unknown[0]!r}: where the platform is and who asks come from "
+                f"the environment; expected only {', '.join(sorted(OPTIONS))}."
+            )
         super().__init__(**kwargs)
-        self._connection = _Connection(control_url) if self.asynchronous else _shared_connection(control_url)
+        self._connection = _Connection() if self.asynchronous else _shared_connection()
         self._client = self._connection.client
         self._readers = self._connection.readers
 

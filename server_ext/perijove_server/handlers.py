@@ -12,6 +12,7 @@ from perijove.paths import check_dataset_id, check_path
 
 from .base import PerijoveHandler, sentences
 from .files import FileHandler
+from .preview.answers import COLORMAPS, SCALES, STRETCHES
 from .preview.pool import PreviewFailed
 from .preview.service import Wish
 from .snippets import snippet
@@ -19,10 +20,6 @@ from .snippets import snippet
 TREE_LIMIT_DEFAULT = 200
 TREE_LIMIT_MAX = 1000
 HDU_MAX = 10_000
-#: First the default: what shows the core and the arms of a galaxy at once. The child knows the same names.
-STRETCHES = ("asinh", "linear", "sqrt", "log")
-SCALES = ("percentile", "zscale", "minmax")
-COLORMAPS = ("gray", "viridis", "inferno")
 
 
 class DatasetsHandler(PerijoveHandler):

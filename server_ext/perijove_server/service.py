@@ -34,7 +34,8 @@ class DataService:
     """
 
     def __init__(self, control_url: str, limits: Limits, preview_cache_bytes: int) -> None:
-        self.client = AsyncControlClient(control_url or None)
+        # The address is this server's own setting, so this server's token may go there.
+        self.client = AsyncControlClient(control_url, os.environ.get("JUPYTERHUB_API_TOKEN"))
         self.readers = Readers(self.client, CATALOGUE_SECONDS)
         self.lister = TreeLister()
         self.previews = Previews(limits, preview_cache_bytes)

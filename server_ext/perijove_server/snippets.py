@@ -1,17 +1,18 @@
 """Code for a notebook that opens what is selected: complete, to be run as it stands in the user's image.
 
-Names come from strangers' buckets, so they enter the code only as Python literals, never in comments.
+Names come from strangers' buckets, so they enter the code only as Python literals, never in comments. What a preview
+process has seen of a file enters only as the whole numbers and truths of ``preview.answers``.
 """
 
 from __future__ import annotations
 
 from textwrap import dedent
-from typing import Any
 
 from perijove.catalogue import size_text
 from perijove.errors import NotFound
 from perijove.stores import DatasetReader
 
+from .preview.answers import FitsHeader, FitsImage, FitsTable
 from .preview.pool import PreviewFailed
 from .service import DataService
 
@@ -38,7 +39,14 @@ async def snippet(service: DataService, reader: DatasetReader, path: str, hdu: i
         seen = await service.previews.describe(reader, path, hdu)
     except PreviewFailed:
         return _first_bytes(url)
-    return {"image": _fits_image, "table": _fits_table, "header": _fits_header, "text": _text}[seen["kind"]](url, seen)
+    match seen:
+        case FitsImage():
+            return _fits_image(url, seen)
+        case FitsTable(hdu=number):
+            return _fits_table(url, number)
+        case FitsHeader(hdu=number):
+            return _fits_header(url, number)
+    return _text(url)
 
 
 async def _is_directory(service: DataService, reader: DatasetReader, path: str) -> bool:
@@ -86,7 +94,7 @@ def _first_bytes(url: str) -> str:
         """)
 
 
-def _text(url: str, seen: dict[str, Any]) -> str:
+def _text(url: str) -> str:
     return _code(f"""
         from itertools import islice
 
@@ -112,19 +120,19 @@ def _picture(url: str) -> str:
         """)
 
 
-def _fits_header(url: str, seen: dict[str, Any]) -> str:
+def _fits_header(url: str, hdu: int) -> str:
     return _code(f"""
         import perijove
         from astropy.io import fits
 
         with perijove.open({url!r}) as file, fits.open(file) as hdus:
             hdus.info()
-            header = hdus[{seen["hdu"]}].header
+            header = hdus[{hdu}].header
         header
         """)
 
 
-def _fits_table(url: str, seen: dict[str, Any]) -> str:
+def _fits_table(url: str, hdu: int) -> str:
     return _code(f"""
         import perijove
         from astropy.io import fits
@@ -132,18 +140,17 @@ def _fits_table(url: str, seen: dict[str, Any]) -> str:
 
         with perijove.open({url!r}) as file, fits.open(file) as hdus:
             hdus.info()
-            table = Table(hdus[{seen["hdu"]}].data)
+            table = Table(hdus[{hdu}].data)
         table
         """)
 
 
-def _fits_image(url: str, seen: dict[str, Any]) -> str:
-    shape: list[int] = seen["shape"]
-    rows, columns, what = _cutout(shape, seen["pixel_bytes"])
-    section = ", ".join(["0"] * (len(shape) - 2) + [rows, columns])
-    sky = bool(seen["celestial"])
+def _fits_image(url: str, seen: FitsImage) -> str:
+    rows, columns, what = _cutout(seen.shape, seen.pixel_bytes)
+    section = ", ".join(["0"] * (len(seen.shape) - 2) + [rows, columns])
+    sky = seen.celestial
     # what is only seen in part is shown whole beside it, where the file has an overview
-    overview = seen["overview"] if rows != ":" else None
+    overview = seen.overview if rows != ":" else None
     lines = [
         "import matplotlib.pyplot as plt",
         "import perijove",
@@ -153,7 +160,7 @@ def _fits_image(url: str, seen: dict[str, Any]) -> str:
         "",
         f"with perijove.open({url!r}) as file, fits.open(file) as hdus:",
         *(_whole(overview, sky) if overview is not None else []),
-        f"    hdu = hdus[{seen['hdu']}]",
+        f"    hdu = hdus[{seen.hdu}]",
         f"    # {what}",
         f"    image = hdu.section[{section}]",
         *([f"    sky = WCS(hdu.header).celestial[{rows}, {columns}]"] if sky else []),

@@ -34,6 +34,9 @@ log = logging.getLogger(__name__)
 
 Answer = TypeVar("Answer", bound=BaseModel)
 
+#: How long one try may take.
+REQUEST_SECONDS = 10.0
+
 #: Answers that say "not now" rather than "no".
 PASSING_STATUSES = frozenset({429, 500, 502, 503, 504, 599})
 
@@ -63,7 +66,9 @@ class ControlClient:
         self._base = url.rstrip("/") + "/api/v1/"
         self._secret = secret
         self._deadline_seconds = deadline_seconds
-        self._http = AsyncHTTPClient(force_instance=True, defaults={"connect_timeout": 3, "request_timeout": 10})
+        self._http = AsyncHTTPClient(
+            force_instance=True, defaults={"connect_timeout": 3, "request_timeout": REQUEST_SECONDS}
+        )
 
     async def ask(self, request: LeaseRequest) -> LeaseOffer:
         """``POST leases``.
@@ -133,6 +138,8 @@ class ControlClient:
         deadline = loop.time() + (self._deadline_seconds if deadline_seconds is None else deadline_seconds)
         pause_seconds = 0.1
         while True:
+            # one that hangs may not outlast the deadline by much
+            request.request_timeout = max(1.0, min(REQUEST_SECONDS, deadline - loop.time()))
             try:
                 return await self._http.fetch(request)
             except HTTPClientError as error:

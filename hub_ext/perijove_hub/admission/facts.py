@@ -87,7 +87,7 @@ async def gather_sites(
 
 def _health(platform: Platform, row: SiteRow, now: datetime) -> tuple[SiteHealth, str]:
     if breaker.is_out(row, now):
-        return SiteHealth.DOWN, f"failed {row.failures} starts in a row and is tried again in a minute"
+        return SiteHealth.DOWN, "failed the starts of several users in a row and is tried again in a minute"
     if row.received_at is None:
         return SiteHealth.UNKNOWN, "has not been heard of yet"
     if now - row.received_at > timedelta(seconds=MISSED_INVENTORIES * platform.admission.inventory_seconds):

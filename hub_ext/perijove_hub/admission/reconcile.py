@@ -30,10 +30,9 @@ def dead_leases(
     """The leases that the controller closes now.
 
     An offer that nobody took up has expired. A lease that says it is on a site is closed when a later inventory of
-    that site, taken while the site was reachable, does not hold its attempt, or holds it as an orphan that the hub
-    has no server for. A site that does not answer proves nothing: unknown is not stopped. Neither does an inventory
-    about a lease that moved within ``margin`` before it or later: the clocks of hub and control may differ by that
-    much.
+    that site, taken while the site was reachable, does not hold its attempt. A site that does not answer proves
+    nothing: unknown is not stopped. Neither does an inventory about a lease that moved within ``margin`` before it or
+    later: the clocks of hub and control may differ by that much.
     """
     dead = []
     for lease in leases:
@@ -44,14 +43,11 @@ def dead_leases(
         site = sites.get(lease.site or "")
         if site is None or not _proves(site, lease.changed, margin):
             continue
-        seen = next((attempt for attempt in site.attempts if attempt.attempt_id == lease.attempt_id), None)
+        if any(attempt.attempt_id == lease.attempt_id for attempt in site.attempts):
+            continue  # an orphan too: it holds what it holds until the hub, which was asked to, has removed it
         # it was there when it last moved, whatever an inventory from before says
         last_seen = max(lease.last_seen or lease.changed, lease.changed)
-        if seen is None:
-            dead.append(DeadLease(lease, LeaseState.FAILED, last_seen, f"its process is gone from {site.name}"))
-        elif not seen.owned:
-            reason = f"the hub has no server for it any more; {site.name} was asked to remove it"
-            dead.append(DeadLease(lease, LeaseState.FAILED, last_seen, reason))
+        dead.append(DeadLease(lease, LeaseState.FAILED, last_seen, f"its process is gone from {site.name}"))
     return dead
 
 
@@ -61,8 +57,8 @@ def attempts_to_remove(
     """The attempts of an inventory that have no business to run.
 
     ``known`` gives state and time of the last change of the lease behind each attempt. One that no lease knows goes.
-    So does one whose lease ended before the inventory was taken, and an orphan of an open lease, which the next
-    sweep closes.
+    So does one whose lease ended before the inventory was taken, and an orphan of an open lease, which is closed
+    once the orphan is gone.
     """
     return [seen.attempt_id for seen in inventory.attempts if _must_go(seen, inventory.observed_at - margin, known)]
 

@@ -24,7 +24,7 @@ from perijove.models import (
     SpawnSpec,
 )
 from perijove_hub.admission import breaker
-from perijove_hub.admission.facts import gather_sites, resolve_profile, resolve_wish
+from perijove_hub.admission.facts import MISSED_INVENTORIES, gather_sites, resolve_profile, resolve_wish
 from perijove_hub.admission.models import Refused, refuse
 from perijove_hub.admission.reconcile import DeadLease, attempts_to_remove, dead_leases
 from perijove_hub.ledger import store
@@ -54,6 +54,11 @@ class AdmissionService:
     @property
     def _margin(self) -> timedelta:
         return timedelta(seconds=self._platform().admission.clock_margin_seconds)
+
+    @property
+    def _late(self) -> timedelta:
+        """How old an inventory may be that was overtaken; an older one tells that the hub's clock was set back."""
+        return MISSED_INVENTORIES * timedelta(seconds=self._platform().admission.inventory_seconds)
 
     async def ask(self, request: LeaseRequest) -> LeaseOffer:
         """Admit one workload, or refuse. Asking again with the same attempt id gives the same answer.
@@ -124,7 +129,7 @@ class AdmissionService:
 
     async def _moved(self, connection: AsyncConnection, lease: LeaseRow, patch: LeasePatch, now: datetime) -> LeaseRow:
         if patch.site_failed and lease.state is LeaseState.STARTING and patch.site != lease.site:
-            await self._record(connection, lease.site, now, works=False)
+            await self._record(connection, lease, now, works=False)
         if patch.state == "ended":
             if not lease.state.is_open:
                 return lease
@@ -137,7 +142,7 @@ class AdmissionService:
                 raise refuse(409, "Not started", f"Lease {lease.id} is offered; it must be starting on a site first.")
             if lease.state is LeaseState.ACTIVE:
                 return lease
-            await self._record(connection, lease.site, now, works=True)
+            await self._record(connection, lease, now, works=True)
             return replace(lease, state=LeaseState.ACTIVE, started=now, changed=now)
         return await self._started_on(connection, lease, patch.site, now)
 
@@ -187,11 +192,12 @@ class AdmissionService:
             raise refuse(409, "Home elsewhere", detail)
         return None
 
-    async def _record(self, connection: AsyncConnection, site: str | None, now: datetime, *, works: bool) -> None:
-        if site is None:
+    async def _record(self, connection: AsyncConnection, lease: LeaseRow, now: datetime, *, works: bool) -> None:
+        if lease.site is None:
             return
-        row = (await store.find_sites(connection)).get(site, SiteRow(site))
-        await store.save_site(connection, breaker.after_success(row) if works else breaker.after_failure(row, now))
+        row = (await store.find_sites(connection)).get(lease.site, SiteRow(lease.site))
+        after = breaker.after_success(row) if works else breaker.after_failure(row, lease.owner, now)
+        await store.save_site(connection, after)
 
     async def report(self, site: str, inventory: Inventory) -> InventoryAnswer:
         """Keep what a site showed, and answer which attempts the hub must remove there.
@@ -208,7 +214,9 @@ class AdmissionService:
         async with self._database.write() as connection:
             row = (await store.find_sites(connection)).get(site, SiteRow(site))
             if row.observed_at is not None and inventory.observed_at < row.observed_at:
-                return InventoryAnswer(remove=[])  # came late; a newer one has spoken
+                if inventory.observed_at > row.observed_at - self._late:
+                    return InventoryAnswer(remove=[])  # came late; a newer one has spoken
+                log.warning("the hub's clock went back", extra={"site": site, "observed_at": inventory.observed_at})
             attempts = tuple(inventory.attempts) if inventory.reachable else row.attempts
             await store.save_site(
                 connection,

@@ -32,24 +32,23 @@ class Database:
     """One engine with two kinds of transactions.
 
     Args:
-        url: ``sqlite+aiosqlite:///PATH`` or another async URL of SQLAlchemy.
+        url: ``sqlite+aiosqlite:///PATH``.
     """
 
     def __init__(self, url: str) -> None:
         try:
             self._url = make_url(url)
+            backend = self._url.get_backend_name()
+            if backend != "sqlite":
+                # admission counts and writes under SQLite's one writer; elsewhere nothing would hold the quotas yet
+                raise DatabaseError(f"the ledger is kept in SQLite, not in {backend}: use sqlite+aiosqlite:///PATH")
             self._engine = create_async_engine(self._url)
         except (SQLAlchemyError, ImportError, ValueError) as error:
             # the address may hold a password, so it is not repeated
             raise DatabaseError(f"the database address cannot be used: {error}") from error
         self._lock: int | None = None
-        if self._is_sqlite:
-            event.listen(self._engine.sync_engine, "connect", _prepare_sqlite)
-            event.listen(self._engine.sync_engine, "begin", _begin_sqlite)
-
-    @property
-    def _is_sqlite(self) -> bool:
-        return self._url.get_backend_name() == "sqlite"
+        event.listen(self._engine.sync_engine, "connect", _prepare_sqlite)
+        event.listen(self._engine.sync_engine, "begin", _begin_sqlite)
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
@@ -75,7 +74,7 @@ class Database:
         Raises:
             DatabaseError: another process holds it.
         """
-        if not self._is_sqlite or self._url.database in (None, "", ":memory:"):
+        if self._url.database in (None, "", ":memory:"):
             return
         path = f"{self._url.database}.{role}.lock"
         try:
@@ -83,14 +82,14 @@ class Database:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise DatabaseError(
-                f"another {role} process uses {self._url.database}; SQLite serves one {role}, PostgreSQL serves several"
+                f"another {role} process uses {self._url.database}; one {role} serves one ledger"
             ) from error
         except OSError as error:
             raise DatabaseError(f"{path} cannot be opened: {error.strerror}") from error
 
     @contextmanager
     def _exclusive(self, what: str) -> Iterator[None]:
-        if not self._is_sqlite or self._url.database in (None, "", ":memory:"):
+        if self._url.database in (None, "", ":memory:"):
             yield
             return
         with Path(f"{self._url.database}.{what}.lock").open("w") as file:

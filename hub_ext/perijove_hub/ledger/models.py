@@ -81,5 +81,5 @@ class SiteRow:
     received_at: datetime | None = None
     reachable: bool | None = None
     attempts: tuple[SeenAttempt, ...] = ()
-    failures: int = 0
+    failed_owners: tuple[str, ...] = ()
     out_until: datetime | None = None

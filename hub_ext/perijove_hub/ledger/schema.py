@@ -72,7 +72,7 @@ sites = Table(
     Column("received_at", UtcDateTime, nullable=True),
     Column("reachable", Boolean, nullable=True),
     Column("attempts", JSON, nullable=False),
-    Column("failures", Integer, nullable=False),
+    Column("failed_owners", JSON, nullable=False),
     Column("out_until", UtcDateTime, nullable=True),
 )
 

@@ -131,7 +131,7 @@ async def save_site(connection: AsyncConnection, row: SiteRow) -> None:
         "received_at": row.received_at,
         "reachable": row.reachable,
         "attempts": [seen.model_dump() for seen in row.attempts],
-        "failures": row.failures,
+        "failed_owners": list(row.failed_owners),
         "out_until": row.out_until,
     }
     updated = await connection.execute(sites.update().where(sites.c.name == row.name).values(**values))
@@ -220,7 +220,7 @@ def _site(row: Mapping[str, Any] | RowMapping) -> SiteRow:
         received_at=row["received_at"],
         reachable=row["reachable"],
         attempts=tuple(SeenAttempt.model_validate(seen) for seen in row["attempts"]),
-        failures=row["failures"],
+        failed_owners=tuple(row["failed_owners"]),
         out_until=row["out_until"],
     )
 

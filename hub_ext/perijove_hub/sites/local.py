@@ -10,6 +10,7 @@ import asyncio
 import json
 import logging
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -82,6 +83,7 @@ class LocalProcesses:
         return await asyncio.to_thread(self._log_tail, attempt_id)
 
     def _start(self, spec: StartSpec, attempt_id: str) -> Handle:
+        _check_id(attempt_id)
         directory = self._attempts / attempt_id
         try:
             self._forget_old_attempts()
@@ -119,8 +121,10 @@ class LocalProcesses:
             return
         oldest = time.time() - KEEP_LOG_SECONDS
         for entry in os.scandir(self._attempts):
-            if entry.stat().st_mtime < oldest and not Path(entry.path, "pid").exists():
-                shutil.rmtree(entry.path, ignore_errors=True)
+            # another start may be removing it too
+            with suppress(OSError):
+                if entry.stat().st_mtime < oldest and not Path(entry.path, "pid").exists():
+                    shutil.rmtree(entry.path, ignore_errors=True)
 
     def _working_directory(self, spec: StartSpec, attempt_id: str) -> Path:
         if spec.home_site is None:
@@ -156,6 +160,7 @@ class LocalProcesses:
             raise PermissionError(f"the environment of process {pid} may not be read") from error
 
     def _stop(self, attempt_id: str) -> None:
+        _check_id(attempt_id)
         try:
             process = self._process(attempt_id)
         except OSError as error:
@@ -202,6 +207,12 @@ class LocalProcesses:
                 return file.read().decode(errors="replace")
         except OSError:
             return ""
+
+
+def _check_id(attempt_id: str) -> None:
+    # it names directories that are removed
+    if not re.fullmatch(r"[0-9a-f]{32}", attempt_id):
+        raise SiteError(f"{attempt_id!r} is no id of an attempt")
 
 
 def _processes_of(attempt_id: str) -> list[psutil.Process]:

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 from jupyterhub.services.auth import HubOAuthCallbackHandler
@@ -85,6 +86,14 @@ class CallbackHandler(HubOAuthCallbackHandler):  # type: ignore[misc]  # jupyter
     async def prepare(self) -> None:
         """Use the process's one HubOAuth, which remembers the login's state."""
         self.hub_auth = self.application.settings["perijove"].callers.hub_auth
+
+    def set_default_headers(self) -> None:
+        """As everywhere; the address of this page holds a code."""
+        BaseHandler.set_default_headers(self)
+
+    def log_exception(self, typ: Any, value: Any, tb: Any) -> None:
+        """As everywhere: tornado's own would log the address with the code, which may still be good."""
+        BaseHandler.log_exception(self, typ, value, tb)
 
 
 def make_state(options: ControlOptions, clock: Callable[[], datetime] = utc_now) -> ControlState:

@@ -35,7 +35,7 @@ TEXT_NAMES = (
 FITS_NAMES = (".fits", ".fit", ".fts", ".fits.fz")
 SHOWN = "Previews show FITS images and headers, and text."
 
-#: Preview as JSON, and the picture of it if there is one.
+#: What was made, as JSON of the models in ``answers``, and the picture of it if there is one.
 Look = tuple[dict[str, Any], bytes]
 
 

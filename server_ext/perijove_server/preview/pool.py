@@ -8,19 +8,22 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import os
 import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
 
 from perijove.errors import PerijoveError
 
 from . import frames
+from .answers import READY, Done, Made, Operation, Read, Trouble
 
 Fetch = Callable[[list[tuple[int, int]]], Awaitable[list[bytes]]]
+Message = TypeVar("Message")
 
 #: A child serves so many wishes and is then replaced, so that what leaks does not add up.
 USES_MAX = 50
@@ -29,7 +32,6 @@ START_SECONDS = 30.0
 #: A child's messages may not be longer; a picture of 1024 × 1024 takes about one MiB.
 MESSAGE_MAX_BYTES = 2 << 20
 PICTURE_MAX_BYTES = 8 << 20
-RANGES_MAX = 2048
 
 _PACKAGES = [str(Path(__file__).resolve().parents[2])]
 
@@ -56,10 +58,10 @@ class Limits:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Outcome(Generic[Made]):
     """What the child made, and what it has moved."""
 
-    preview: dict[str, Any]
+    preview: Made
     picture: bytes
     bytes_read: int
     requests: int
@@ -84,20 +86,28 @@ class PreviewPool:
         if not self._ready and not self._closed and (self._warming is None or self._warming.done()):
             self._warming = asyncio.ensure_future(self._warm())
 
-    async def run(self, operation: str, wish: dict[str, Any], size_bytes: int, fetch: Fetch) -> Outcome:
-        """Let a child do ``operation`` (``look`` or ``describe``) on an object of ``size_bytes`` read by ``fetch``.
+    async def run(
+        self, operation: Operation[Made], wish: dict[str, Any], size_bytes: int, fetch: Fetch
+    ) -> Outcome[Made]:
+        """Let a child do ``operation`` on an object of ``size_bytes`` read by ``fetch``.
 
         Raises:
-            PreviewFailed: the file cannot be shown, took too long or too much, or ended the child.
+            PreviewFailed: the file cannot be shown, took too long or too much, or ended the child; or the child's
+                answer is none, and it is ended.
             PerijoveError: what ``fetch`` raised.
         """
-        ask = {"op": operation, "wish": wish, "size_bytes": size_bytes, "budget_bytes": self._limits.budget_bytes}
+        ask = {
+            "op": operation.name,
+            "wish": wish,
+            "size_bytes": size_bytes,
+            "budget_bytes": self._limits.budget_bytes,
+        }
         async with self._gate:
             child = await self._take()
             healthy = False
             try:
                 async with asyncio.timeout(self._limits.total_seconds):
-                    outcome = await _Conversation(child, self._limits, fetch).hold(ask, size_bytes)
+                    outcome = await _Conversation(child, self._limits, fetch, operation).hold(ask, size_bytes)
                 healthy = True
                 return outcome
             except PreviewFailed:
@@ -159,7 +169,7 @@ class _Child:
             raise PreviewFailed("Previews do not work now: this machine cannot start another process.", 503) from None
         try:
             async with asyncio.timeout(START_SECONDS):
-                await child.receive()  # "ready"
+                await child.receive(READY)
         except (TimeoutError, _Overstepped):
             child.kill()
             raise PreviewFailed(
@@ -192,8 +202,8 @@ class _Child:
         except (BrokenPipeError, ConnectionResetError):
             raise _Overstepped from None
 
-    async def receive(self) -> tuple[frames.Message, bytes]:
-        """Read one frame; nothing that it says about itself is believed before it is checked."""
+    async def receive(self, messages: TypeAdapter[Message]) -> tuple[Message, bytes]:
+        """Read one frame, which must hold one of ``messages``; nothing that it says is believed unchecked."""
         stdout = self._process.stdout
         if stdout is None:
             raise _Overstepped
@@ -201,11 +211,9 @@ class _Child:
             text_bytes, payload_bytes = frames.LENGTHS.unpack(await stdout.readexactly(frames.LENGTHS.size))
             if text_bytes > MESSAGE_MAX_BYTES or payload_bytes > PICTURE_MAX_BYTES:
                 raise _Overstepped
-            message = json.loads(await stdout.readexactly(text_bytes))
-            if not isinstance(message, dict) or "op" not in message:
-                raise _Overstepped
+            message = messages.validate_json(await stdout.readexactly(text_bytes))
             return message, await stdout.readexactly(payload_bytes)
-        except (asyncio.IncompleteReadError, ValueError):
+        except (asyncio.IncompleteReadError, ValidationError):
             raise _Overstepped from None
 
     def kill(self) -> None:
@@ -219,37 +227,38 @@ class _Child:
         await self._process.wait()
 
 
-class _Conversation:
+class _Conversation(Generic[Made]):
     """One wish, from asking to the outcome, with the books of what was moved."""
 
-    def __init__(self, child: _Child, limits: Limits, fetch: Fetch) -> None:
+    def __init__(self, child: _Child, limits: Limits, fetch: Fetch, operation: Operation[Made]) -> None:
         self._child = child
+        self._messages = operation.messages
         self._left_bytes = limits.budget_bytes
         self._left_seconds = limits.compute_seconds
         self._fetch = fetch
         self._bytes_read = 0
         self._requests = 0
 
-    async def hold(self, ask: frames.Message, size_bytes: int) -> Outcome:
+    async def hold(self, ask: frames.Message, size_bytes: int) -> Outcome[Made]:
         await self._child.send(ask)
         while True:
             message, payload = await self._next()
             match message:
-                case {"op": "read", "ranges": list(ranges)}:
+                case Read(ranges=ranges) if not payload:
                     await self._serve(_checked(ranges, size_bytes))
-                case {"op": "done", "preview": dict(preview)}:
-                    return Outcome(preview, payload, self._bytes_read, self._requests)
-                case {"op": "problem", "status": 415 | 422 as status, "detail": str(detail)}:
+                case Done(preview=made) if made.goes_with(payload):
+                    return Outcome(made, payload, self._bytes_read, self._requests)
+                case Trouble(status=status, detail=detail) if not payload:
                     raise PreviewFailed(detail[:1000], status)
                 case _:
                     raise _Overstepped
 
-    async def _next(self) -> tuple[frames.Message, bytes]:
+    async def _next(self) -> tuple[Read | Trouble | Done[Made], bytes]:
         """The child's next message; only the time that the child takes is counted."""
         clock = asyncio.get_running_loop().time
         began = clock()
         async with asyncio.timeout(self._left_seconds):
-            answer = await self._child.receive()
+            answer = await self._child.receive(self._messages)
         self._left_seconds -= clock() - began
         return answer
 
@@ -276,17 +285,10 @@ async def _start_process(limits: Limits) -> asyncio.subprocess.Process:
     )
 
 
-def _checked(ranges: list[Any], size_bytes: int) -> list[tuple[int, int]]:
-    checked = []
-    for item in ranges[: RANGES_MAX + 1]:
-        match item:
-            case [int(start), int(stop)] if 0 <= start <= stop <= size_bytes:
-                checked.append((start, stop))
-            case _:
-                raise _Overstepped
-    if len(checked) > RANGES_MAX:
+def _checked(ranges: list[tuple[int, int]], size_bytes: int) -> list[tuple[int, int]]:
+    if any(not start <= stop <= size_bytes for start, stop in ranges):
         raise _Overstepped
-    return checked
+    return ranges
 
 
 def _bare_environment() -> dict[str, str]:

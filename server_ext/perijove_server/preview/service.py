@@ -12,6 +12,7 @@ from perijove.models import Preview
 from perijove.replicas import ObjectInfo
 from perijove.stores import DatasetReader, gather_or_cancel
 
+from .answers import DESCRIBE, LOOK, FitsHeader, FitsImage, FitsTable, Made, Operation, PlainText
 from .pool import Limits, Outcome, PreviewPool
 
 RANGES_IN_FLIGHT = 64
@@ -64,11 +65,13 @@ class Previews:
             task.add_done_callback(lambda done: self._finished(key, done))
         return await asyncio.shield(task)  # whoever goes away leaves the work to the others
 
-    async def describe(self, reader: DatasetReader, path: str, hdu: int | None) -> dict[str, Any]:
+    async def describe(
+        self, reader: DatasetReader, path: str, hdu: int | None
+    ) -> FitsImage | FitsTable | FitsHeader | PlainText:
         """What a snippet of code needs to know of a file; raises as :meth:`look`."""
         info = await reader.head(path)
         wish = Wish(path, hdu, "linear", "minmax", "gray")
-        return (await self._run("describe", reader, info, wish)).preview
+        return (await self._run(DESCRIBE, reader, info, wish)).preview
 
     async def close(self) -> None:
         """End the children."""
@@ -78,15 +81,18 @@ class Previews:
         await self.pool.close()
 
     async def _make(self, reader: DatasetReader, info: ObjectInfo, wish: Wish) -> Shown:
-        outcome = await self._run("look", reader, info, wish)
-        preview = dict(outcome.preview)
+        outcome = await self._run(LOOK, reader, info, wish)
+        # What is not said stays out: only the text of a header has an HDU.
+        preview = outcome.preview.model_dump(mode="json", exclude_unset=True)
         if outcome.picture:
             preview["content"] = preview["content"] | {"url": _picture_url(reader.dataset.id, wish)}
         # The look at size and ETag before the child was asked is a request too.
         preview |= {"bytes_read": outcome.bytes_read, "requests": outcome.requests + 1}
         return Shown(Preview.model_validate(preview), outcome.picture, info.etag)
 
-    async def _run(self, operation: str, reader: DatasetReader, info: ObjectInfo, wish: Wish) -> Outcome:
+    async def _run(
+        self, operation: Operation[Made], reader: DatasetReader, info: ObjectInfo, wish: Wish
+    ) -> Outcome[Made]:
         gate = asyncio.Semaphore(RANGES_IN_FLIGHT)
 
         async def one(start: int, stop: int) -> bytes:

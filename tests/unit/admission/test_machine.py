@@ -297,9 +297,9 @@ class Admission(RuleBasedStateMachine):
             self.directory.cleanup()
 
     def settle(self) -> None:
-        """Offers run out, each site is seen once, and the controller sweeps once."""
+        """Offers run out, each site is seen, again once its orphans are removed, and the controller sweeps once."""
         self.house.clock.advance(61)
-        for name in CORES:
+        for name in (*CORES, *CORES):
             self.deliver(self.take_inventory(name, True), swept=False)
         self.sweep()
 

@@ -84,15 +84,24 @@ async def test_a_lease_that_is_starting_is_closed_too(house: House) -> None:
     assert await swept(house) == [(offer.attempt_id, "failed", "its process is gone from esac")]
 
 
-async def test_an_orphan_is_closed_and_removed(house: House) -> None:
+async def test_an_orphan_is_removed_and_its_lease_closed_once_it_is_gone(house: House) -> None:
     lease = await house.start(at="esac")
     house.clock.advance(60)
     answer = await house.inventory("esac", orphans=(lease.attempt_id,))
     assert answer.remove == [lease.attempt_id]
-    reason = "the hub has no server for it any more; esac was asked to remove it"
-    assert await swept(house) == [(lease.attempt_id, "failed", reason)]
+    assert await swept(house) == [], "it still runs, and holds what it holds"
     house.clock.advance(60)
     assert (await house.inventory("esac", orphans=(lease.attempt_id,))).remove == [lease.attempt_id]
+    await house.inventory("esac")
+    assert await swept(house) == [(lease.attempt_id, "failed", "its process is gone from esac")]
+
+
+async def test_a_hub_whose_clock_went_back_is_heard_again(house: House) -> None:
+    lease = await house.start(at="esac")
+    house.clock.advance(3600)
+    await house.inventory("esac", lease.attempt_id)
+    house.clock.advance(-1800)
+    assert (await house.inventory("esac", UNKNOWN_ATTEMPT)).remove == [UNKNOWN_ATTEMPT]
 
 
 async def test_what_no_lease_knows_is_removed_at_once(house: House) -> None:

@@ -62,7 +62,7 @@ def test_a_file_of_a_newer_program_is_refused_and_left_alone(tmp_path: Path) -> 
     with pytest.raises(DatabaseError) as caught:
         Database(url(path)).migrate()
     assert str(caught.value) == (
-        f"{path} was written by a newer Perijove (this one knows its tables up to 0001); "
+        f"{path} was written by a newer Perijove (this one knows its tables up to 0002); "
         "upgrade Perijove or restore an older copy"
     )
     assert path.read_bytes() == before
@@ -82,7 +82,9 @@ def test_a_folder_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("address", ["nonsense", "sqlite:///c.db", "oracle+nobody://me:canary@host/db", "://"])
 def test_an_address_that_cannot_be_used_is_told_without_its_password(address: str) -> None:
-    with pytest.raises(DatabaseError, match=r"^the database address cannot be used: ") as caught:
+    with pytest.raises(
+        DatabaseError, match=r"^the (database address cannot be used: |ledger is kept in SQLite)"
+    ) as caught:
         Database(address)
     assert "canary" not in str(caught.value)
 
@@ -123,9 +125,7 @@ def test_a_second_process_of_one_role_is_refused_until_the_first_is_killed(tmp_p
         assert told == "locked"
         with pytest.raises(DatabaseError) as caught:
             Database(url(path)).lock("control")
-        assert str(caught.value) == (
-            f"another control process uses {path}; SQLite serves one control, PostgreSQL serves several"
-        )
+        assert str(caught.value) == (f"another control process uses {path}; one control serves one ledger")
         Database(url(path)).lock("controller")  # one of each role may run
         second, told = lock_elsewhere(path, "controller")
         assert told.startswith("another controller process uses")
@@ -180,3 +180,10 @@ async def test_a_transaction_that_fails_leaves_nothing(tmp_path: Path) -> None:
 def test_a_moment_without_a_zone_is_refused() -> None:
     with pytest.raises(ValueError, match="without a time zone"):
         schema.UtcDateTime().process_bind_param(datetime(2026, 3, 1), None)
+
+
+def test_a_database_that_would_not_hold_the_quotas_is_refused_without_its_password() -> None:
+    with pytest.raises(DatabaseError) as caught:
+        Database("postgresql+psycopg://perijove:canary@db.example/ledger")
+    assert "canary" not in str(caught.value)
+    assert "sqlite+aiosqlite:///PATH" in str(caught.value)

@@ -4,6 +4,7 @@ import fsspec
 import pytest
 
 import perijove
+from perijove.client import AsyncControlClient, ControlClient, datasets_call
 from tests.support.control import TOKEN, FakeControl, FakeReplica
 from tests.support.s3 import S3Bed
 
@@ -89,3 +90,13 @@ def test_a_next_page_elsewhere_does_not_get_the_token(control: FakeControl) -> N
 
     assert next_cursor("https://evil.example/api/v1/datasets?cursor=2") == "2"  # only the cursor is used
     assert next_cursor(None) is None
+
+
+def test_the_environments_token_is_not_sent_to_an_address_that_somebody_gave(control: FakeControl) -> None:
+    for client in (ControlClient, AsyncControlClient):
+        with pytest.raises(perijove.NotConfigured, match="give the token that is meant for it") as caught:
+            client(control.url)
+        assert TOKEN not in str(caught.value)
+
+    with ControlClient(control.url, "meant-for-it") as given, pytest.raises(perijove.Refused):
+        given.send(datasets_call())
