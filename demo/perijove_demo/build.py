@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
+import re
 import shutil
+import signal
+import subprocess
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -13,20 +17,41 @@ from perijove_demo.problem import DemoProblem
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 
+#: The oldest version that the proxy runs on.
+NODE_VERSION = 20
+NODE_SECONDS = 10
+
 
 def find_proxy() -> list[str]:
     """The command of configurable-http-proxy: the checkout's own, or the one on the path.
 
     Raises:
-        DemoProblem: Node.js or the proxy is missing.
+        DemoProblem: Node.js or the proxy is missing, or Node.js is too old.
     """
-    if shutil.which("node") is None:
-        raise DemoProblem("Node.js is missing: install version 20 or newer so that `node` is on the path.")
+    _check_node()
     own = CHECKOUT / "node_modules" / ".bin" / "configurable-http-proxy"
     found = str(own) if own.exists() else shutil.which("configurable-http-proxy")
     if found is None:
         raise DemoProblem("configurable-http-proxy is missing: run `npm ci` in the checkout, or use `make demo`.")
     return [found]
+
+
+def _check_node() -> None:
+    node = shutil.which("node")
+    if node is None:
+        raise DemoProblem(f"Node.js is missing: install version {NODE_VERSION} or newer so that `node` is on the path.")
+    try:
+        done = subprocess.run(  # noqa: S603 - found on the path, no shell
+            [node, "--version"], capture_output=True, text=True, timeout=NODE_SECONDS, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise DemoProblem(f"{node} does not run ({error}); install Node.js {NODE_VERSION} or newer.") from error
+    said = done.stdout.strip()
+    match = re.match(r"v(\d+)\.", said)
+    if match is None:
+        raise DemoProblem(f"{node} does not say its version; install Node.js {NODE_VERSION} or newer.")
+    if int(match[1]) < NODE_VERSION:
+        raise DemoProblem(f"{node} is version {said[1:]} of Node.js; install version {NODE_VERSION} or newer.")
 
 
 async def build_labextension(report: Callable[[str], None]) -> None:
@@ -55,8 +80,16 @@ async def _run(*command: str) -> None:
         env={**os.environ, "PATH": path, "SKIP_JUPYTER_BUILDER": "1"},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
+        start_new_session=True,
     )
-    output, _ = await process.communicate()
+    try:
+        output, _ = await process.communicate()
+    except asyncio.CancelledError:
+        # npm's own children too
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        await process.wait()
+        raise
     if process.returncode != 0:
         sys.stderr.write(output.decode(errors="replace"))
         raise DemoProblem("The JupyterLab extension does not build; the output above says why (--no-build skips it).")

@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 from perijove_demo.authenticator import DemoAuthenticator
+from perijove_demo.leftovers import STATE_VARIABLE
 from perijove_hub.hub import HubOptions, configure
 from perijove_hub.web.auth import ADMIN_SCOPE
 
@@ -42,7 +43,11 @@ c.ConfigurableHTTPProxy.auth_token = told["proxy_token"]
 
 c.Spawner.default_url = "/lab"
 c.Spawner.cmd = told["singleuser_command"]
-c.Spawner.environment = {"JUPYTER_CONFIG_PATH": told["jupyter_config_dir"]}
+c.Spawner.environment = {
+    "JUPYTER_CONFIG_PATH": told["jupyter_config_dir"],
+    # a session that outlives supervisor and hub is found again by it
+    STATE_VARIABLE: told["state_dir"],
+}
 c.Spawner.poll_interval = 10
 # how soon a start is seen as done; the default's back-off waits for seconds
 c.PerijoveSpawner.ready_poll_seconds = 0.1

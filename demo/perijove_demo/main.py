@@ -9,34 +9,37 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import httpx
-import psutil
 
 from perijove_demo.build import build_labextension, find_proxy
 from perijove_demo.clouds import CONTROL_KEY, Cloud
 from perijove_demo.data.build import build_demo_data
 from perijove_demo.data.catalogue import buckets
+from perijove_demo.leftovers import STATE_VARIABLE, end_leftovers, find_leftovers
 from perijove_demo.platform import STORE_SECRET, write_platform
 from perijove_demo.ports import check_free, free_ports
-from perijove_demo.problem import DemoProblem
-from perijove_demo.state import Account, State
+from perijove_demo.problem import DemoProblem, os_errors_explained
+from perijove_demo.state import State
 from perijove_demo.supervisor import Child, Supervisor
 from perijove_hub.hub import make_sites
-from perijove_hub.policy import load_platform
-from perijove_hub.sites import Handle
+from perijove_hub.policy import PlatformFileError, load_platform
+from perijove_hub.sites import Handle, SiteInterface
 from perijove_hub.web.control import HUB_SECRET
 
 #: The region that clients of each cloud sign for, by site.
 CLOUDS = {"esac": "eu-es-madrid", "cloud-eu": "eu-de-1"}
 
-#: Marks every process of a demo, so that one that outlived a killed supervisor is found again.
-STATE_VARIABLE = "PERIJOVE_DEMO_STATE"
-
 READY_SECONDS = 60
+
+#: What a stop may take, in all less than ten: a start that is broken off has ended, or the hub has ended its sessions,
+#: then everything else ends at once.
+CANCEL_SECONDS = 2.0
+HUB_STOP_SECONDS = 6.5
+STOP_SECONDS = 2.0
 
 #: A demo asks nobody outside for anything: no news, no updates, no catalogue of extensions.
 SERVER_CONFIG = {
@@ -47,6 +50,9 @@ SERVER_CONFIG = {
     }
 }
 LAB_CONFIG = {"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": True}}
+
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -60,39 +66,78 @@ class DemoOptions:
 
 
 def report(line: str) -> None:
-    """Tell whoever started the demo what is going on."""
-    print(f"  {line}", flush=True)
+    """Tell whoever started the demo what is going on; they may have closed the terminal."""
+    with contextlib.suppress(OSError):
+        print(f"  {line}", flush=True)
 
 
 async def run_demo(options: DemoOptions) -> None:
-    """Run the platform until SIGINT or SIGTERM, then stop all of it.
+    """Run the platform until SIGINT, SIGTERM or SIGHUP, then stop all of it.
 
     Raises:
         DemoProblem: it cannot start here; nothing is left running.
     """
     logging.basicConfig(level=logging.WARNING, format="  %(message)s")
-    proxy_command = find_proxy()
-    check_free(options.port)
-    state = State(options.state_dir, reset=options.reset)
-    demo = Demo(options, state, proxy_command)
+    with _explained():
+        proxy_command = await asyncio.to_thread(find_proxy)
+        if not find_leftovers(options.state_dir.absolute()):
+            # nobody of ours holds it: refused before anything is made
+            check_free(options.port)
+        with contextlib.closing(State(options.state_dir)) as state:
+            if count := await end_leftovers(state.directory):
+                report(f"ended {count} processes that an earlier demo had left behind")
+            # before anything is forgotten, as a refusal is no reason to
+            check_free(options.port)
+            state.prepare(reset=options.reset)
+            await _run_until_signal(Demo(options, state, proxy_command))
+
+
+async def _run_until_signal(demo: Demo) -> None:
     stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        # nohup ignores SIGHUP for us
+        if signal.getsignal(number) is not signal.SIG_IGN or number != signal.SIGHUP:
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
     start = asyncio.create_task(demo.start())
     stopped = asyncio.create_task(stop.wait())
     try:
         await asyncio.wait({start, stopped}, return_when=asyncio.FIRST_COMPLETED)
         if start.done():
             start.result()
-        await stop.wait()
+        await stopped
         report("stopping")
     finally:
-        start.cancel()
-        with contextlib.suppress(asyncio.CancelledError, DemoProblem):
-            await start
-        stopped.cancel()
-        await demo.stop()
+        try:
+            start.cancel()
+            stopped.cancel()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(asyncio.gather(start, stopped, return_exceptions=True), CANCEL_SECONDS)
+        finally:
+            await demo.stop()
+
+
+@contextlib.contextmanager
+def _explained() -> Iterator[None]:
+    """Say in a sentence what this machine, or a part of the demo, refuses."""
+    with os_errors_explained():
+        try:
+            yield
+        except PlatformFileError as error:
+            raise DemoProblem(f"The demo's platform file is wrong: {error.faults[0]}.") from error
+        except httpx.HTTPError as error:
+            said = (str(error) or type(error).__name__).splitlines()[0]
+            raise DemoProblem(f"A part of the demo does not answer as it should: {said}") from error
+
+
+async def _together(*steps: Awaitable[None]) -> None:
+    """Take all steps at once; the first error ends the others, so that none starts a child when all is stopped."""
+    tasks = [asyncio.ensure_future(step) for step in steps]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 class Demo:
@@ -119,15 +164,15 @@ class Demo:
 
     async def start(self) -> None:
         """Bring everything up and say so."""
-        await asyncio.to_thread(self._end_leftovers)
         if self._options.build:
             await build_labextension(report)
         report("starting two stores")
-        await asyncio.gather(*(self._start_cloud(cloud) for cloud in self._clouds.values()))
+        await _together(*(self._start_cloud(cloud) for cloud in self._clouds.values()))
         await build_demo_data(self._state.directory, self._clouds, report)
+        self._state.mark_data_ready()
         self._write_configuration()
         report("starting control, controller, proxy and hub")
-        await asyncio.gather(*(self._supervisor.start(child) for child in self._services()))
+        await _together(*(self._supervisor.start(child) for child in self._services()))
         # the hub looks for its services once, as it starts: they come first
         await self._wait_for("control", f"{self._control_url}/services/perijove/api/v1/health")
         await self._supervisor.start(self._hub())
@@ -137,25 +182,17 @@ class Demo:
         self._announce()
 
     async def stop(self) -> None:
-        """Stop everything: the hub with its sessions first, then what it stands on."""
-        await self._supervisor.stop([name for name in ("hub",) if name in self._supervisor.pids])
-        await self._end_sessions()
-        names = list(self._supervisor.pids)
-        await asyncio.gather(*(self._supervisor.stop([name]) for name in names))
+        """Stop everything within ten seconds, whatever fails: the hub with its sessions first, then all the rest."""
+        failed: list[BaseException | None] = []
+        failed += await asyncio.gather(self._supervisor.stop("hub"), return_exceptions=True)
+        children = (self._supervisor.stop(name) for name in list(self._supervisor.pids))
+        failed += await asyncio.gather(self._end_sessions(), *children, return_exceptions=True)
+        for error in failed:
+            if isinstance(error, Exception):
+                log.warning("stopping: %s", error)
+        # sessions that did not end, and what a child that died has left
+        await end_leftovers(self._state.directory, term_seconds=0)
         self._state.path("demo.json").unlink(missing_ok=True)
-
-    def _end_leftovers(self) -> None:
-        """End what a killed supervisor left behind on this state directory, and nothing else."""
-        found = []
-        for process in psutil.process_iter():
-            with contextlib.suppress(psutil.Error):
-                if process.environ().get(STATE_VARIABLE) == str(self._state.directory) and process.pid != os.getpid():
-                    process.terminate()
-                    found.append(process)
-        if found:
-            report(f"ending {len(found)} processes that an earlier demo left behind")
-            for survivor in psutil.wait_procs(found, timeout=5)[1]:
-                survivor.kill()
 
     async def _start_cloud(self, cloud: Cloud) -> None:
         await asyncio.to_thread(cloud.format)
@@ -172,6 +209,7 @@ class Demo:
         load_platform(path)  # ours is right, or this is a fault of ours that shows here
         self._state.secret(HUB_SECRET)
         told = {
+            "state_dir": str(self._state.directory),
             "platform": str(path),
             "secrets_dir": str(self._state.path("secrets")),
             "sites_dir": str(self._state.path("sites")),
@@ -233,9 +271,13 @@ class Demo:
     def _hub(self) -> Child:
         config = str(Path(__file__).parent / "jupyterhub_config.py")
         env = {**self._base_env(), "PERIJOVE_DEMO_HUB": str(self._state.path("hub.json"))}
-        return self._child("hub", [sys.executable, "-m", "jupyterhub", "--config", config], env, stop_seconds=6.5)
+        return self._child(
+            "hub", [sys.executable, "-m", "jupyterhub", "--config", config], env, stop_seconds=HUB_STOP_SECONDS
+        )
 
-    def _child(self, name: str, command: Sequence[str], env: dict[str, str], stop_seconds: float = 2.0) -> Child:
+    def _child(
+        self, name: str, command: Sequence[str], env: dict[str, str], stop_seconds: float = STOP_SECONDS
+    ) -> Child:
         log_path = self._state.path("logs", f"{name}.log")
         return Child(name, command, env, log_path, self._state.directory, stop_seconds)
 
@@ -261,7 +303,10 @@ class Demo:
     async def _make_tokens(self) -> dict[str, str]:
         """An API token for each account; those of an earlier start are kept while they are good."""
         path = self._state.path("tokens.json")
-        kept: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
+        kept: dict[str, str] = {}
+        # what cannot be read is made anew
+        with contextlib.suppress(OSError, ValueError):
+            kept = dict(json.loads(path.read_text()))
         async with self._hub_api() as client:
             for account in self._accounts:
                 headers = {"Authorization": f"token {kept.get(account.name, 'none')}"}
@@ -300,24 +345,26 @@ class Demo:
         path = self._state.path("perijove.yaml")
         if not path.exists():
             return
-        for name, site in make_sites(load_platform(path), self._state.path("sites")).items():
-            for attempt_id in await site.list():
-                await site.stop(Handle(name, attempt_id, ""))
+        sites = make_sites(load_platform(path), self._state.path("sites"))
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(STOP_SECONDS):
+                await asyncio.gather(*(_end_sessions_at(*at) for at in sites.items()), return_exceptions=True)
 
     def _announce(self) -> None:
         print(f"Perijove is ready at {self._public_url}", flush=True)
         width = max(len(account.name) for account in self._accounts)
+        # these accounts live on this machine and for this demo; whoever started it must be able to sign in
         for account in self._accounts:
             print(
-                f"    {account.name:{width}}  password {_shown(account)}  groups {', '.join(account.groups)}",
+                f"    {account.name:{width}}  password {account.password}  groups {', '.join(account.groups)}",
                 flush=True,
             )
         print("  Ctrl-C stops it.", flush=True)
 
 
-def _shown(account: Account) -> str:
-    # these accounts live on this machine and for this demo; whoever started it must be able to sign in
-    return account.password
+async def _end_sessions_at(name: str, site: SiteInterface) -> None:
+    handles = [Handle(name, attempt_id, "") for attempt_id in await site.list()]
+    await asyncio.gather(*(site.stop(handle) for handle in handles), return_exceptions=True)
 
 
 __all__ = ["DemoOptions", "DemoProblem", "run_demo"]

@@ -10,7 +10,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from perijove_demo.problem import DemoProblem
+from perijove_demo.problem import DemoProblem, os_errors_explained
 
 #: Raised when a newer demo cannot take up the state of an older one.
 STATE_VERSION = 1
@@ -18,6 +18,9 @@ STATE_VERSION = 1
 #: What the first start needs: the sky is built once and uploaded once, and kept only in its cloud.
 FIRST_START_BYTES = 5 * 2**30
 LATER_START_BYTES = 512 * 2**20
+
+#: Written when the first start has brought all data to the clouds; ``state.json`` is there long before.
+DATA_MARK = "data-ready"
 
 ACCOUNTS = {
     "scientist": ["euclid"],
@@ -39,48 +42,74 @@ class Account:
 
 
 class State:
-    """The state directory of one demo. Only its owner may read it.
+    """The state directory of one demo, held until it is closed. Only its owner may read it.
 
     Args:
         directory: made when it is not there.
-        reset: forget what it holds.
 
     Raises:
-        DemoProblem: it holds something else, is of another version, is in use, or the disk is full.
+        DemoProblem: it holds something else, is in use, or may not be written.
     """
 
-    def __init__(self, directory: Path, *, reset: bool) -> None:
+    def __init__(self, directory: Path) -> None:
         self.directory = directory.absolute()
-        marker = self.directory / "state.json"
+        self._marker = self.directory / "state.json"
         try:
             self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
             held = [entry.name for entry in self.directory.iterdir()]
         except OSError as error:
             raise DemoProblem(f"The state directory {directory} cannot be used: {error.strerror}.") from error
-        if held and not marker.exists() and held != ["lock"]:
+        if held and not self._marker.exists() and held != ["lock"]:
             raise DemoProblem(f"{directory} holds something that is not a demo; choose another with --state-dir.")
         self._lock = self._locked()
-        if reset:
-            self._clear()
-        self._check_version(marker)
-        self.is_first_start = not marker.exists()
-        self._check_disk()
-        self.directory.chmod(0o700)
+
+    def prepare(self, *, reset: bool) -> None:
+        """Make it fit for a start. Nothing of an earlier demo may run on it any more.
+
+        Args:
+            reset: forget what it holds.
+
+        Raises:
+            DemoProblem: it is of another version, may not be written, or the disk is too full.
+        """
+        with os_errors_explained():
+            if reset:
+                self._clear()
+            self._check_version()
+            self._check_disk()
+            self.directory.chmod(0o700)
         self.write("state.json", json.dumps({"version": STATE_VERSION}))
+
+    def mark_data_ready(self) -> None:
+        """Remember that the data are on the clouds: a later start needs far less room.
+
+        Raises:
+            DemoProblem: it may not be written.
+        """
+        self.write(DATA_MARK, "")
+
+    def close(self) -> None:
+        """Let another demo have the directory."""
+        os.close(self._lock)
 
     def path(self, *parts: str) -> Path:
         """A path below the state directory."""
         return self.directory.joinpath(*parts)
 
     def write(self, name: str, text: str) -> None:
-        """Write a file that only its owner may read, all or nothing."""
+        """Write a file that only its owner may read, all or nothing.
+
+        Raises:
+            DemoProblem: it may not be written, or the disk is full.
+        """
         path = self.path(name)
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         temporary = path.with_name(f".{path.name}.new")
-        temporary.unlink(missing_ok=True)
-        with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            file.write(text)
-        temporary.replace(path)
+        with os_errors_explained(path):
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            temporary.unlink(missing_ok=True)
+            with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+                file.write(text)
+            temporary.replace(path)
 
     def secret(self, name: str) -> str:
         """A secret that is made at the first start and kept."""
@@ -95,11 +124,16 @@ class State:
         if not path.exists():
             made = {name: secrets.token_urlsafe(9) for name in ACCOUNTS}
             self.write("accounts.json", json.dumps(made))
-        passwords: dict[str, str] = json.loads(path.read_text())
-        return [Account(name, passwords[name], groups, name in ADMINS) for name, groups in ACCOUNTS.items()]
+        try:
+            passwords: dict[str, str] = json.loads(path.read_text())
+            return [Account(name, passwords[name], groups, name in ADMINS) for name, groups in ACCOUNTS.items()]
+        except (ValueError, KeyError, TypeError) as error:
+            raise DemoProblem(f"{path} is damaged; start with --reset to begin anew.") from error
 
     def _locked(self) -> int:
-        lock = os.open(self.directory / "lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        path = self.directory / "lock"
+        with os_errors_explained(path):
+            lock = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
@@ -116,13 +150,13 @@ class State:
             else:
                 entry.unlink()
 
-    def _check_version(self, marker: Path) -> None:
-        if not marker.exists():
+    def _check_version(self) -> None:
+        if not self._marker.exists():
             return
         try:
-            version = json.loads(marker.read_text())["version"]
+            version = json.loads(self._marker.read_text())["version"]
         except (ValueError, KeyError, TypeError) as error:
-            raise DemoProblem(f"{marker} is damaged; start with --reset to begin anew.") from error
+            raise DemoProblem(f"{self._marker} is damaged; start with --reset to begin anew.") from error
         if version != STATE_VERSION:
             raise DemoProblem(
                 f"{self.directory} is of version {version} and this demo reads version {STATE_VERSION}; "
@@ -130,7 +164,11 @@ class State:
             )
 
     def _check_disk(self) -> None:
-        needed = FIRST_START_BYTES if self.is_first_start else LATER_START_BYTES
+        needed = LATER_START_BYTES
+        if not self.path(DATA_MARK).exists():
+            # a first start that was broken off goes on where it was: what it has written is not needed again
+            held = sum(path.lstat().st_size for path in self.directory.rglob("*") if not path.is_dir())
+            needed = max(needed, FIRST_START_BYTES - held)
         free = shutil.disk_usage(self.directory).free
         if free < needed:
             raise DemoProblem(

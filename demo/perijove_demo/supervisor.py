@@ -42,7 +42,6 @@ class Supervisor:
         self._children: dict[str, Child] = {}
         self._processes: dict[str, asyncio.subprocess.Process] = {}
         self._keepers: dict[str, asyncio.Task[None]] = {}
-        self._stopping = False
 
     @property
     def pids(self) -> dict[str, int]:
@@ -59,15 +58,14 @@ class Supervisor:
         """Whether the child is not running just now."""
         return self._processes[name].returncode is not None
 
-    async def stop(self, names: Sequence[str] | None = None) -> None:
-        """Stop these children in order, or all in the order of their starts; kills what does not end in its time."""
-        if names is None:
-            self._stopping = True
-        for name in names if names is not None else list(self._children):
-            if keeper := self._keepers.pop(name, None):
-                keeper.cancel()
-            if process := self._processes.pop(name, None):
-                await self._end(self._children[name], process)
+    async def stop(self, name: str) -> None:
+        """Stop a child, if it was started; kills it when it does not end in its time."""
+        if keeper := self._keepers.pop(name, None):
+            keeper.cancel()
+            # it may be about to start the child once more
+            await asyncio.wait([keeper])
+        if process := self._processes.pop(name, None):
+            await self._end(self._children[name], process)
 
     async def _launch(self, child: Child) -> None:
         child.log_path.parent.mkdir(parents=True, exist_ok=True)
@@ -85,14 +83,28 @@ class Supervisor:
 
     async def _keep(self, child: Child) -> None:
         loop, short_lives = asyncio.get_running_loop(), 0
-        while not self._stopping:
+        while True:
             begun = loop.time()
             code = await self._processes[child.name].wait()
             short_lives = short_lives + 1 if loop.time() - begun < SHORT_LIFE_SECONDS else 0
             log.warning("%s ended with code %s and is started again", child.name, code)
-            await asyncio.sleep(PAUSE_SECONDS[min(short_lives, len(PAUSE_SECONDS) - 1)])
+            await asyncio.sleep(_pause_seconds(short_lives))
+            while not await self._launched(child):
+                short_lives += 1
+                await asyncio.sleep(_pause_seconds(short_lives))
+            try:
+                await self._changed(self.pids)
+            except Exception as error:  # noqa: BLE001 - whatever it was, the child is kept alive
+                log.warning("%s is back, which could not be told: %s", child.name, error)
+
+    async def _launched(self, child: Child) -> bool:
+        try:
             await self._launch(child)
-            await self._changed(self.pids)
+        except OSError as error:
+            # a full disk or process table may pass
+            log.warning("%s could not be started and is tried again: %s", child.name, error)
+            return False
+        return True
 
     @staticmethod
     async def _end(child: Child, process: asyncio.subprocess.Process) -> None:
@@ -105,3 +117,7 @@ class Supervisor:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             await process.wait()
+
+
+def _pause_seconds(short_lives: int) -> float:
+    return PAUSE_SECONDS[min(short_lives, len(PAUSE_SECONDS) - 1)]

@@ -113,12 +113,35 @@ def test_second_start_keeps_users_ledger_and_data_and_stop_leaves_nothing(demo: 
         assert kept["state"] == "ended"
 
 
+def test_stop_with_a_dead_hub_and_a_stubborn_session_is_in_time_and_leaves_nothing(demo: DemoProcess) -> None:
+    pids = [*demo.told["pids"].values(), *_start_session(demo)]
+    for pid in (demo.told["pids"]["hub"], *_session_pids()):
+        os.kill(pid, signal.SIGSTOP)  # neither answers nor heeds SIGTERM
+    assert demo.stop(signal.SIGHUP) < 10
+    assert demo.process.returncode == 0
+    _wait(lambda: not [pid for pid in pids if psutil.pid_exists(pid)], 2)
+
+
+def test_start_after_a_killed_supervisor_ends_its_leftovers_and_takes_the_port(demo: DemoProcess) -> None:
+    demo.__enter__()
+    pids = [*demo.told["pids"].values(), *_start_session(demo)]
+    demo.process.kill()
+    demo.process.wait()
+    assert all(psutil.pid_exists(pid) for pid in pids)
+    port = demo.told["url"].rpartition(":")[2]
+    with DemoProcess(STATE, "--port", port) as again:
+        assert any(line.strip().startswith("ended ") for line in again.lines)
+        assert again.told["url"] == demo.told["url"]
+        _wait(lambda: not [pid for pid in pids if psutil.pid_exists(pid)], 2)
+
+
 def test_port_in_use_is_one_sentence() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
         refused = _demo("--port", str(port), "--state-dir", "/nonexistent/never-made")
+    assert not Path("/nonexistent").exists()
     assert refused.returncode == 2
     assert refused.stderr == (
         f"perijove: Port {port} on 127.0.0.1 cannot be used (Address already in use); "
@@ -130,6 +153,23 @@ def test_missing_node_is_one_sentence(tmp_path: Path) -> None:
     refused = _demo("--port", "0", "--state-dir", str(tmp_path / "s"), env={**os.environ, "PATH": str(tmp_path)})
     assert refused.returncode == 2
     assert refused.stderr.startswith("perijove: Node.js is missing")
+    assert not (tmp_path / "s").exists()
+
+
+@pytest.mark.parametrize(
+    ("says", "sentence"),
+    [
+        ("echo v18.20.4", "is version 18.20.4 of Node.js; install version 20 or newer."),
+        ("echo hello", "does not say its version; install Node.js 20 or newer."),
+    ],
+)
+def test_node_that_is_too_old_is_one_sentence(tmp_path: Path, says: str, sentence: str) -> None:
+    node = tmp_path / "node"
+    node.write_text(f"#!/bin/sh\n{says}\n")
+    node.chmod(0o755)
+    refused = _demo("--port", "0", "--state-dir", str(tmp_path / "s"), env={**os.environ, "PATH": str(tmp_path)})
+    assert refused.returncode == 2
+    assert refused.stderr == f"perijove: {node} {sentence}\n"
     assert not (tmp_path / "s").exists()
 
 
@@ -165,6 +205,15 @@ def test_full_disk_is_one_sentence_and_nothing_is_left_running(tmp_path: Path) -
 
 def _as(told: dict, account: dict) -> httpx.Client:
     return httpx.Client(base_url=told["url"], headers={"Authorization": f"token {account['token']}"}, timeout=60)
+
+
+def _start_session(demo: DemoProcess) -> list[int]:
+    with _as(demo.told, demo.told["accounts"][1]) as client:
+        client.post("/hub/api/users/student/server", json={}).raise_for_status()
+        _wait(lambda: client.get("/hub/api/users/student").json()["server"] is not None)
+    pids = _session_pids()
+    assert pids
+    return pids
 
 
 def _session_pids() -> list[int]:

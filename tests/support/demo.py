@@ -25,6 +25,7 @@ class DemoProcess:
         self.lines: list[str] = []
 
     def __enter__(self) -> DemoProcess:
+        self.lines = []
         command = [sys.executable, "-m", "perijove_hub", "demo", "--port", "0", "--no-build"]
         self.process = subprocess.Popen(
             [*command, "--state-dir", str(self.state_dir), *self._arguments],
