@@ -70,6 +70,6 @@ def test_damaged_accounts_are_one_sentence(tmp_path: Path) -> None:
     state = State(tmp_path / "s")
     state.prepare(reset=False)
     state.write("accounts.json", '{"scientist": ')
-    with pytest.raises(DemoProblem, match="accounts.json is damaged; start with --reset to begin anew"):
+    with pytest.raises(DemoProblem, match=r"accounts\.json is damaged; start with --reset to begin anew"):
         state.accounts()
     state.close()
