@@ -30,7 +30,9 @@ def test_what_a_broken_off_start_has_written_is_not_needed_again(tmp_path: Path)
     (tmp_path / "state.json").write_text('{"version": 1}')
     with (tmp_path / "mosaic.fits").open("wb") as file:
         file.truncate(FIRST_START_BYTES)
-    State(tmp_path).prepare(reset=False)
+    state = State(tmp_path)
+    state.prepare(reset=False)
+    assert len(state.accounts()) == 4
 
 
 @pytest.mark.usefixtures("small_disk")
@@ -39,7 +41,9 @@ def test_later_start_needs_little_room(tmp_path: Path) -> None:
     first.mark_data_ready()
     first.write("state.json", '{"version": 1}')
     first.close()
-    State(tmp_path).prepare(reset=False)
+    later = State(tmp_path)
+    later.prepare(reset=False)
+    assert len(later.accounts()) == 4
 
 
 def test_reset_forgets_only_when_it_prepares(tmp_path: Path) -> None:

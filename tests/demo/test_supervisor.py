@@ -67,11 +67,14 @@ async def test_child_that_cannot_be_started_again_is_tried_until_it_can(
     await _until(lambda: "sleeper could not be started and is tried again" in caplog.text)
     logs.unlink()
     await _until(lambda: supervisor.pids["sleeper"] != before)
+    assert psutil.pid_exists(supervisor.pids["sleeper"])
     await supervisor.stop("sleeper")
 
 
 async def test_stop_of_a_child_that_was_never_started_is_no_error() -> None:
-    await Supervisor(_ignored).stop("hub")
+    supervisor = Supervisor(_ignored)
+    await supervisor.stop("hub")
+    assert supervisor.pids == {}
 
 
 @pytest.fixture

@@ -92,6 +92,7 @@ def test_an_address_that_cannot_be_used_is_told_without_its_password(address: st
 def test_a_folder_with_a_percent_sign_is_fine(tmp_path: Path) -> None:
     (tmp_path / "100%s").mkdir()
     Database(url(tmp_path / "100%s" / "c.db")).migrate()
+    assert (tmp_path / "100%s" / "c.db").stat().st_size > 0
 
 
 LOCKER = """
