@@ -19,8 +19,8 @@ from typing import Any
 from urllib.parse import quote, unquote, urlencode
 
 import httpx
-from defusedxml import DefusedXmlException  # type: ignore[import-untyped]
-from defusedxml.ElementTree import ParseError, fromstring  # type: ignore[import-untyped]
+from defusedxml import DefusedXmlException  # type: ignore[import-untyped]  # published without types
+from defusedxml.ElementTree import ParseError, fromstring  # type: ignore[import-untyped]  # likewise
 
 from perijove.client import TIMEOUT
 from perijove.errors import BadRequest, InvalidPath, NotFound, Refused, StoreUnavailable
