@@ -34,6 +34,8 @@ class DemoProcess:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            # a test run that was started with nohup passes an ignored SIGHUP on; a person's terminal does not
+            preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),
         )
         begun = time.monotonic()
         assert self.process.stdout is not None
@@ -55,7 +57,12 @@ class DemoProcess:
         begun = time.monotonic()
         if self.process.poll() is None:
             self.process.send_signal(number)
-            self.process.wait(30)
+            try:
+                self.process.wait(30)
+            except subprocess.TimeoutExpired:
+                # the tests that follow must not meet it; the next demo on its state ends what it leaves
+                self.process.kill()
+                raise
         if self.process.stdout is not None:
             self.process.stdout.close()
         return time.monotonic() - begun
