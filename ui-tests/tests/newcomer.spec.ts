@@ -96,13 +96,18 @@ test('a preview is reached by the keyboard alone', async ({ page }) => {
   await page.waitForURL('**/user/scientist/lab**', { timeout: 60_000 });
   await page.goto(`${demo.url}/user/scientist/lab?reset`);
   await lab.isShown();
-
+  // the Launcher takes the focus when it comes; a person would not be typing yet
+  await expect(page.locator('.jp-LauncherCard').first()).toBeVisible();
   await lab.search.pressSequentially('Messier 13');
   await expect(lab.tree.getByRole('treeitem')).toHaveCount(1);
   await lab.tree.getByRole('treeitem').first().focus();
   await page.keyboard.press('ArrowRight');
   await expect(lab.row(/m13\.fits/)).toBeVisible();
-  await page.keyboard.type('m13.f');
+  await expect(async () => {
+    await lab.tree.getByRole('treeitem').first().focus();
+    await page.keyboard.type('m13.f');
+    await expect(lab.row(/m13\.fits/)).toBeFocused({ timeout: 2_000 });
+  }).toPass({ timeout: 20_000 });
   await page.keyboard.press('Enter');
   await expect(lab.preview('m13.fits').locator('img')).toBeVisible({ timeout: 30_000 });
 });
