@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from perijove.models import Kind, Lease, LeaseOffer, LeaseState, Price, Resources, SeenAttempt
 
@@ -31,6 +31,38 @@ class LeaseRow:
     last_seen: datetime | None
     ended: datetime | None
     reason: str | None
+    charge_to: str | None = None
+    groups: tuple[str, ...] = ()
+    metered_until: datetime | None = None
+    reserved_until: datetime | None = None
+    ends_at: datetime | None = None
+    idle_minutes: float | None = None
+    keeps_left: int = 0
+    kept_until: datetime | None = None
+    last_activity: datetime | None = None
+    busy: bool = False
+    quota_stop_at: datetime | None = None
+    quota_stop_name: str | None = None
+    allowed_stop_at: datetime | None = None
+    log_tail: str | None = None
+
+    @property
+    def cost_hour(self) -> float:
+        """What it costs per hour at the price that is in force for it, in the platform's currency."""
+        return self.price.hourly(self.resources) if self.price else 0.0
+
+    @property
+    def idle_stop_at(self) -> datetime | None:
+        """When it is stopped because nothing runs in it; None while a kernel is busy, or when it never is.
+
+        A session that has not said anything yet counts as used since it started: an extension that is broken must not
+        make a session immortal.
+        """
+        since = self.last_activity or self.started
+        if self.idle_minutes is None or since is None or self.busy:
+            return None
+        idle = since + timedelta(minutes=self.idle_minutes)
+        return max(idle, self.kept_until) if self.kept_until else idle
 
     def is_open(self, now: datetime) -> bool:
         """Whether the lease holds its resources. An offer past its time does not, swept or not."""
@@ -43,12 +75,7 @@ class LeaseRow:
         if self.started is None or self.price is None:
             return 0.0
         hours = max(0.0, ((self.ended or now) - self.started).total_seconds() / 3600)
-        hourly = (
-            self.resources.cpu * self.price.cpu_hour
-            + self.resources.memory_gib * self.price.memory_gib_hour
-            + self.resources.gpu * self.price.gpu_hour
-        )
-        return round(hours * hourly, 6)
+        return round(hours * self.cost_hour, 6)
 
     def said(self, now: datetime) -> Lease:
         """The lease as it goes over the wire."""
@@ -59,6 +86,8 @@ class LeaseRow:
             owner=self.owner,
             kind=self.kind,
             name=self.name,
+            profile=self.profile,
+            charge_to=self.charge_to,
             # an offer counts on its first candidate, but runs nowhere yet
             site=None if self.state is LeaseState.OFFERED else self.site,
             state=LeaseState.EXPIRED if expired else self.state,
@@ -68,6 +97,11 @@ class LeaseRow:
             ended=self.ended,
             reason=self.reason,
             cost=self.cost(now),
+            cost_hour=round(self.cost_hour, 6),
+            ends_at=self.ends_at,
+            idle_stop_at=self.idle_stop_at if self.state is LeaseState.ACTIVE else None,
+            quota_stop_at=self.quota_stop_at,
+            keeps_left=self.keeps_left,
             explanation=self.offer.explanation,
         )
 

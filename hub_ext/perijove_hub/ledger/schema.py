@@ -4,7 +4,22 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from sqlalchemy import JSON, Boolean, Column, DateTime, Float, Index, Integer, MetaData, String, Table, Text
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    Date,
+    DateTime,
+    Float,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    text,
+)
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator
 
@@ -36,6 +51,11 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
+#: A number that the database gives. SQLite counts only in a column that is exactly INTEGER.
+Serial = BigInteger().with_variant(Integer, "sqlite")
+
+OPEN = text("state IN ('offered', 'starting', 'active')")
+
 leases = Table(
     "leases",
     metadata,
@@ -60,8 +80,157 @@ leases = Table(
     Column("last_seen", UtcDateTime, nullable=True),
     Column("ended", UtcDateTime, nullable=True),
     Column("reason", Text, nullable=True),
+    # who pays, and with which groups it was admitted
+    Column("charge_to", String(255), nullable=True),
+    Column("groups", JSON, nullable=False),
+    # use before this moment is in the entries; from it to `reserved_until` it is reserved
+    Column("metered_until", UtcDateTime, nullable=True),
+    Column("reserved_until", UtcDateTime, nullable=True),
+    # when it is stopped, and why
+    Column("ends_at", UtcDateTime, nullable=True),
+    Column("idle_minutes", Float, nullable=True),
+    Column("keeps_left", Integer, nullable=False),
+    Column("kept_until", UtcDateTime, nullable=True),
+    Column("last_activity", UtcDateTime, nullable=True),
+    Column("busy", Boolean, nullable=False),
+    Column("quota_stop_at", UtcDateTime, nullable=True),
+    Column("quota_stop_name", String(255), nullable=True),
+    Column("allowed_stop_at", UtcDateTime, nullable=True),
+    Column("log_tail", Text, nullable=True),
     Index("leases_by_owner", "owner", "created"),
     Index("leases_by_state", "state", "site"),
+    Index("leases_open", "owner", sqlite_where=OPEN, postgresql_where=OPEN),
+)
+
+#: What leases used, in intervals that are written once and never changed; what was wrong is put right by another entry.
+usage_entries = Table(
+    "usage_entries",
+    metadata,
+    Column("id", Serial, primary_key=True, autoincrement=True),
+    Column("lease_id", String(32), nullable=False),
+    Column("owner", String(255), nullable=False),
+    Column("charge_to", String(255), nullable=False),
+    Column("site", String(63), nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("begins", UtcDateTime, nullable=False),
+    Column("ends", UtcDateTime, nullable=False),
+    Column("cpu", Float, nullable=False),
+    Column("memory_gib", Float, nullable=False),
+    Column("gpu", Float, nullable=False),
+    Column("price_version", String(16), nullable=False),
+    Column("cost", Float, nullable=False),
+    Column("entry", String(16), nullable=False),
+    Column("reason", Text, nullable=True),
+    Column("author", String(255), nullable=True),
+    Column("created", UtcDateTime, nullable=False),
+    Index("usage_entries_by_owner", "owner", "ends"),
+    Index("usage_entries_by_charge_to", "charge_to", "ends"),
+    Index("usage_entries_by_end", "ends"),
+    # an interval is written once, whoever writes it and however often
+    Index(
+        "usage_entries_once",
+        "lease_id",
+        "begins",
+        unique=True,
+        sqlite_where=text("entry = 'use'"),
+        postgresql_where=text("entry = 'use'"),
+    ),
+)
+
+#: The entries folded by day of the platform's time zone, in the transaction that writes them.
+usage_days = Table(
+    "usage_days",
+    metadata,
+    Column("day", Date, primary_key=True),
+    Column("owner", String(255), primary_key=True),
+    Column("charge_to", String(255), primary_key=True),
+    Column("site", String(63), primary_key=True),
+    Column("kind", String(16), primary_key=True),
+    Column("cpu_hours", Float, nullable=False),
+    Column("memory_gib_hours", Float, nullable=False),
+    Column("gpu_hours", Float, nullable=False),
+    Column("session_hours", Float, nullable=False),
+    Column("cost", Float, nullable=False),
+    Index("usage_days_by_owner", "owner", "day"),
+    Index("usage_days_by_charge_to", "charge_to", "day"),
+    Index("usage_days_by_site", "site", "day"),
+)
+
+#: Every price that was ever in force.
+prices = Table(
+    "prices",
+    metadata,
+    Column("version", String(16), primary_key=True),
+    Column("site", String(63), nullable=False),
+    Column("price", JSON, nullable=False),
+    Column("currency", String(12), nullable=False),
+    Column("since", UtcDateTime, nullable=False),
+)
+
+#: Starts that were not admitted.
+refusals = Table(
+    "refusals",
+    metadata,
+    Column("attempt_id", String(32), primary_key=True),
+    Column("owner", String(255), nullable=False),
+    Column("name", String(255), nullable=False),
+    Column("profile", String(63), nullable=True),
+    Column("title", String(255), nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("explanation", JSON, nullable=True),
+    Column("at", UtcDateTime, nullable=False),
+    Index("refusals_by_owner", "owner", "at"),
+)
+
+overrides = Table(
+    "overrides",
+    metadata,
+    Column("id", Serial, primary_key=True, autoincrement=True),
+    Column("quota", String(63), nullable=False),
+    Column("subject", String(270), nullable=False),
+    Column("limit", Float, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("author", String(255), nullable=False),
+    Column("created", UtcDateTime, nullable=False),
+    Column("expires", UtcDateTime, nullable=False),
+    Column("revoked", UtcDateTime, nullable=True),
+    Column("revoked_by", String(255), nullable=True),
+    Index("overrides_by_subject", "subject", "expires"),
+)
+
+closures = Table(
+    "closures",
+    metadata,
+    Column("id", Serial, primary_key=True, autoincrement=True),
+    Column("site", String(63), nullable=False),
+    Column("starts", UtcDateTime, nullable=False),
+    Column("stops_at", UtcDateTime, nullable=True),
+    Column("reopens", UtcDateTime, nullable=True),
+    Column("reason", Text, nullable=False),
+    Column("author", String(255), nullable=False),
+    Column("created", UtcDateTime, nullable=False),
+    Column("withdrawn", UtcDateTime, nullable=True),
+    Column("withdrawn_by", String(255), nullable=True),
+)
+
+#: Messages to people; an announcement is one without an owner. ``key`` keeps a sweep from saying a thing twice.
+notices = Table(
+    "notices",
+    metadata,
+    Column("id", Serial, primary_key=True, autoincrement=True),
+    Column("key", String(255), nullable=False, unique=True),
+    Column("owner", String(255), nullable=True),
+    Column("groups", JSON, nullable=False),
+    Column("lease_id", String(32), nullable=True),
+    Column("topic", String(16), nullable=False),
+    Column("severity", String(16), nullable=False),
+    Column("message", Text, nullable=False),
+    Column("keep_minutes", Integer, nullable=True),
+    Column("author", String(255), nullable=True),
+    Column("created", UtcDateTime, nullable=False),
+    Column("expires", UtcDateTime, nullable=True),
+    Column("withdrawn", UtcDateTime, nullable=True),
+    Index("notices_by_owner", "owner", "id"),
 )
 
 sites = Table(
@@ -82,4 +251,6 @@ homes = Table(
     Column("owner", String(255), primary_key=True),
     Column("site", String(63), nullable=False),
     Column("since", UtcDateTime, nullable=False),
+    Column("used_bytes", BigInteger, nullable=True),
+    Column("measured_at", UtcDateTime, nullable=True),
 )

@@ -17,6 +17,12 @@ from perijove_hub.ledger.schema import homes, leases, sites
 #: SQLite takes a bounded number of variables in one statement.
 CHUNK = 500
 
+#: Columns of a lease that are kept as they are.
+_PLAIN = (
+    "charge_to", "metered_until", "reserved_until", "ends_at", "idle_minutes", "keeps_left", "kept_until",
+    "last_activity", "busy", "quota_stop_at", "quota_stop_name", "allowed_stop_at", "log_tail",
+)  # fmt: skip
+
 
 def _holds(now: datetime) -> ColumnElement[bool]:
     """The condition under which a lease holds its resources; an offer past its time does not."""
@@ -186,6 +192,8 @@ def _values(row: LeaseRow) -> dict[str, Any]:
         "last_seen": row.last_seen,
         "ended": row.ended,
         "reason": row.reason,
+        "groups": list(row.groups),
+        **{name: getattr(row, name) for name in _PLAIN},
     }
 
 
@@ -210,6 +218,8 @@ def _lease(row: RowMapping) -> LeaseRow:
         last_seen=row["last_seen"],
         ended=row["ended"],
         reason=row["reason"],
+        groups=tuple(row["groups"]),
+        **{name: row[name] for name in _PLAIN},
     )
 
 

@@ -7,14 +7,14 @@ directory by the process that needs them.
 from __future__ import annotations
 
 import hashlib
+from datetime import timedelta
+from functools import cached_property
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
-    ConfigDict,
     Field,
     StringConstraints,
     field_validator,
@@ -22,25 +22,26 @@ from pydantic import (
 )
 
 from perijove.models import HubName, Price, Provider, Resources, Slug
-
-#: The group that everybody is in.
-EVERYBODY = "*"
+from perijove_hub.policy.base import EVERYBODY, Duration, PlatformModel
+from perijove_hub.policy.limits import Allocation, AppliesTo, Quota
 
 #: Environment variables a profile may not set: they carry identity, or would hijack a user's own buckets.
 RESERVED_ENV_PREFIXES = ("JUPYTERHUB_", "PERIJOVE_", "AWS_", "LD_")
 
 
-class PlatformModel(BaseModel):
-    """Base of every part of the platform file."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+#: A reference to a container image, as `registry/name:tag` or `name@sha256:…`.
+ImageRef = Annotated[
+    str, StringConstraints(pattern=r"^[A-Za-z0-9]+(?:[._:/-][A-Za-z0-9]+)*(?:@sha256:[0-9a-f]{64})?$", max_length=400)
+]
 
 
 class Admission(PlatformModel):
     """How leases are offered and what happens when control cannot be reached."""
 
-    on_unreachable: Literal["deny"] = Field(
-        default="deny", description="what a start does when control does not answer"
+    on_unreachable: Literal["deny", "home_site"] = Field(
+        default="deny",
+        description="what a start does when control does not answer: none, or one session at the user's home site, "
+        "which is put on record as soon as control is back",
     )
     offer_seconds: float = Field(
         default=60, gt=0, le=3600, description="how long an offer holds its quota before it expires"
@@ -52,6 +53,26 @@ class Admission(PlatformModel):
         default=2, ge=0, le=600, description="how far the clocks of hub and control may differ"
     )
     sweep_seconds: float = Field(default=30, gt=0, le=3600, description="how often the controller reconciles")
+    slice: Duration = Field(
+        default=timedelta(hours=1), description="how long ahead use over time is reserved for what runs; at most 1h"
+    )
+    least_slice: Duration = Field(
+        default=timedelta(minutes=5), description="a start for which a limit over time holds less than this is refused"
+    )
+    notice: Duration = Field(
+        default=timedelta(minutes=10), description="how long before a session is stopped its owner is told"
+    )
+    allowed_grace: Duration = Field(
+        default=timedelta(minutes=15),
+        description="how long a session may go on whose owner has lost the group that it needs",
+    )
+
+    @field_validator("slice")
+    @classmethod
+    def _an_hour_at_most(cls, length: timedelta) -> timedelta:
+        if not timedelta(seconds=1) <= length <= timedelta(hours=1):
+            raise ValueError("expected from 1s to 1h")
+        return length
 
 
 class LocalSite(PlatformModel):
@@ -71,6 +92,13 @@ class LocalSite(PlatformModel):
         default_factory=list, description="other sites whose home directories are mounted here too"
     )
     groups: list[HubName] = Field(default_factory=lambda: [EVERYBODY], description="who may use this site")
+    labels: dict[Slug, str] = Field(
+        default_factory=dict, description="what a profile may require, as {provider: on-prem, gpu: a100}"
+    )
+    images: list[ImageRef] | None = Field(default=None, description="the images this site has; absent: any")
+    latency_ms: float = Field(
+        default=0, ge=0, le=10_000, description="the usual round trip between the platform's users and this site"
+    )
     start_timeout_seconds: float = Field(default=60, gt=0, le=3600)
 
     @field_validator("egress_price_gib")
@@ -91,6 +119,13 @@ class Profile(PlatformModel):
     cpu: float = Field(gt=0)
     memory_gib: float = Field(gt=0)
     gpu: int = Field(default=0, ge=0)
+    image: ImageRef | None = Field(default=None, description="the container image; local sites have none")
+    requires: dict[Slug, str] = Field(default_factory=dict, description="labels that a site must have")
+    max_hours: float | None = Field(default=None, gt=0, le=8784, description="when a session is stopped; absent: never")
+    idle_minutes: float | None = Field(
+        default=None, gt=0, le=527_040, description="when a session in which nothing runs is stopped; absent: never"
+    )
+    keeps: int = Field(default=2, ge=0, le=48, description="how often its user may put off the end by 30 minutes")
     groups: list[HubName] = Field(default_factory=lambda: [EVERYBODY], description="who may take it")
     env: dict[str, str] = Field(default_factory=dict, description="extra environment of the session")
 
@@ -113,33 +148,30 @@ class Weights(PlatformModel):
 
     data: float = Field(default=5, ge=0, description="bytes already there")
     load: float = Field(default=3, ge=0, description="free capacity")
+    cost: float = Field(default=2, ge=0, description="the price of the workload and of moving its data")
     home: float = Field(default=2, ge=0, description="the home directory is there")
+    latency: float = Field(default=1, ge=0, description="the way to the users")
+
+
+class Spill(PlatformModel):
+    """When a workload may run elsewhere because its best site is full or down."""
+
+    allowed: bool = Field(default=True, description="false: it is refused instead")
+    groups: list[HubName] = Field(default_factory=lambda: [EVERYBODY], description="whose workloads may")
+    max_cost_factor: float | None = Field(
+        default=None, ge=1, description="only where it costs at most this many times what it costs at the best site"
+    )
+    max_egress_cost: float | None = Field(
+        default=None, ge=0, description="only where moving its data costs at most this, in `currency`"
+    )
 
 
 class PlacementPolicy(PlatformModel):
     """How sites are ranked and how many more are tried when the first fails."""
 
     weights: Weights = Field(default_factory=Weights)
+    spill: Spill = Field(default_factory=Spill)
     retries: int = Field(default=2, ge=0, le=20, description="further candidates tried within one start")
-
-
-class AppliesTo(PlatformModel):
-    """Whom a quota is for."""
-
-    groups: list[HubName] = Field(default_factory=lambda: [EVERYBODY], min_length=1)
-
-
-class Quota(PlatformModel):
-    """A limit on what one user holds at once."""
-
-    name: Slug
-    applies_to: AppliesTo = Field(default_factory=AppliesTo)
-    per: Literal["user"] = "user"
-    resource: Literal["sessions", "cpu", "memory_gib", "gpu"]
-    limit: float = Field(ge=0)
-    warn_at: list[Annotated[float, Field(gt=0, le=1)]] = Field(
-        default_factory=lambda: [0.8], description="shares of the limit at which people are warned"
-    )
 
 
 def _check_address(address: str) -> str:
@@ -211,6 +243,9 @@ class DatasetSpec(PlatformModel):
     size_bytes: int | None = Field(default=None, ge=0, description="of one copy; placement weighs moving it")
     extent: dict[str, Any] | None = Field(default=None, description="STAC extent object")
     groups: list[HubName] = Field(default_factory=lambda: [EVERYBODY], description="who may read it")
+    stays_in: list[Slug] | None = Field(
+        default=None, description="the regions in which it may be worked with; absent: any"
+    )
     delivery: Literal["direct", "proxied"] = "direct"
     replicas: list[ReplicaSpec] = Field(min_length=1, max_length=20)
 
@@ -226,6 +261,7 @@ class Platform(PlatformModel):
     profiles: dict[Slug, Profile] = Field(min_length=1)
     placement: PlacementPolicy = Field(default_factory=PlacementPolicy)
     quotas: list[Quota] = Field(default_factory=list)
+    allocations: list[Allocation] = Field(default_factory=list)
     datasets: dict[Slug, DatasetSpec] = Field(default_factory=dict)
 
     @field_validator("time_zone")
@@ -249,13 +285,39 @@ class Platform(PlatformModel):
                     raise ValueError(
                         f"datasets.{name}.replicas.{index}.site: {replica.site!r} is no site of this platform ({known})"
                     )
-        names = [quota.name for quota in self.quotas]
-        for name in names:
-            if names.count(name) > 1:
-                raise ValueError(f"quotas: the name {name!r} is used twice")
         return self
 
-    @property
+    @model_validator(mode="after")
+    def _limits_are_told_apart(self) -> Self:
+        named = [(f"quotas.{index}", quota.name) for index, quota in enumerate(self.quotas)]
+        named += [(f"allocations.{index}", allocation.key) for index, allocation in enumerate(self.allocations)]
+        names: set[str] = set()
+        for where, name in named:
+            if name in names:
+                raise ValueError(f"{where}: the name {name!r} is used twice")
+            names.add(name)
+        for index, quota in enumerate(self.quotas):
+            for site in quota.applies_to.sites:
+                if site != EVERYBODY and site not in self.sites:
+                    raise ValueError(f"quotas.{index}.applies_to.sites: {site!r} is no site of this platform")
+        for index, one in enumerate(self.allocations):
+            for other in self.allocations[:index]:
+                same = (one.group, one.resource) == (other.group, other.resource)
+                if same and one.start <= other.end and other.start <= one.end:
+                    raise ValueError(
+                        f"allocations.{index}: overlaps with {other.key}; one budget of {one.resource} for {one.group} "
+                        "at a time, so that it is clear which one pays"
+                    )
+        return self
+
+    @cached_property
     def version(self) -> str:
         """A short digest of the policy: leases remember which one admitted them."""
         return hashlib.blake2b(self.model_dump_json().encode(), digest_size=6).hexdigest()
+
+
+__all__ = [
+    "EVERYBODY", "Admission", "Allocation", "AnonymousCredentials", "AppliesTo", "DatasetSpec", "LocalSite",
+    "PlacementPolicy", "Platform", "PlatformModel", "Profile", "Quota", "ReplicaSpec", "Site", "Spill",
+    "StsCredentials", "Weights",
+]  # fmt: skip

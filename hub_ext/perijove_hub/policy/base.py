@@ -1,0 +1,42 @@
+"""What the parts of the platform file share."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, WithJsonSchema
+
+#: The group that everybody is in.
+EVERYBODY = "*"
+
+_UNIT_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+DURATION_PATTERN = r"^[1-9][0-9]{0,5}[smhd]$|^0s$"
+
+
+class PlatformModel(BaseModel):
+    """Base of every part of the platform file."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+def parse_duration(value: Any) -> timedelta:
+    """A length of time as people write it: ``30s``, ``15m``, ``2h``, ``7d``.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if isinstance(value, timedelta):
+        return value
+    if not isinstance(value, str) or not re.fullmatch(DURATION_PATTERN, value):
+        raise ValueError("expected a length of time such as 30s, 15m, 2h or 7d")
+    return timedelta(seconds=int(value[:-1]) * _UNIT_SECONDS[value[-1]])
+
+
+Duration = Annotated[
+    timedelta,
+    BeforeValidator(parse_duration),
+    PlainSerializer(lambda length: f"{int(length.total_seconds())}s", return_type=str),
+    WithJsonSchema({"type": "string", "pattern": DURATION_PATTERN}),
+]
