@@ -1,146 +1,204 @@
-"""The database of control and controller: engine, transactions, migrations, and the lock that guards SQLite."""
+"""The database of control and controller: transactions, migrations, and the guard of each role."""
 
 from __future__ import annotations
 
+import asyncio
 import fcntl
-import os
-from collections.abc import AsyncIterator, Iterator
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
-from sqlalchemy import Connection, create_engine, event
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+from sqlalchemy import Connection, func, select, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from perijove_hub.ledger import engines
+from perijove_hub.ledger.engines import DatabaseError, is_passing, is_unavailable, spoken_address, spoken_error
+from perijove_hub.ledger.guards import Guard, take_guard
+from perijove_hub.ledger.locks import lock_number
+
+log = logging.getLogger(__name__)
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
-#: How long a transaction waits for SQLite's one writer before it gives up.
-BUSY_SECONDS = 10
-
-
-class DatabaseError(Exception):
-    """The database cannot be used; the message says why and what to do, in one sentence."""
+T = TypeVar("T")
 
 
 class Database:
     """One engine with two kinds of transactions.
 
     Args:
-        url: ``sqlite+aiosqlite:///PATH``.
+        address: ``sqlite+aiosqlite:///PATH`` or ``postgresql+psycopg://USER@HOST/DATABASE``. What libpq takes from its
+            environment and its password file counts too, so no password has to be in it.
+
+    Raises:
+        DatabaseError: the address cannot be used.
     """
 
-    def __init__(self, url: str) -> None:
-        try:
-            self._url = make_url(url)
-            backend = self._url.get_backend_name()
-            if backend != "sqlite":
-                # admission counts and writes under SQLite's one writer; elsewhere nothing would hold the quotas yet
-                raise DatabaseError(f"the ledger is kept in SQLite, not in {backend}: use sqlite+aiosqlite:///PATH")
-            self._engine = create_async_engine(self._url)
-        except (SQLAlchemyError, ImportError, ValueError) as error:
-            # the address may hold a password, so it is not repeated
-            raise DatabaseError(f"the database address cannot be used: {error}") from error
-        self._lock: int | None = None
-        event.listen(self._engine.sync_engine, "connect", _prepare_sqlite)
-        event.listen(self._engine.sync_engine, "begin", _begin_sqlite)
+    def __init__(self, address: str) -> None:
+        self._url = engines.parse_address(address)
+        self._engine = engines.async_engine(self._url)
+        self._is_sqlite = self._url.get_backend_name() == "sqlite"
+        self._writer = asyncio.Lock()
+        self._guard: Guard | None = None
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
-        """A transaction that only reads."""
+        """A transaction that only reads, and sees one moment from its first statement to its last."""
         async with self._engine.connect() as connection:
+            if not self._is_sqlite:
+                await connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
             yield connection
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncConnection]:
-        """A transaction that writes: it holds the writer's place from its first statement, and commits at the end.
+        """A transaction that writes, and commits at the end.
 
-        What is read inside it cannot be changed by another writer before the commit: admission counts and writes in
-        one such transaction, so that N parallel asks for one unit admit exactly one.
+        On SQLite it holds the writer's place from its first statement: what is read inside it cannot be changed by
+        another writer before the commit. On PostgreSQL that is so for the subjects that it has locked by
+        :func:`perijove_hub.ledger.locks.lock_subjects`. Admission counts and writes in one such transaction, so that N
+        parallel asks for one unit admit exactly one.
         """
-        async with self._engine.connect() as connection:
+        async with self._turn(), self._engine.connect() as connection:
             await connection.execution_options(perijove_write=True)
             async with connection.begin():
                 yield connection
 
+    async def transact(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+        """Run ``work`` in a transaction that writes, and once more on a fresh connection when this one was lost.
+
+        Also when the database made it give way to another transaction. The answer to a commit may be lost after the
+        commit, so ``work`` must be good to run again on what it has written itself.
+
+        Args:
+            work: takes the connection; what it returns is the result.
+
+        Raises:
+            OperationalError: the database cannot be used now; so do its other errors for which ``is_unavailable``.
+        """
+        try:
+            async with self.write() as connection:
+                return await work(connection)
+        except DBAPIError as error:
+            if not is_passing(error):
+                raise
+            log.warning("a transaction is run again", extra={"error": spoken_error(error)})
+        async with self.write() as connection:
+            return await work(connection)
+
+    @asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        """Writers of this process queue here for SQLite's one writer, and leave the connections to readers."""
+        if not self._is_sqlite:
+            yield
+            return
+        try:
+            await asyncio.wait_for(self._writer.acquire(), engines.TURN_SECONDS)
+        except TimeoutError as error:
+            raise PoolTimeout("too many transactions wait for their turn to write") from error
+        try:
+            yield
+        finally:
+            self._writer.release()
+
     def lock(self, role: str) -> None:
-        """Refuse a second process of the same role on one SQLite file. Held until the process ends.
+        """Refuse a second process of the same role on one ledger. Held until :meth:`close` or the process's end.
+
+        On PostgreSQL any number of ``control`` processes may run, but one ``controller``.
 
         Raises:
             DatabaseError: another process holds it.
         """
-        if self._url.database in (None, "", ":memory:"):
-            return
-        path = f"{self._url.database}.{role}.lock"
-        try:
-            self._lock = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise DatabaseError(
-                f"another {role} process uses {self._url.database}; one {role} serves one ledger"
-            ) from error
-        except OSError as error:
-            raise DatabaseError(f"{path} cannot be opened: {error.strerror}") from error
+        self._guard = take_guard(self._url, role)
 
-    @contextmanager
-    def _exclusive(self, what: str) -> Iterator[None]:
-        if self._url.database in (None, "", ":memory:"):
-            yield
-            return
-        with Path(f"{self._url.database}.{what}.lock").open("w") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            yield
+    async def confirm_lock(self) -> None:
+        """Make sure that the role is still ours: on PostgreSQL it goes with a connection, which may be lost.
+
+        Raises:
+            DatabaseError: another process has taken it meanwhile.
+            DBAPIError: the database cannot be asked now.
+        """
+        if self._guard is not None:
+            await asyncio.to_thread(self._guard.confirm)
 
     def migrate(self) -> None:
         """Bring the tables to the version of this program. Blocks; run it before serving.
 
         Raises:
-            DatabaseError: the file is from a newer program, or cannot be written.
+            DatabaseError: the ledger is from a newer program, or cannot be written.
         """
-        config = Config()
-        config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
-        sync_url = self._url.set(drivername=self._url.get_backend_name())
-        engine = create_engine(sync_url)
+        self._move(lambda config: command.upgrade(config, "head"))
+
+    def downgrade(self, revision: str) -> None:
+        """Bring the tables back to an older revision, ``base`` for none; what it did not know is lost. Blocks.
+
+        Raises:
+            DatabaseError: the ledger is from a newer program, or cannot be written.
+        """
+        self._move(lambda config: command.downgrade(config, revision))
+
+    def _move(self, step: Callable[[Config], None]) -> None:
+        config, spoken = migration_config(), spoken_address(self._url)
+        engine = engines.plain_engine(self._url).execution_options(perijove_write=True)
         try:
-            # control and controller start together on a new file: one makes the tables, the other waits for it
-            with self._exclusive("migration"), engine.begin() as connection:
+            # processes start together on a new ledger: one makes the tables, the others wait for it
+            with self._alone_on_file(), engine.begin() as connection:
+                _wait_for_migration(connection)
                 config.attributes["connection"] = connection
-                command.upgrade(config, "head")
+                step(config)
         except CommandError as error:
-            newest = ScriptDirectory.from_config(config).get_current_head()
             raise DatabaseError(
-                f"{self._url.database} was written by a newer Perijove (this one knows its tables up to {newest}); "
+                f"{spoken} was written by a newer Perijove (this one knows its tables up to {newest_revision()}); "
                 "upgrade Perijove or restore an older copy"
             ) from error
         except DBAPIError as error:
-            raise DatabaseError(f"{self._url.database} cannot be used: {error.orig}") from error
+            raise DatabaseError(f"{spoken} cannot be used: {spoken_error(error)}") from error
         except OSError as error:
-            raise DatabaseError(f"{self._url.database} cannot be used: {error.strerror}") from error
-        finally:
-            engine.dispose()
+            raise DatabaseError(f"{spoken} cannot be used: {error.strerror}") from error
+
+    @contextmanager
+    def _alone_on_file(self) -> Iterator[None]:
+        if not self._is_sqlite:
+            yield
+            return
+        # the writer's place alone would do, but a long migration outlasts the patience of who waits for it
+        with Path(f"{self._url.database}.migration.lock").open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
 
     async def close(self) -> None:
-        """Give the connections back."""
+        """Give the connections and the role back."""
         await self._engine.dispose()
+        if self._guard is not None:
+            self._guard.release()
+            self._guard = None
 
 
-def _prepare_sqlite(connection: Any, record: Any) -> None:
-    # pysqlite's own BEGIN comes too late to hold the writer's place; we begin ourselves, see _begin_sqlite
-    connection.isolation_level = None
-    cursor = connection.cursor()
-    cursor.execute(f"PRAGMA busy_timeout={BUSY_SECONDS * 1000}")
-    cursor.execute("PRAGMA journal_mode=WAL")
-    # WAL with FULL: a committed lease survives a power cut, not only a killed process
-    cursor.execute("PRAGMA synchronous=FULL")
-    cursor.execute("PRAGMA foreign_keys=ON")
-    cursor.close()
+def migration_config() -> Config:
+    """Alembic's configuration, without a connection."""
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    return config
 
 
-def _begin_sqlite(connection: Connection) -> None:
-    writes = connection.get_execution_options().get("perijove_write", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+def newest_revision() -> str | None:
+    """The revision of the tables of this program."""
+    return ScriptDirectory.from_config(migration_config()).get_current_head()
+
+
+def _wait_for_migration(connection: Connection) -> None:
+    if connection.dialect.name != "postgresql":
+        return
+    connection.execute(select(func.pg_advisory_xact_lock(lock_number("migration"))))
+    # a change of a table that waits for a long report makes everybody else wait behind it
+    connection.execute(text(f"SET LOCAL lock_timeout = '{engines.BUSY_SECONDS}s'"))
+
+
+__all__ = ["MIGRATIONS", "Database", "DatabaseError", "is_unavailable", "migration_config", "newest_revision"]

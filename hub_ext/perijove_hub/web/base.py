@@ -13,13 +13,12 @@ from urllib.parse import urlencode
 
 from jupyterhub.services.auth import HubOAuthenticated
 from pydantic import BaseModel, ValidationError
-from sqlalchemy.exc import OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
 from tornado.web import HTTPError, RequestHandler
 
 from perijove.models import Page, Problem
 from perijove_hub.admission.models import Refused
 from perijove_hub.catalogue.vending import VendingError
+from perijove_hub.ledger.engines import is_unavailable, spoken_error
 from perijove_hub.web.auth import Caller
 from perijove_hub.web.state import ControlState
 
@@ -201,6 +200,10 @@ class BaseHandler(HubOAuthenticated, RequestHandler):  # type: ignore[misc]  # j
         """Tracebacks are for faults of ours; a refusal is no fault."""
         if isinstance(value, (Refused, VendingError, HTTPError)):
             return
+        if is_unavailable(value):
+            # one line a request: a database that is away for minutes must not fill the log with tracebacks
+            log.warning("the ledger cannot be used", extra={"path": self.request.path, "error": spoken_error(value)})
+            return
         # the path is logged without its query
         log.error("unhandled error at %s", self.request.path, exc_info=(typ, value, tb))
 
@@ -219,7 +222,7 @@ class BaseHandler(HubOAuthenticated, RequestHandler):  # type: ignore[misc]  # j
             return error.problem
         if isinstance(error, VendingError):
             return Problem(status=503, title="Store unreachable", detail=str(error))
-        if isinstance(error, (OperationalError, PoolTimeout)):
+        if is_unavailable(error):
             return Problem(status=503, title="Busy", detail="The ledger is busy; try again in a moment.")
         if isinstance(error, HTTPError) and status_code < HTTPStatus.INTERNAL_SERVER_ERROR:
             phrase = HTTPStatus(status_code).phrase
