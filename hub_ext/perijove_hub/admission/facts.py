@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
+from types import MappingProxyType
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -10,7 +12,7 @@ from perijove.models import SessionWish
 from perijove_hub.admission import breaker
 from perijove_hub.admission.models import refuse
 from perijove_hub.catalogue.service import may_read, region_of
-from perijove_hub.ledger import store
+from perijove_hub.ledger import store, usage_store
 from perijove_hub.ledger.models import SiteRow
 from perijove_hub.ledger.quota import Held
 from perijove_hub.placement import DatasetFacts, SiteFacts, SiteHealth, Wish
@@ -18,6 +20,9 @@ from perijove_hub.policy.models import EVERYBODY, Platform, Profile
 
 #: A site is unknown when this many inventories in a row did not come.
 MISSED_INVENTORIES = 3
+
+#: What nobody has said of any site.
+NOTHING_SAID: Mapping[str, str] = MappingProxyType({})
 
 
 def profile_is_for(profile: Profile, groups: frozenset[str]) -> bool:
@@ -56,32 +61,62 @@ def resolve_wish(
     if wish.site is not None and wish.site not in platform.sites:
         known = ", ".join(sorted(platform.sites))
         raise refuse(422, "No such site", f"There is no site {wish.site!r}; choose from {known}.")
+    _, profile = resolve_profile(platform, wish, groups)
     return Wish(
         owner=owner,
         groups=groups,
-        resources=resolve_profile(platform, wish, groups)[1].resources,
+        resources=profile.resources,
         datasets=tuple(_dataset(platform, name, groups) for name in dict.fromkeys(wish.datasets)),
         site=wish.site,
         home_site=home_site,
         without_home=wish.without_home,
         weights=platform.placement.weights,
+        image=profile.image,
+        requires=profile.requires,
+        spill=platform.placement.spill,
+        currency=platform.currency,
     )
 
 
 async def gather_sites(
-    connection: AsyncConnection, platform: Platform, now: datetime, excluding: str | None = None
+    connection: AsyncConnection,
+    platform: Platform,
+    now: datetime,
+    *,
+    excluding: str | None = None,
+    closed: Mapping[str, str] = NOTHING_SAID,
+    over_limit: Mapping[str, str] = NOTHING_SAID,
+    held: Mapping[str, Held] | None = None,
 ) -> dict[str, SiteFacts]:
     """Every site of the platform file with its health and what open leases hold there.
 
-    ``excluding`` names a lease that does not count: one that is about to move.
+    Args:
+        connection: to the ledger.
+        platform: the platform file in force.
+        now: the time of the decision.
+        excluding: a lease that does not count: one that is about to move.
+        closed: by site, why it takes no starts now, in words that follow its title.
+        over_limit: by site, which of its limits one more workload would pass, in such words.
+        held: what open leases hold by site, when the caller has asked for it already.
     """
-    held = await store.held_on_sites(connection, now, excluding)
+    if held is None:
+        held = (await usage_store.holdings(connection, now, excluding=excluding)).sites
     rows = await store.find_sites(connection)
     facts = {}
     for name, site in platform.sites.items():
         health, reason = _health(platform, rows.get(name, SiteRow(name)), now)
         here = held.get(name, Held())
-        facts[name] = SiteFacts(name, site, health, reason, here.cpu, here.memory_gib, here.gpu)
+        facts[name] = SiteFacts(
+            name=name,
+            policy=site,
+            health=health,
+            health_reason=reason,
+            held_cpu=here.cpu,
+            held_memory_gib=here.memory_gib,
+            held_gpu=here.gpu,
+            closed=closed.get(name, ""),
+            over_limit=over_limit.get(name, ""),
+        )
     return facts
 
 
@@ -112,4 +147,5 @@ def _dataset(platform: Platform, name: str, groups: frozenset[str]) -> DatasetFa
         sites=frozenset(replica.site for replica in spec.replicas if replica.site),
         regions=frozenset(region_of(platform, replica) for replica in spec.replicas),
         replica_prices_gib=prices,
+        stays_in=None if spec.stays_in is None else frozenset(spec.stays_in),
     )

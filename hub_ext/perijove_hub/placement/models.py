@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from perijove.models import Candidate, Explanation, Rejection, Resources
-from perijove_hub.policy.models import LocalSite, Weights
+from perijove_hub.policy.models import LocalSite, Spill, Weights
 
 
 class SiteHealth(StrEnum):
@@ -20,7 +20,11 @@ class SiteHealth(StrEnum):
 
 @dataclass(frozen=True)
 class SiteFacts:
-    """One site at the moment of a decision. ``held_*`` is what open leases hold there."""
+    """One site at the moment of a decision. ``held_*`` is what open leases hold there.
+
+    ``closed`` says why it takes no starts now, ``over_limit`` which limit of the site one more workload would pass;
+    both in words that follow the site's title, and empty when there is nothing to say.
+    """
 
     name: str
     policy: LocalSite
@@ -29,6 +33,8 @@ class SiteFacts:
     held_cpu: float = 0.0
     held_memory_gib: float = 0.0
     held_gpu: int = 0
+    closed: str = ""
+    over_limit: str = ""
 
     @property
     def load(self) -> float:
@@ -45,7 +51,8 @@ class DatasetFacts:
     """What placement needs of a dataset: how big one copy is and where copies are.
 
     ``size_bytes`` is None when nobody has said. ``replica_prices_gib`` holds, by region of a copy, the price of
-    moving one GiB out of that region, by target region, with ``default``.
+    moving one GiB out of that region, by target region, with ``default``. ``stays_in`` names the regions in which it
+    may be worked with; None: any.
     """
 
     id: str
@@ -53,11 +60,16 @@ class DatasetFacts:
     sites: frozenset[str]
     regions: frozenset[str]
     replica_prices_gib: Mapping[str, Mapping[str, float]]
+    stays_in: frozenset[str] | None = None
 
 
 @dataclass(frozen=True)
 class Wish:
-    """What is to be placed, and for whom. ``home_site`` is None for an owner without a home yet."""
+    """What is to be placed, and for whom. ``home_site`` is None for an owner without a home yet.
+
+    ``image`` is None where any will do. ``requires`` are labels that a site must have. ``spill`` says when another than
+    the best site may take its place. ``currency`` is what prices are told in.
+    """
 
     owner: str
     groups: frozenset[str]
@@ -67,6 +79,10 @@ class Wish:
     home_site: str | None = None
     without_home: bool = False
     weights: Weights = field(default_factory=Weights)
+    image: str | None = None
+    requires: Mapping[str, str] = field(default_factory=dict)
+    spill: Spill = field(default_factory=Spill)
+    currency: str = ""
 
 
 @dataclass(frozen=True)
