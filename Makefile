@@ -1,7 +1,8 @@
 # Two commands do all the set-up on a machine with Python 3.11 and Node 20:
 #   make demo    a whole platform on this machine; ARGS="--port 0 --state-dir DIR" passes options on
 #   make test    every check and test, with a summary at the end
-# What they install goes into .venv and node_modules; `make test` also installs a browser with the system's packages.
+# What they install goes into .venv and node_modules; `make test` also installs a browser and PostgreSQL with the
+# system's packages, when they are not there.
 
 PYTHON ?= python3
 VENV := .venv
@@ -25,13 +26,13 @@ demo: .make/python .make/npm $(EXTENSION) .make/extension
 	@perijove demo $(ARGS)
 
 # one recipe for each tier; every one runs even when an earlier one failed, and the summary tells
-test: .make/dev .make/npm $(EXTENSION) .make/extension .make/browser
+test: .make/dev .make/npm $(EXTENSION) .make/extension .make/browser .make/postgres
 	@$(BIN)/python tests/run.py
 
 lint: .make/dev .make/npm
 	@$(BIN)/python tests/run.py lint
 
-unit: .make/dev
+unit: .make/dev .make/postgres
 	@$(BIN)/python tests/run.py unit
 
 ui: .make/dev .make/npm $(EXTENSION) .make/extension .make/browser
@@ -77,6 +78,11 @@ $(EXTENSION): $(EXTENSION_SOURCES) .make/npm .make/python
 .make/browser:
 	@mkdir -p .make
 	@command -v chromium > /dev/null || { echo "  installing chromium"; apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core > /dev/null; }
+	@touch $@
+
+.make/postgres:
+	@mkdir -p .make
+	@command -v initdb > /dev/null || ls /usr/lib/postgresql/*/bin/initdb > /dev/null 2>&1 || { echo "  installing PostgreSQL"; apt-get update -qq && apt-get install -y -qq --no-install-recommends postgresql > /dev/null; }
 	@touch $@
 
 clean:

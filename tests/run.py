@@ -24,6 +24,7 @@ TIERS: dict[str, list[list[str]]] = {
     "unit": [[sys.executable, "-m", "pytest", "-q", "tests/unit"], ["npm", "test", "--silent"]],
     "server": [[sys.executable, "-m", "pytest", "-q", "tests/server"]],
     "hub": [[sys.executable, "-m", "pytest", "-q", "tests/hub"]],
+    "faults": [[sys.executable, "-m", "pytest", "-q", "tests/faults"]],
     "demo": [[sys.executable, "-m", "pytest", "-q", "tests/demo"]],
     "integration": [[sys.executable, "-m", "pytest", "-q", "tests/integration"]],
     "ui": [[sys.executable, "ui-tests/run.py"]],

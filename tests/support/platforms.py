@@ -7,9 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from functools import cache
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from perijove.models import Inventory, InventoryAnswer, LeasePatch, LeaseRequest, SeenAttempt
@@ -17,6 +15,8 @@ from perijove_hub.admission.service import AdmissionService
 from perijove_hub.ledger.database import Database
 from perijove_hub.ledger.models import LeaseRow
 from perijove_hub.policy.models import Platform
+
+from .ledgers import ledger_url
 
 #: The smallest platform file that is right; `cpu` of its site is on line 6.
 SMALL_FILE = """\
@@ -125,26 +125,10 @@ class House:
         return next(view.used for view in views if view.name == quota)
 
 
-@cache
-def _empty_ledger() -> bytes:
-    """A file of all tables and no rows: migrating takes longer than most tests."""
-    with TemporaryDirectory() as directory:
-        Database(f"sqlite+aiosqlite:///{directory}/control.db").migrate()
-        return (Path(directory) / "control.db").read_bytes()
-
-
-def ledger_url(directory: Path) -> str:
-    """The address of the ledger in ``directory``, which is made when it is not there."""
-    path = directory / "control.db"
-    if not path.exists():
-        path.write_bytes(_empty_ledger())
-    return f"sqlite+aiosqlite:///{path}"
-
-
 @asynccontextmanager
-async def open_house(directory: Path, policy: Platform | None = None) -> AsyncIterator[House]:
-    """A house on a new SQLite file in ``directory``, or on the one that is there."""
-    database = Database(ledger_url(directory))
+async def open_house(where: Path | str, policy: Platform | None = None) -> AsyncIterator[House]:
+    """A house on the ledger of an address, or in a directory: on a new SQLite file, or on the one that is there."""
+    database = Database(where if isinstance(where, str) else ledger_url(where))
     clock = FakeClock()
     house = House(AdmissionService(database, lambda: house.platform, clock), database, clock, policy or platform())
     try:
