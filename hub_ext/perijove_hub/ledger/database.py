@@ -100,7 +100,8 @@ class Database:
             yield
             return
         try:
-            await asyncio.wait_for(self._writer.acquire(), engines.TURN_SECONDS)
+            async with asyncio.timeout(engines.TURN_SECONDS):
+                await self._writer.acquire()
         except TimeoutError as error:
             raise PoolTimeout("too many transactions wait for their turn to write") from error
         try:
@@ -198,7 +199,7 @@ def _wait_for_migration(connection: Connection) -> None:
         return
     connection.execute(select(func.pg_advisory_xact_lock(lock_number("migration"))))
     # a change of a table that waits for a long report makes everybody else wait behind it
-    connection.execute(text(f"SET LOCAL lock_timeout = '{engines.BUSY_SECONDS}s'"))
+    connection.execute(text(f"SET LOCAL lock_timeout = {int(engines.BUSY_SECONDS * 1000)}"))
 
 
 __all__ = ["MIGRATIONS", "Database", "DatabaseError", "is_unavailable", "migration_config", "newest_revision"]

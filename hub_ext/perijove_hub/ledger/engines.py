@@ -14,10 +14,11 @@ from sqlalchemy.pool import NullPool
 
 #: How long a transaction waits for its turn in this process, and then for other processes. Both together are less than
 #: the ten seconds that the hub waits for an answer, so that it hears what is wrong.
-TURN_SECONDS = 5
-BUSY_SECONDS = 4
+TURN_SECONDS: float = 5
+BUSY_SECONDS: float = 4
 
-#: How long one statement may take, and how long a transaction may stand still, on PostgreSQL.
+#: How long PostgreSQL may take to let us in, how long one statement may take, and how long a transaction may stand still.
+CONNECT_SECONDS = 4
 STATEMENT_SECONDS = 30
 STANDSTILL_SECONDS = 60
 
@@ -121,11 +122,11 @@ def is_passing(error: DBAPIError) -> bool:
     return error.connection_invalidated or getattr(error.orig, "sqlstate", None) in GAVE_WAY
 
 
-def _postgres_arguments(url: URL, statement_seconds: int, lock_seconds: int) -> dict[str, Any]:
+def _postgres_arguments(url: URL, statement_seconds: float, lock_seconds: float) -> dict[str, Any]:
     """What libpq is told beside the address; what the address says itself wins."""
     settings = {
-        "statement_timeout": statement_seconds * 1000,
-        "lock_timeout": lock_seconds * 1000,
+        "statement_timeout": int(statement_seconds * 1000),
+        "lock_timeout": int(lock_seconds * 1000),
         "idle_in_transaction_session_timeout": STANDSTILL_SECONDS * 1000,
         "timezone": "UTC",
         # a client whose machine is gone must not keep its locks for hours
@@ -137,7 +138,7 @@ def _postgres_arguments(url: URL, statement_seconds: int, lock_seconds: int) -> 
     options = " ".join(f"-c {name}={value}" for name, value in settings.items())
     arguments = {
         "application_name": "perijove",
-        "connect_timeout": BUSY_SECONDS,
+        "connect_timeout": CONNECT_SECONDS,
         # of several hosts the one that takes writes
         "target_session_attrs": "read-write",
         "keepalives_idle": 10,
