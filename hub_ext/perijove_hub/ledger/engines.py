@@ -17,7 +17,7 @@ from sqlalchemy.pool import NullPool
 TURN_SECONDS: float = 5
 BUSY_SECONDS: float = 4
 
-#: How long PostgreSQL may take to let us in, how long one statement may take, and how long a transaction may stand still.
+#: How long PostgreSQL may take to let us in, one statement may take, and a transaction may stand still.
 CONNECT_SECONDS = 4
 STATEMENT_SECONDS = 30
 STANDSTILL_SECONDS = 60

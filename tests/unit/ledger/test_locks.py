@@ -80,10 +80,7 @@ async def test_who_locks_sees_what_the_one_before_it_wrote(database: Database) -
             locked.set()
             count = (await connection.execute(text("select count(*) from homes"))).scalar_one()
             await asyncio.sleep(wait)
-            values = {"owner": f"user{count}", "now": "2026-03-01T00:00Z"}
-            await connection.execute(
-                text("insert into homes (owner, site, since) values (:owner, 'esac', :now)"), values
-            )
+            await store.save_home(connection, f"user{count}", "esac", datetime.now(UTC))
 
     first = asyncio.create_task(add_one(0.2))
     await locked.wait()
