@@ -56,16 +56,17 @@ def attempts_to_remove(
 ) -> list[str]:
     """The attempts of an inventory that have no business to run.
 
-    ``known`` gives state and time of the last change of the lease behind each attempt. One that no lease knows goes.
-    So does one whose lease ended before the inventory was taken, and an orphan of an open lease, which is closed
-    once the orphan is gone.
+    ``known`` gives state and time of the last change of the lease behind each attempt. One that neither a lease nor
+    the hub knows goes. So does one whose lease ended before the inventory was taken, and an orphan of an open lease,
+    which is closed once the orphan is gone.
     """
     return [seen.attempt_id for seen in inventory.attempts if _must_go(seen, inventory.observed_at - margin, known)]
 
 
 def _must_go(seen: SeenAttempt, settled_at: datetime, known: Mapping[str, tuple[LeaseState, datetime]]) -> bool:
     if seen.attempt_id not in known:
-        return True
+        # the hub has a server for it, so a ledger that does not know it is the one that lacks something
+        return not seen.owned
     state, changed = known[seen.attempt_id]
     if changed > settled_at:
         return False  # it moved while the inventory was on its way; the next one will tell

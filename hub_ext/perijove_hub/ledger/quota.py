@@ -1,18 +1,34 @@
-"""The arithmetic of concurrent quotas: which limit applies to whom, and whether one more workload fits.
+"""The arithmetic of limits: whether one more workload fits, for how long, and how that is said.
 
-Pure: what is held is passed in.
+Pure: what is held, what was used and the time are passed in. Which limits bind whom is in ``binding``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Literal
+from zoneinfo import ZoneInfo
 
 from perijove.models import QuotaView, Resources
-from perijove_hub.policy.models import EVERYBODY, Quota
+from perijove_hub.ledger.metering import Amounts
+from perijove_hub.ledger.windows import Span
+from perijove_hub.ledger.words import spoken_amount, spoken_subject, spoken_time, spoken_window
+from perijove_hub.policy.limits import CONCURRENT, WINDOWED
 
-UNITS = {"sessions": "sessions", "cpu": "cores", "memory_gib": "GiB", "gpu": "GPUs"}
+#: Credits are told in the platform's currency.
+UNITS = {
+    "sessions": "sessions",
+    "clusters": "clusters",
+    "cpu": "cores",
+    "memory_gib": "GiB",
+    "gpu": "GPUs",
+    "home_gib": "GiB in the home",
+    "cpu_hours": "core hours",
+    "memory_gib_hours": "GiB hours",
+    "gpu_hours": "GPU hours",
+}
 
 #: Sums of floats that were admitted one by one must not refuse the last that fits.
 TOLERANCE = 1e-9
@@ -23,9 +39,20 @@ class Held:
     """What the open leases of one subject hold together."""
 
     sessions: int = 0
+    clusters: int = 0
     cpu: float = 0.0
     memory_gib: float = 0.0
     gpu: int = 0
+
+    def __add__(self, other: Held) -> Held:
+        """The sum."""
+        return Held(
+            self.sessions + other.sessions,
+            self.clusters + other.clusters,
+            self.cpu + other.cpu,
+            self.memory_gib + other.memory_gib,
+            self.gpu + other.gpu,
+        )
 
     def of(self, resource: str) -> float:
         """The held amount of a quota's resource."""
@@ -33,61 +60,166 @@ class Held:
 
 
 @dataclass(frozen=True)
-class OverLimit:
-    """A limit that one more workload would pass."""
+class Limit:
+    """One limit that binds one subject now: a quota, an allocation, or what an admin put in its place.
 
-    quota: Quota
+    ``void`` says why nothing may be used of it at all, as an allocation that has ended; ``override`` who changed it.
+    """
+
+    name: str
+    per: str
+    subject: str
+    resource: str
+    unit: str
+    limit: float
+    window: str | None = None
+    span: Span | None = None
+    warn_at: tuple[float, ...] = ()
+    on_exhaustion: Literal["deny", "stop"] = "deny"
+    grace: timedelta = timedelta(minutes=15)
+    override: str | None = None
+    void: str | None = None
+
+    @property
+    def is_windowed(self) -> bool:
+        """Whether it limits use over time, and not what is held at once."""
+        return self.resource in WINDOWED
+
+
+@dataclass(frozen=True)
+class Use:
+    """What is used of a limit: ``spent`` for good or held now, and ``reserved`` for the rest of running slices."""
+
+    spent: float = 0.0
+    reserved: float = 0.0
+
+    @property
+    def used(self) -> float:
+        """Both together: what is not left for others."""
+        return self.spent + self.reserved
+
+
+@dataclass(frozen=True)
+class Need:
+    """What a workload needs: at once, and per hour while it runs."""
+
+    at_once: Held
+    per_hour: Amounts
+
+    @classmethod
+    def session(cls, resources: Resources, per_hour: Amounts) -> Need:
+        """What one session of these resources needs."""
+        return cls(Held(1, 0, resources.cpu, resources.memory_gib, resources.gpu), per_hour)
+
+
+@dataclass(frozen=True)
+class OverLimit:
+    """A limit that a workload would pass. ``frees_at`` is when it would fit, if anybody can tell."""
+
+    limit: Limit
     used: float
     needed: float
+    frees_at: datetime | None = None
+    zone: ZoneInfo = field(default_factory=lambda: ZoneInfo("UTC"))
 
     @property
     def detail(self) -> str:
-        """The refusal in one sentence: which limit, how much is used, and what to do."""
-        unit = UNITS[self.quota.resource]
-        used = f"{self.used:g} of {self.quota.limit:g} {unit} used"
-        if self.quota.resource == "sessions":
-            return f"Limit {self.quota.name} reached: {used}. Stop a running server, then start this one."
+        """The refusal in plain words: which limit, how much is used, when it frees and what to do."""
+        limit = self.limit
+        if limit.void:
+            return f"{limit.void} Choose another group to charge, or ask an admin for an extension."
+        of = "" if limit.per == "user" else f" of {spoken_subject(limit.subject)}"
+        used = (
+            f"{spoken_amount(self.used)} of {spoken_amount(limit.limit)} {limit.unit} used{spoken_window(limit.window)}"
+        )
+        if limit.is_windowed:
+            when = f" It fits again from {spoken_time(self.frees_at, self.zone)} on." if self.frees_at else ""
+            return (
+                f"Limit {limit.name}{of} reached: {used}.{when} "
+                "Choose a smaller profile, or ask an admin for an extension."
+            )
+        when = f" The next one ends by {spoken_time(self.frees_at, self.zone)}." if self.frees_at else ""
+        if limit.per != "user":
+            return f"Limit {limit.name}{of} reached: {used}.{when} Wait until a server of it ends."
+        if limit.resource in ("sessions", "clusters"):
+            thing = "server" if limit.resource == "sessions" else "cluster"
+            return f"Limit {limit.name} reached: {used}.{when} Stop a running {thing}, then start this one."
         return (
-            f"Limit {self.quota.name} would be passed: {used}, and {self.needed:g} more are needed. "
+            f"Limit {limit.name} would be passed: {used}, and {spoken_amount(self.needed)} more are needed.{when} "
             "Stop a running server or choose a smaller profile."
         )
 
 
-def applicable_quotas(quotas: Iterable[Quota], groups: frozenset[str]) -> list[Quota]:
-    """The quota per resource that binds a member of ``groups``: the most generous of those that match."""
-    best: dict[str, Quota] = {}
-    for quota in quotas:
-        matches = EVERYBODY in quota.applies_to.groups or groups.intersection(quota.applies_to.groups)
-        if matches and (quota.resource not in best or quota.limit > best[quota.resource].limit):
-            best[quota.resource] = quota
-    return list(best.values())
+def first_over(
+    limits: Iterable[Limit],
+    uses: Mapping[Limit, Use],
+    need: Need,
+    least_hours: float,
+    zone: ZoneInfo,
+    frees_at: Callable[[Limit], datetime | None] = lambda limit: limit.span.end if limit.span else None,
+) -> OverLimit | None:
+    """The first limit that a workload would pass, or None when it fits all of them.
 
-
-def first_over_limit(quotas: Sequence[Quota], held: Held, resources: Resources) -> OverLimit | None:
-    """The first limit that one more session of these resources would pass, or None."""
-    needs = {"sessions": 1.0, "cpu": resources.cpu, "memory_gib": resources.memory_gib, "gpu": float(resources.gpu)}
-    for quota in quotas:
-        used, needed = held.of(quota.resource), needs[quota.resource]
-        # a limit that is passed already (it was lowered) refuses only what asks for more of it
-        if needed > 0 and used + needed > quota.limit + TOLERANCE:
-            return OverLimit(quota, used, needed)
+    A limit over time is passed when less than ``least_hours`` of the workload fit in it. A limit that is passed
+    already, since it was lowered, refuses only what asks for more of it.
+    """
+    for limit in limits:
+        used, needed = uses[limit].used, _needed(limit, need, least_hours)
+        if needed > 0 and used + needed > limit.limit + TOLERANCE:
+            return OverLimit(limit, used, needed, frees_at(limit), zone)
     return None
 
 
-def view_quota(quota: Quota, held: Held) -> QuotaView:
-    """A limit as its holder sees it."""
-    used = held.of(quota.resource)
+def hours_that_fit(limits: Iterable[Limit], uses: Mapping[Limit, Use], need: Need, most_hours: float) -> float:
+    """For how long a workload fits in all limits over time, at most ``most_hours``; 0 when it does not fit at all."""
+    hours = most_hours
+    for limit in limits:
+        rate = need.per_hour.of(limit.resource) if limit.is_windowed else 0.0
+        if rate > 0:
+            hours = min(hours, (limit.limit - uses[limit].used) / rate)
+    return max(0.0, hours)
+
+
+def view_limit(limit: Limit, use: Use, rate: float = 0.0, now: datetime | None = None) -> QuotaView:
+    """A limit as its subject sees it. ``rate`` is what runs now uses per hour, for the forecast from ``now`` on."""
     state: Literal["ok", "warning", "exhausted"] = "ok"
-    if used >= quota.limit - TOLERANCE:
+    if use.used >= limit.limit - TOLERANCE:
         state = "exhausted"
-    elif quota.warn_at and used >= min(quota.warn_at) * quota.limit:
+    elif limit.warn_at and use.used >= limit.warn_at[0] * limit.limit:
         state = "warning"
     return QuotaView(
-        name=quota.name,
-        resource=quota.resource,
-        unit=UNITS[quota.resource],
-        limit=quota.limit,
-        used=used,
-        per=quota.per,
+        name=limit.name,
+        resource=limit.resource,
+        unit=limit.unit,
+        limit=limit.limit,
+        used=round(use.used, 6),
+        reserved=round(use.reserved, 6),
+        per=limit.per,
+        subject=limit.subject,
+        window=limit.window,
+        window_start=limit.span.start if limit.span else None,
+        window_end=limit.span.end if limit.span else None,
+        warn_at=list(limit.warn_at),
+        on_exhaustion=limit.on_exhaustion,
+        empty_at=_empty_at(limit, use, rate, now),
+        override=limit.override,
         state=state,
     )
+
+
+def passed_thresholds(limit: Limit, use: Use) -> list[float]:
+    """The shares of the limit at which people are warned and that are reached."""
+    return [share for share in limit.warn_at if limit.limit > 0 and use.used >= share * limit.limit - TOLERANCE]
+
+
+def _needed(limit: Limit, need: Need, least_hours: float) -> float:
+    if limit.is_windowed:
+        return need.per_hour.of(limit.resource) * least_hours
+    return need.at_once.of(limit.resource) if limit.resource in CONCURRENT else 0.0
+
+
+def _empty_at(limit: Limit, use: Use, rate: float, now: datetime | None) -> datetime | None:
+    if now is None or rate <= 0 or not limit.is_windowed:
+        return None
+    empty = now + timedelta(hours=min(24 * 366.0, max(0.0, limit.limit - use.spent) / rate))
+    return empty if limit.span is None or limit.span.end is None or empty < limit.span.end else None

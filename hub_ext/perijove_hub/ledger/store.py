@@ -6,12 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, RowMapping, and_, func, or_, select, tuple_
+from sqlalchemy import RowMapping, and_, func, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from perijove.models import OPEN_STATES, Kind, LeaseOffer, LeaseState, Price, Resources, SeenAttempt
+from perijove.models import OPEN_STATES, HomeSize, Kind, LeaseOffer, LeaseState, Price, Resources, SeenAttempt
 from perijove_hub.ledger.models import LeaseRow, SiteRow
-from perijove_hub.ledger.quota import Held
 from perijove_hub.ledger.schema import homes, leases, sites
 
 #: SQLite takes a bounded number of variables in one statement.
@@ -24,14 +23,6 @@ _PLAIN = (
 )  # fmt: skip
 
 
-def _holds(now: datetime) -> ColumnElement[bool]:
-    """The condition under which a lease holds its resources; an offer past its time does not."""
-    return or_(
-        leases.c.state.in_([LeaseState.STARTING, LeaseState.ACTIVE]),
-        and_(leases.c.state == LeaseState.OFFERED, leases.c.expires > now),
-    )
-
-
 async def insert_lease(connection: AsyncConnection, row: LeaseRow) -> None:
     """Write a new lease."""
     await connection.execute(leases.insert().values(**_values(row)))
@@ -42,9 +33,12 @@ async def update_lease(connection: AsyncConnection, row: LeaseRow) -> None:
     await connection.execute(leases.update().where(leases.c.id == row.id).values(**_values(row)))
 
 
-async def find_lease(connection: AsyncConnection, lease_id: str) -> LeaseRow | None:
-    """The lease of this id, or None."""
-    found = (await connection.execute(select(leases).where(leases.c.id == lease_id))).mappings().one_or_none()
+async def find_lease(connection: AsyncConnection, lease_id: str, *, for_update: bool = False) -> LeaseRow | None:
+    """The lease of this id, or None. ``for_update`` keeps other transactions from changing it until this one ends."""
+    query = select(leases).where(leases.c.id == lease_id)
+    if for_update:
+        query = query.with_for_update()
+    found = (await connection.execute(query)).mappings().one_or_none()
     return _lease(found) if found else None
 
 
@@ -56,10 +50,17 @@ async def find_attempt(connection: AsyncConnection, attempt_id: str) -> LeaseRow
 
 
 async def list_leases(
-    connection: AsyncConnection, owner: str | None, before: tuple[datetime, str] | None, limit: int
+    connection: AsyncConnection,
+    owner: str | None,
+    before: tuple[datetime, str] | None,
+    limit: int,
+    *,
+    open_only: bool = False,
 ) -> list[LeaseRow]:
     """Leases from the newest on, of one owner or of all; ``before`` is (created, id) of the last one seen."""
     query = select(leases).order_by(leases.c.created.desc(), leases.c.id.desc()).limit(limit)
+    if open_only:
+        query = query.where(leases.c.state.in_(list(OPEN_STATES)))
     if owner is not None:
         query = query.where(leases.c.owner == owner)
     if before is not None:
@@ -67,10 +68,31 @@ async def list_leases(
     return [_lease(row) for row in (await connection.execute(query)).mappings()]
 
 
-async def open_leases(connection: AsyncConnection) -> list[LeaseRow]:
-    """All leases in an open state, offers past their time among them."""
+async def open_leases(
+    connection: AsyncConnection, owner: str | None = None, charge_to: str | None = None
+) -> list[LeaseRow]:
+    """All leases in an open state, offers past their time among them; of one owner or of what one group pays."""
     query = select(leases).where(leases.c.state.in_(list(OPEN_STATES)))
+    if owner is not None:
+        query = query.where(leases.c.owner == owner)
+    if charge_to is not None:
+        query = query.where(leases.c.charge_to == charge_to)
     return [_lease(row) for row in (await connection.execute(query)).mappings()]
+
+
+async def groups_of_owners(connection: AsyncConnection, most: int) -> dict[str, frozenset[str]]:
+    """The groups with which each owner was admitted last; of those who were admitted most recently."""
+    newest = (
+        select(leases.c.owner, func.max(leases.c.created).label("created"))
+        .group_by(leases.c.owner)
+        .order_by(func.max(leases.c.created).desc())
+        .limit(most)
+        .subquery()
+    )
+    query = select(leases.c.owner, leases.c.groups).join(
+        newest, and_(leases.c.owner == newest.c.owner, leases.c.created == newest.c.created)
+    )
+    return {owner: frozenset(groups) for owner, groups in await connection.execute(query)}
 
 
 async def states_of_attempts(
@@ -89,40 +111,6 @@ async def mark_seen(connection: AsyncConnection, attempt_ids: Sequence[str], see
     """Remember when these attempts were last seen on their site."""
     for chunk in _chunks(attempt_ids):
         await connection.execute(leases.update().where(leases.c.attempt_id.in_(chunk)).values(last_seen=seen_at))
-
-
-async def held_by(connection: AsyncConnection, owner: str, now: datetime) -> Held:
-    """What the open leases of one owner hold."""
-    query = select(
-        func.count().filter(leases.c.kind == Kind.SESSION),
-        func.coalesce(func.sum(leases.c.cpu), 0.0),
-        func.coalesce(func.sum(leases.c.memory_gib), 0.0),
-        func.coalesce(func.sum(leases.c.gpu), 0),
-    ).where(leases.c.owner == owner, _holds(now))
-    sessions, cpu, memory_gib, gpu = (await connection.execute(query)).one()
-    return Held(sessions=sessions, cpu=cpu, memory_gib=memory_gib, gpu=gpu)
-
-
-async def held_on_sites(connection: AsyncConnection, now: datetime, excluding: str | None = None) -> dict[str, Held]:
-    """What open leases hold on each site, but for the one ``excluding`` names.
-
-    An offer counts on its first candidate until it starts somewhere.
-    """
-    query = (
-        select(
-            leases.c.site,
-            func.count(),
-            func.sum(leases.c.cpu),
-            func.sum(leases.c.memory_gib),
-            func.sum(leases.c.gpu),
-        )
-        .where(_holds(now), leases.c.site.is_not(None), leases.c.id != (excluding or ""))
-        .group_by(leases.c.site)
-    )
-    return {
-        site: Held(sessions=count, cpu=cpu, memory_gib=memory_gib, gpu=gpu)
-        for site, count, cpu, memory_gib, gpu in await connection.execute(query)
-    }
 
 
 async def find_sites(connection: AsyncConnection) -> dict[str, SiteRow]:
@@ -156,6 +144,15 @@ async def save_home(connection: AsyncConnection, owner: str, site: str, since: d
     updated = await connection.execute(homes.update().where(homes.c.owner == owner).values(**values))
     if updated.rowcount == 0:
         await connection.execute(homes.insert().values(owner=owner, **values))
+
+
+async def save_home_size(connection: AsyncConnection, size: HomeSize) -> None:
+    """Remember what a home holds; an older measurement changes nothing."""
+    await connection.execute(
+        homes.update()
+        .where(homes.c.owner == size.owner, or_(homes.c.measured_at.is_(None), homes.c.measured_at < size.measured_at))
+        .values(used_bytes=size.used_bytes, measured_at=size.measured_at)
+    )
 
 
 async def is_home_used(connection: AsyncConnection, owner: str, excluding: str) -> bool:

@@ -67,6 +67,11 @@ class Admission(PlatformModel):
         description="how long a session may go on whose owner has lost the group that it needs",
     )
 
+    @property
+    def offer_length(self) -> timedelta:
+        """How long an offer holds."""
+        return timedelta(seconds=self.offer_seconds)
+
     @field_validator("slice")
     @classmethod
     def _an_hour_at_most(cls, length: timedelta) -> timedelta:
@@ -309,6 +314,11 @@ class Platform(PlatformModel):
                         "at a time, so that it is clear which one pays"
                     )
         return self
+
+    @cached_property
+    def zone(self) -> ZoneInfo:
+        """The time zone of calendar windows and of days."""
+        return ZoneInfo(self.time_zone)
 
     @cached_property
     def version(self) -> str:

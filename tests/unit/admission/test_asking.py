@@ -36,12 +36,14 @@ async def test_an_offer_says_where_with_what_and_why(house: House) -> None:
                 "title": "ESAC",
                 "score": 1.0,
                 "reasons": ["holds euclid-demo", "has 8 of 8 cores free"],
+                "cost_hour": 0.0,
             },
             {
                 "site": "cloud-eu",
                 "title": "Cloud EU",
-                "score": 0.5,
+                "score": 0.615385,
                 "reasons": ["would move 1.0 GiB", "has 16 of 16 cores free"],
+                "cost_hour": 0.0,
             },
         ],
         "spawn": {
@@ -56,6 +58,8 @@ async def test_an_offer_says_where_with_what_and_why(house: House) -> None:
             "home_site": None,
             "without_home": False,
             "max_hours": None,
+            "idle_minutes": None,
+            "rescue": False,
             "policy_version": house.platform.version,
         },
         "explanation": {
@@ -105,7 +109,7 @@ async def test_no_site_that_can_run_it_is_a_refusal_with_every_reason(house: Hou
     refused = await refusal(house)
     assert (refused.problem.status, refused.problem.title) == (403, "No site can run this now")
     assert refused.problem.detail == (
-        "No site can run this now: ESAC has 0.5 cores in all, and 1 are needed; Moon is for staff only."
+        "No site can run this now: ESAC has 0.5 cores in all, and 1 is needed; Moon is for staff only."
     )
 
 

@@ -52,6 +52,8 @@ async def test_the_life_of_a_lease_from_offer_to_bill(house: House) -> None:
         "owner": "ana",
         "kind": "session",
         "name": "",
+        "profile": "standard",
+        "charge_to": None,
         "site": "esac",
         "state": "ended",
         "resources": {"cpu": 1, "memory_gib": 2, "gpu": 0},
@@ -60,6 +62,11 @@ async def test_the_life_of_a_lease_from_offer_to_bill(house: House) -> None:
         "ended": begun + timedelta(seconds=1810),
         "reason": "stopped",
         "cost": 0.625,
+        "cost_hour": 1.25,
+        "ends_at": None,
+        "idle_stop_at": None,
+        "quota_stop_at": None,
+        "keeps_left": 2,
         "explanation": offer.explanation.model_dump(),
     }
     assert await house.used() == 0
@@ -131,7 +138,7 @@ async def test_a_site_that_filled_up_since_the_offer_refuses_the_start(house: Ho
     assert [c.site for c in first.candidates] == ["esac", "cloud-eu"]
     assert [c.site for c in second.candidates] == ["cloud-eu"]
     # ana's second choice is held by bob's offer
-    assert await conflict(house, first.id, "starting", "cloud-eu") == "has 0 of 1 cores free, and 1 are needed"
+    assert await conflict(house, first.id, "starting", "cloud-eu") == "has 0 of 1 cores free, and 1 is needed"
     await house.move(first.id, "starting", "esac")
     await house.move(second.id, "starting", "cloud-eu")
 

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from perijove.models import LeaseState
+from perijove.models import AttemptFacts, Inventory, InventoryAnswer, LeaseState, SeenAttempt
 from perijove_hub.admission.models import Refused
 from perijove_hub.ledger.models import LeaseRow
+from perijove_hub.ledger.usage import UsageService
 from tests.support.platforms import House, open_house, platform, request, site
 
 UNKNOWN_ATTEMPT = "f" * 32
@@ -101,11 +102,37 @@ async def test_a_hub_whose_clock_went_back_is_heard_again(house: House) -> None:
     house.clock.advance(3600)
     await house.inventory("esac", lease.attempt_id)
     house.clock.advance(-1800)
-    assert (await house.inventory("esac", UNKNOWN_ATTEMPT)).remove == [UNKNOWN_ATTEMPT]
+    assert (await house.inventory("esac", orphans=(UNKNOWN_ATTEMPT,))).remove == [UNKNOWN_ATTEMPT]
 
 
-async def test_what_no_lease_knows_is_removed_at_once(house: House) -> None:
-    assert (await house.inventory("esac", UNKNOWN_ATTEMPT)).remove == [UNKNOWN_ATTEMPT]
+async def test_what_neither_a_lease_nor_the_hub_knows_is_removed_at_once(house: House) -> None:
+    assert (await house.inventory("esac", orphans=(UNKNOWN_ATTEMPT,))).remove == [UNKNOWN_ATTEMPT]
+
+
+async def test_a_server_of_the_hub_that_no_lease_knows_is_left_until_the_hub_tells_of_it(house: House) -> None:
+    assert await house.inventory("esac", UNKNOWN_ATTEMPT) == InventoryAnswer(remove=[], adopted={})
+
+
+async def test_a_server_that_no_lease_knows_is_taken_up_with_what_the_hub_tells_of_it(house: House) -> None:
+    started = house.clock.now - timedelta(hours=2)
+    facts = AttemptFacts(owner="ana", groups=["astro"], name="lab", profile="standard", started=started)
+    seen = SeenAttempt(attempt_id=UNKNOWN_ATTEMPT, owned=True, facts=facts)
+    inventory = Inventory(observed_at=house.clock.now, reachable=True, attempts=[seen])
+    answer = await house.service.report("esac", inventory)
+    assert (answer.remove, list(answer.adopted)) == ([], [UNKNOWN_ATTEMPT])
+    lease = await house.service.lease(answer.adopted[UNKNOWN_ATTEMPT])
+    assert lease is not None
+    assert (lease.owner, lease.name, lease.state, lease.site, lease.started) == (
+        "ana", "lab", LeaseState.ACTIVE, "esac", started,
+    )  # fmt: skip
+    # it holds what it holds, and pays from when it started
+    assert await house.used() == 1
+    await house.move(lease.id, "ended")
+    usage = UsageService(house.database, lambda: house.platform, house.clock)
+    day = house.clock.now.date()
+    assert [row.session_hours for row in await usage.rows(day, day, ["user"])] == [2]
+    # told twice, it is taken up once
+    assert (await house.service.report("esac", inventory)).adopted == {}
 
 
 async def test_what_outlived_its_lease_is_removed(house: House) -> None:
@@ -200,6 +227,6 @@ async def test_a_large_inventory_is_settled(house: House) -> None:
     lease = await house.start(at="esac")
     house.clock.advance(10)
     strangers = [f"{number:032x}" for number in range(3000)]
-    answer = await house.inventory("esac", *strangers, lease.attempt_id)
+    answer = await house.inventory("esac", lease.attempt_id, orphans=tuple(strangers))
     assert answer.remove == strangers
     assert await swept(house) == []

@@ -1,0 +1,194 @@
+"""What inventories prove: they are kept, leases of what is gone are closed, and what nobody knew of is taken up."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from perijove.models import (
+    AttemptFacts,
+    Explanation,
+    Inventory,
+    InventoryAnswer,
+    LeaseOffer,
+    LeaseState,
+    SeenAttempt,
+    SpawnSpec,
+)
+from perijove_hub.admission.base import AdmissionBase, log
+from perijove_hub.admission.limits import who_pays
+from perijove_hub.admission.models import Refused, refuse
+from perijove_hub.admission.reconcile import DeadLease, attempts_to_remove, dead_leases
+from perijove_hub.ledger import store
+from perijove_hub.ledger.locks import lock_subjects
+from perijove_hub.ledger.models import LeaseRow, SiteRow
+from perijove_hub.ledger.usage import meter
+from perijove_hub.policy.models import Platform
+
+TAKEN_UP = "taken up: it ran and the ledger did not know it"
+
+
+class Settling(AdmissionBase):
+    """Brings the ledger and reality together."""
+
+    async def report(self, site: str, inventory: Inventory) -> InventoryAnswer:
+        """Keep what a site showed, and answer which attempts the hub must remove there.
+
+        A ready server that no lease knows is taken up: after a ledger was restored from a backup, and after a start
+        while control was down.
+
+        Raises:
+            Refused: the platform has no such site, or the inventory was taken in the future.
+        """
+        now, platform = self._clock(), self._platform()
+        if site not in platform.sites:
+            raise refuse(404, "No such site", f"There is no site {site!r} in the platform file.")
+        if inventory.observed_at > now + self._margin:
+            # it would be taken as proof about leases that moved after it was really taken
+            raise refuse(422, "From the future", "observed_at lies in the future: set the clocks of hub and control.")
+
+        async def keep(connection: AsyncConnection) -> InventoryAnswer:
+            await lock_subjects(connection, [f"site:{site}"])
+            return await self._kept(connection, platform, site, inventory, now)
+
+        answer = await self._database.transact(keep)
+        for attempt, lease in answer.adopted.items():
+            log.warning("lease taken up", extra={"lease": lease, "attempt": attempt, "site": site})
+        return answer
+
+    async def _kept(
+        self, connection: AsyncConnection, platform: Platform, site: str, inventory: Inventory, now: datetime
+    ) -> InventoryAnswer:
+        row = (await store.find_sites(connection)).get(site, SiteRow(site))
+        if row.observed_at is not None and inventory.observed_at < row.observed_at:
+            if inventory.observed_at > row.observed_at - self._late:
+                return InventoryAnswer(remove=[])  # came late; a newer one has spoken
+            log.warning("the hub's clock went back", extra={"site": site, "observed_at": inventory.observed_at})
+        # what was told of an attempt is of use once and not kept
+        seen = tuple(SeenAttempt(attempt_id=each.attempt_id, owned=each.owned) for each in inventory.attempts)
+        await store.save_site(
+            connection,
+            replace(
+                row,
+                observed_at=inventory.observed_at,
+                received_at=now,
+                reachable=inventory.reachable,
+                attempts=seen if inventory.reachable else row.attempts,
+            ),
+        )
+        for size in inventory.homes:
+            await store.save_home_size(connection, size)
+        if not inventory.reachable:
+            return InventoryAnswer(remove=[])
+        ids = [each.attempt_id for each in inventory.attempts]
+        await store.mark_seen(connection, ids, inventory.observed_at)
+        known = await store.states_of_attempts(connection, ids)
+        adopted = await self._take_up(connection, platform, site, inventory.attempts, set(known), now)
+        return InventoryAnswer(remove=attempts_to_remove(inventory, known, self._margin), adopted=adopted)
+
+    async def _take_up(
+        self,
+        connection: AsyncConnection,
+        platform: Platform,
+        site: str,
+        attempts: Iterable[SeenAttempt],
+        known: set[str],
+        now: datetime,
+    ) -> dict[str, str]:
+        adopted = {}
+        for seen in attempts:
+            if seen.facts is None or not seen.owned or seen.attempt_id in known:
+                continue
+            lease = taken_up(platform, site, seen.attempt_id, seen.facts, now)
+            await store.insert_lease(connection, lease)
+            if not lease.without_home and await store.find_home(connection, lease.owner) is None:
+                await store.save_home(connection, lease.owner, site, now)
+            adopted[seen.attempt_id] = lease.id
+        return adopted
+
+    async def sweep(self) -> list[DeadLease]:
+        """Close every lease that is provably over; the controller's step. Returns what was closed."""
+
+        async def close(connection: AsyncConnection) -> list[DeadLease]:
+            now, platform = self._clock(), self._platform()
+            found = dead_leases(
+                await store.open_leases(connection), await store.find_sites(connection), now, self._margin
+            )
+            closed = []
+            for item in sorted(found, key=lambda dead: dead.lease.id):
+                lease = await store.find_lease(connection, item.lease.id, for_update=True)
+                if lease is None or lease.changed != item.lease.changed:
+                    continue  # it moved meanwhile; the next sweep looks again
+                lease = await meter(connection, lease, item.ended, platform, now, item.reason)
+                reason = lease.reason or item.reason
+                await store.update_lease(
+                    connection,
+                    replace(lease, state=item.state, ended=item.ended, changed=now, reserved_until=None, reason=reason),
+                )
+                closed.append(item)
+            return closed
+
+        dead = await self._database.transact(close)
+        for item in dead:
+            log.info("lease closed", extra={"lease": item.lease.id, "state": item.state, "reason": item.reason})
+        return dead
+
+
+def taken_up(platform: Platform, site: str, attempt_id: str, facts: AttemptFacts, now: datetime) -> LeaseRow:
+    """The lease of a server that runs and that no lease knows, from what the hub knows of it.
+
+    It is metered from when the hub says it started. A profile that is no longer in the platform file is taken for the
+    first one, and a group that may not pay for none: the session runs, whatever the policy says by now.
+    """
+    name = facts.profile if facts.profile in platform.profiles else next(iter(platform.profiles))
+    profile, started = platform.profiles[name or ""], min(facts.started, now)
+    lease_id, groups = secrets.token_hex(16), frozenset(facts.groups)
+    try:
+        charge_to = who_pays(platform, facts.charge_to, groups)
+    except Refused:
+        charge_to = None
+    offer = LeaseOffer(
+        id=lease_id,
+        attempt_id=attempt_id,
+        candidates=[],
+        spawn=SpawnSpec(
+            resources=profile.resources,
+            without_home=facts.without_home,
+            max_hours=profile.max_hours,
+            idle_minutes=profile.idle_minutes,
+            policy_version=platform.version,
+        ),
+        explanation=Explanation(summary=f"{platform.sites[site].title}: {TAKEN_UP}"),
+    )
+    return LeaseRow(
+        id=lease_id,
+        attempt_id=attempt_id,
+        owner=facts.owner,
+        kind=facts.kind,
+        name=facts.name,
+        profile=str(name),
+        state=LeaseState.ACTIVE,
+        site=site,
+        resources=profile.resources,
+        without_home=facts.without_home,
+        offer=offer,
+        price=platform.sites[site].price,
+        created=now,
+        expires=now,
+        changed=now,
+        started=started,
+        last_seen=now,
+        ended=None,
+        reason=None,
+        charge_to=charge_to,
+        groups=tuple(sorted(groups)),
+        metered_until=started,
+        reserved_until=now,
+        ends_at=started + timedelta(hours=profile.max_hours) if profile.max_hours else None,
+        idle_minutes=profile.idle_minutes,
+        keeps_left=profile.keeps,
+    )

@@ -1,0 +1,108 @@
+"""The queries of a lease's life between its start and its end: activity, what puts it off, and what was announced."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import and_, case, literal, or_, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from perijove.models import LeaseState, Topic
+from perijove_hub.ledger.schema import UtcDateTime, leases, notices
+from perijove_hub.ledger.store import CHUNK
+
+
+@dataclass(frozen=True)
+class Announcement:
+    """An announcement of a stop that stands: ``stops_at`` is the moment that its owner was told."""
+
+    lease_id: str
+    topic: Topic
+    stops_at: datetime
+
+
+async def record_activity(
+    connection: AsyncConnection, lease_id: str, owner: str, at: datetime, now: datetime, *, busy: bool
+) -> bool:
+    """Remember when an active lease was last used; False when there is no such active lease of this owner.
+
+    What is older than what is known changes nothing, unless what is known lies in the future: then a clock was wrong.
+    """
+    known = leases.c.last_activity
+    newer = or_(known.is_(None), known < at, known > now)
+    updated = await connection.execute(
+        leases.update()
+        .where(leases.c.id == lease_id, leases.c.owner == owner, leases.c.state == LeaseState.ACTIVE)
+        .values(last_activity=case((newer, literal(at, UtcDateTime())), else_=known), busy=busy)
+    )
+    return updated.rowcount > 0
+
+
+async def withdraw_announcements(
+    connection: AsyncConnection, lease_id: str, owner: str, topics: Iterable[Topic], now: datetime
+) -> None:
+    """Take back what was announced for a lease, since it is put off."""
+    await connection.execute(
+        notices.update()
+        .where(
+            notices.c.owner == owner,
+            notices.c.lease_id == lease_id,
+            notices.c.topic.in_(list(topics)),
+            notices.c.withdrawn.is_(None),
+            notices.c.expires > now,
+        )
+        .values(withdrawn=now)
+    )
+
+
+async def standing_announcements(
+    connection: AsyncConnection, owners_of: dict[str, str], topics: Iterable[Topic]
+) -> list[Announcement]:
+    """What was announced for these leases and not taken back, by lease id and owner; past moments among it."""
+    found, wanted, ids = [], list(topics), sorted(owners_of)
+    for start in range(0, len(ids), CHUNK):
+        chunk = ids[start : start + CHUNK]
+        query = select(notices.c.lease_id, notices.c.topic, notices.c.expires).where(
+            # the owner is what the table is searched by
+            notices.c.owner.in_({owners_of[lease_id] for lease_id in chunk}),
+            notices.c.lease_id.in_(chunk),
+            notices.c.topic.in_(wanted),
+            notices.c.withdrawn.is_(None),
+            notices.c.expires.is_not(None),
+        )
+        found += [
+            Announcement(lease_id, Topic(topic), stops_at)
+            for lease_id, topic, stops_at in await connection.execute(query)
+        ]
+    return found
+
+
+async def set_allowed_stop(
+    connection: AsyncConnection, lease_id: str, expected: datetime | None, stop_at: datetime | None
+) -> bool:
+    """Set or clear when a lease stops because of a lost group; False when it changed meanwhile."""
+    updated = await connection.execute(
+        leases.update()
+        .where(
+            leases.c.id == lease_id,
+            leases.c.state == LeaseState.ACTIVE,
+            leases.c.allowed_stop_at.is_(None) if expected is None else leases.c.allowed_stop_at == expected,
+        )
+        .values(allowed_stop_at=stop_at)
+    )
+    return updated.rowcount > 0
+
+
+async def set_reason(connection: AsyncConnection, lease_id: str, expected: str | None, reason: str | None) -> bool:
+    """Say why an active lease is being stopped, or take it back; False when it changed meanwhile."""
+    updated = await connection.execute(
+        leases.update()
+        .where(
+            and_(leases.c.id == lease_id, leases.c.state == LeaseState.ACTIVE),
+            leases.c.reason.is_(None) if expected is None else leases.c.reason == expected,
+        )
+        .values(reason=reason)
+    )
+    return updated.rowcount > 0

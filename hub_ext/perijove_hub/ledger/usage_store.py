@@ -1,0 +1,342 @@
+"""The queries of use over time: entries, the days they are folded into, and what open leases hold and reserve.
+
+A subject is ``user:NAME``, ``group:NAME``, ``class:NAME``, ``site:NAME`` or ``platform``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import ColumnElement, Table, and_, case, func, or_, select, true
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from perijove.models import OPEN_STATES, Kind, LeaseState, Price, Resources
+from perijove_hub.ledger.binding import subject_of_pool
+from perijove_hub.ledger.dialects import add_to, insert_once
+from perijove_hub.ledger.metering import Amounts, amounts, hours_between, price_version
+from perijove_hub.ledger.models import LeaseRow
+from perijove_hub.ledger.quota import Held, Use
+from perijove_hub.ledger.schema import homes, leases, prices, usage_days, usage_entries
+from perijove_hub.ledger.windows import midnight, split_by_day
+from perijove_hub.policy.limits import CLASS_PREFIX
+
+GIB = 2**30
+HOURS = ("cpu_hours", "memory_gib_hours", "gpu_hours", "session_hours")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """An interval of use, or a correction of one with negative amounts (``sign`` -1)."""
+
+    lease: LeaseRow
+    begins: datetime
+    ends: datetime
+    sign: int = 1
+    reason: str | None = None
+    author: str | None = None
+
+
+async def add_entry(connection: AsyncConnection, entry: Entry, zone: ZoneInfo, currency: str, now: datetime) -> bool:
+    """Write an interval and fold it into its days; False when it is there already, or holds no time."""
+    lease, site = entry.lease, entry.lease.site
+    if site is None or lease.price is None or entry.begins >= entry.ends:
+        return False
+    version = price_version(site, lease.price, currency)
+    await insert_once(
+        connection,
+        prices,
+        {"version": version, "site": site, "price": lease.price.model_dump(), "currency": currency, "since": now},
+    )
+    resources, hours = lease.resources, hours_between(entry.begins, entry.ends)
+    row = {
+        "lease_id": lease.id,
+        "owner": lease.owner,
+        "charge_to": lease.charge_to or "",
+        "site": site,
+        "kind": lease.kind,
+        "begins": entry.begins,
+        "ends": entry.ends,
+        "cpu": entry.sign * resources.cpu,
+        "memory_gib": entry.sign * resources.memory_gib,
+        "gpu": entry.sign * resources.gpu,
+        "price_version": version,
+        "cost": entry.sign * hours * lease.cost_hour,
+        "entry": "use" if entry.sign > 0 else "correction",
+        "reason": entry.reason,
+        "author": entry.author,
+        "created": now,
+    }
+    if not await insert_once(connection, usage_entries, row):
+        return False
+    for day, share in split_by_day(entry.begins, entry.ends, zone):
+        used = amounts(resources, lease.price, entry.sign * share)
+        key = {"day": day, "owner": lease.owner, "charge_to": lease.charge_to or "", "site": site, "kind": lease.kind}
+        sums = {name: used.of(name) for name in HOURS} | {"cost": used.credits}
+        await add_to(connection, usage_days, key, sums)
+    return True
+
+
+async def used_since(connection: AsyncConnection, subject: str, start: datetime, zone: ZoneInfo) -> Amounts:
+    """What the entries of a subject say it has used since ``start``; to the second, whole days from their fold."""
+    day = start.astimezone(zone).date()
+    if midnight(day, zone) == start:
+        return await _days_since(connection, subject, day)
+    following = day + timedelta(days=1)
+    return await _days_since(connection, subject, following) + await _part_of_a_day(
+        connection, subject, start, midnight(following, zone)
+    )
+
+
+async def _days_since(connection: AsyncConnection, subject: str, day: date) -> Amounts:
+    sums = [func.coalesce(func.sum(usage_days.c[name]), 0.0) for name in (*HOURS, "cost")]
+    query = select(*sums).where(usage_days.c.day >= day, _is_of(usage_days, subject))
+    cpu, memory_gib, gpu, session, cost = (await connection.execute(query)).one()
+    return Amounts(cpu, memory_gib, gpu, cost, session)
+
+
+async def _part_of_a_day(connection: AsyncConnection, subject: str, start: datetime, end: datetime) -> Amounts:
+    columns = usage_entries.c
+    query = select(columns.begins, columns.ends, columns.cpu, columns.memory_gib, columns.gpu, columns.cost).where(
+        columns.ends > start, columns.begins < end, _is_of(usage_entries, subject)
+    )
+    total = Amounts()
+    for begins, ends, cpu, memory_gib, gpu, cost in await connection.execute(query):
+        hours = hours_between(max(begins, start), min(ends, end))
+        share = hours / hours_between(begins, ends)
+        sign = -1 if cpu < 0 else 1
+        total += Amounts(cpu * hours, memory_gib * hours, gpu * hours, cost * share, sign * hours)
+    return total
+
+
+@dataclass(frozen=True)
+class Running:
+    """An open lease as far as limits over time are concerned."""
+
+    subject_owner: str
+    charge_to: str | None
+    site: str | None
+    state: LeaseState
+    per_hour: Amounts
+    metered_until: datetime
+    reserved_until: datetime
+    ends_at: datetime | None
+
+    def is_of(self, subject: str) -> bool:
+        """Whether it counts for a subject."""
+        kind, _, name = subject.partition(":")
+        if kind == "user":
+            return self.subject_owner == name
+        if kind in ("group", "class"):
+            return self.charge_to == (subject if kind == "class" else name)
+        return kind == "platform" or self.site == name
+
+    def use(self, resource: str, start: datetime, now: datetime) -> Use:
+        """What it has used since ``start`` that no entry holds yet, and what is reserved for it beyond now."""
+        rate = self.per_hour.of(resource)
+        if self.state is not LeaseState.ACTIVE:
+            # it has not begun: its first slice is held for it, whenever that begins
+            return Use(0.0, rate * hours_between(self.metered_until, self.reserved_until))
+        spent = hours_between(max(self.metered_until, start), now)
+        return Use(rate * spent, rate * hours_between(max(now, self.metered_until), self.reserved_until))
+
+
+async def running_leases(
+    connection: AsyncConnection, now: datetime, subjects: Sequence[str] | None = None, excluding: str | None = None
+) -> list[Running]:
+    """The open leases of these subjects, or all of them."""
+    columns = leases.c
+    query = select(
+        columns.owner, columns.charge_to, columns.site, columns.state, columns.cpu, columns.memory_gib, columns.gpu,
+        columns.price, columns.metered_until, columns.reserved_until, columns.created, columns.ends_at,
+    ).where(holds(now), columns.id != (excluding or ""))  # fmt: skip
+    if subjects is not None:
+        query = query.where(or_(*(_is_of(leases, subject) for subject in subjects)))
+    found = []
+    for (
+        owner,
+        charge_to,
+        site,
+        state,
+        cpu,
+        memory_gib,
+        gpu,
+        price,
+        metered,
+        reserved,
+        created,
+        ends_at,
+    ) in await connection.execute(query):
+        resources = Resources.model_construct(cpu=cpu, memory_gib=memory_gib, gpu=gpu)
+        per_hour = amounts(resources, Price.model_construct(**price) if price else None, 1.0)
+        begun = metered or created
+        found.append(
+            Running(owner, charge_to, site, LeaseState(state), per_hour, begun, max(begun, reserved or begun), ends_at)
+        )
+    return found
+
+
+@dataclass(frozen=True)
+class Holdings:
+    """What open leases hold at once: of one owner, of each pool asked for, on each site, and in all."""
+
+    user: Held = field(default_factory=Held)
+    pools: dict[str, Held] = field(default_factory=dict)
+    sites: dict[str, Held] = field(default_factory=dict)
+    platform: Held = field(default_factory=Held)
+
+    def of(self, subject: str) -> Held:
+        """What a subject holds."""
+        kind, _, name = subject.partition(":")
+        if kind == "user":
+            return self.user
+        if kind in ("group", "class"):
+            return self.pools.get(subject if kind == "class" else name, Held())
+        return self.sites.get(name, Held()) if kind == "site" else self.platform
+
+
+async def holdings(
+    connection: AsyncConnection,
+    now: datetime,
+    owner: str = "",
+    pools: Iterable[str] = (),
+    excluding: str | None = None,
+) -> Holdings:
+    """Everything that is held at once, in one query. An offer counts on its first candidate until it starts."""
+    columns = leases.c
+    mine = case((columns.owner == owner, 1), else_=0)
+    pool = case((columns.charge_to.in_(list(pools)), columns.charge_to), else_=None)
+    query = (
+        select(
+            columns.site, mine, pool,
+            func.count().filter(columns.kind == Kind.SESSION), func.count().filter(columns.kind == Kind.CLUSTER),
+            func.sum(columns.cpu), func.sum(columns.memory_gib), func.sum(columns.gpu),
+        )
+        .where(holds(now), columns.id != (excluding or ""))
+        .group_by(columns.site, mine, pool)
+    )  # fmt: skip
+    user = platform = Held()
+    by_pool: dict[str, Held] = {}
+    by_site: dict[str, Held] = {}
+    for site, is_mine, charged, *sums in await connection.execute(query):
+        held = Held(*sums)
+        platform += held
+        if is_mine:
+            user += held
+        if charged is not None:
+            by_pool[charged] = by_pool.get(charged, Held()) + held
+        if site is not None:
+            by_site[site] = by_site.get(site, Held()) + held
+    return Holdings(user, by_pool, by_site, platform)
+
+
+def holds(now: datetime) -> ColumnElement[bool]:
+    """The condition under which a lease holds its resources; an offer past its time does not."""
+    return and_(
+        leases.c.state.in_(list(OPEN_STATES)), or_(leases.c.state != LeaseState.OFFERED, leases.c.expires > now)
+    )
+
+
+def _is_of(table: Table, subject: str) -> ColumnElement[bool]:
+    kind, _, name = subject.partition(":")
+    if kind == "user":
+        return table.c.owner == name
+    if kind in ("group", "class"):
+        return table.c.charge_to == (subject if subject.startswith(CLASS_PREFIX) else name)
+    return table.c.site == name if kind == "site" else true()
+
+
+async def entries_since(
+    connection: AsyncConnection, subject: str, start: datetime, limit: int
+) -> list[tuple[datetime, datetime, Amounts]]:
+    """The entries of a subject that reach into a window, oldest first: begin, end, and use per hour."""
+    columns = usage_entries.c
+    query = (
+        select(columns.begins, columns.ends, columns.cpu, columns.memory_gib, columns.gpu, columns.cost)
+        .where(columns.ends > start, _is_of(usage_entries, subject))
+        .order_by(columns.ends)
+        .limit(limit)
+    )
+    found: list[tuple[datetime, datetime, Amounts]] = []
+    for begins, ends, cpu, memory_gib, gpu, cost in await connection.execute(query):
+        found.append((begins, ends, Amounts(cpu, memory_gib, gpu, cost / hours_between(begins, ends), 1.0)))
+    return found
+
+
+async def sum_days(
+    connection: AsyncConnection, since: date, until: date, by: Sequence[str], conditions: dict[str, Any]
+) -> list[tuple[dict[str, Any], Amounts]]:
+    """The days from ``since`` to ``until``, both included, summed by some of the columns of ``usage_days``."""
+    keys = [usage_days.c[name] for name in by]
+    sums = [func.sum(usage_days.c[name]) for name in (*HOURS, "cost")]
+    query = select(*keys, *sums).where(usage_days.c.day >= since, usage_days.c.day <= until)
+    query = query.where(*(usage_days.c[name] == value for name, value in conditions.items()))
+    if keys:
+        query = query.group_by(*keys).order_by(*keys)
+    found = []
+    for row in await connection.execute(query):
+        cpu, memory_gib, gpu, session, cost = (value or 0.0 for value in row[len(by) :])
+        found.append((dict(zip(by, row, strict=False)), Amounts(cpu, memory_gib, gpu, cost, session)))
+    return found
+
+
+async def home_gib(connection: AsyncConnection, owner: str) -> float:
+    """What the owner's home holds, in GiB, as its site measured it last; 0 where nobody has."""
+    found = await connection.execute(select(homes.c.used_bytes).where(homes.c.owner == owner))
+    return (found.scalar_one_or_none() or 0) / GIB
+
+
+async def homes_gib(connection: AsyncConnection) -> dict[str, float]:
+    """What every home holds, in GiB, by the subject of its owner."""
+    query = select(homes.c.owner, homes.c.used_bytes).where(homes.c.used_bytes.is_not(None))
+    return {f"user:{owner}": used_bytes / GIB for owner, used_bytes in await connection.execute(query)}
+
+
+def subjects_of(owner: str, charge_to: str | None, site: str | None) -> list[str]:
+    """Every subject that a lease counts for."""
+    subjects = [f"user:{owner}", "platform"]
+    if charge_to:
+        subjects.append(subject_of_pool(charge_to))
+    return [*subjects, f"site:{site}"] if site else subjects
+
+
+async def held_by_subject(connection: AsyncConnection, now: datetime) -> dict[str, Held]:
+    """What open leases hold at once, by every subject that they count for."""
+    columns = leases.c
+    query = (
+        select(
+            columns.owner, columns.charge_to, columns.site,
+            func.count().filter(columns.kind == Kind.SESSION), func.count().filter(columns.kind == Kind.CLUSTER),
+            func.sum(columns.cpu), func.sum(columns.memory_gib), func.sum(columns.gpu),
+        )
+        .where(holds(now))
+        .group_by(columns.owner, columns.charge_to, columns.site)
+    )  # fmt: skip
+    found: dict[str, Held] = {}
+    for owner, charge_to, site, *sums in await connection.execute(query):
+        for subject in subjects_of(owner, charge_to, site):
+            found[subject] = found.get(subject, Held()) + Held(*sums)
+    return found
+
+
+async def used_by_subject(connection: AsyncConnection, start: datetime, zone: ZoneInfo) -> dict[str, Amounts]:
+    """What was used on the whole days since ``start``, by every subject that it counts for."""
+    day = start.astimezone(zone).date()
+    first = day if midnight(day, zone) == start else day + timedelta(days=1)
+    found: dict[str, Amounts] = {}
+    for name in ("owner", "charge_to", "site", None):
+        for values, used in await sum_days(connection, first, date.max, [name] if name else [], {}):
+            if name is None or values[name]:
+                found[_SUBJECTS[name](str(values.get(name or "", "")))] = used
+    return found
+
+
+_SUBJECTS: dict[str | None, Callable[[str], str]] = {
+    "owner": lambda name: f"user:{name}",
+    "charge_to": subject_of_pool,
+    "site": lambda name: f"site:{name}",
+    None: lambda _: "platform",
+}
