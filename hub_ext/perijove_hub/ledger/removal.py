@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from sqlalchemy import Column, String, Table, bindparam, cast, delete, func, literal, select, update
+from sqlalchemy import Column, bindparam, delete, literal, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -13,7 +13,7 @@ from perijove.models import Explanation, Forgotten, LeaseOffer, Resources, Spawn
 from perijove_hub.ledger.schema import closures, homes, leases, notices, overrides, refusals, sites, usage_days
 from perijove_hub.ledger.schema import usage_entries as entries
 
-#: Who has used what removed people have used. It has brackets so that no user is called so.
+#: Who has used what removed people have used.
 REMOVED = "(removed)"
 
 #: Where others' rows name a person who did something.
@@ -41,8 +41,8 @@ async def remove_person(connection: AsyncConnection, name: str) -> Forgotten:
     """Take a name out of every table, in the caller's transaction; a second time changes nothing.
 
     What the person has used is kept under :data:`REMOVED`, by day, group, site and kind. What is no use is deleted:
-    the home that is on record, notices, refused starts, and limits that were changed for this user. In what is left, the
-    name gives way to :data:`REMOVED`, also as a word in texts that others wrote.
+    the home that is on record, notices, refused starts, and limits that were changed for this user. In what is left,
+    the name gives way to :data:`REMOVED`, also as a word in texts that others wrote.
 
     Args:
         connection: of a transaction that writes, and that has made sure that nothing of this user runs.
@@ -116,10 +116,9 @@ async def _clear_breakers(connection: AsyncConnection, name: str) -> None:
 
 async def _clear_texts(connection: AsyncConnection, column: Column[Any], key: Column[Any], name: str) -> None:
     """Put :data:`REMOVED` where a text has the name as a word; a part of a longer word is another word."""
-    table: Table = key.table  # type: ignore[assignment]  # a column of a table
     word = re.compile(rf"(?<![\w@.-]){re.escape(name)}(?![\w@-]|\.\w)", re.IGNORECASE)
-    holding = func.lower(cast(column, String)).contains(name.lower(), autoescape=True)
+    holding = column.icontains(name, autoescape=True)
     for row_key, text in list(await connection.execute(select(key, column).where(holding))):
         cleared = word.sub(lambda _: REMOVED, text)
         if cleared != text:
-            await connection.execute(update(table).where(key == row_key).values({column.name: cleared}))
+            await connection.execute(update(key.table).where(key == row_key).values({column.name: cleared}))
