@@ -27,7 +27,7 @@ class Bound:
 
 
 class Life(AdmissionBase):
-    """Notes activity and puts off ends; see :class:`~perijove_hub.admission.base.AdmissionBase` for what it is given."""
+    """Notes activity and puts off ends; :class:`~perijove_hub.admission.base.AdmissionBase` says what it is given."""
 
     async def activity(self, lease_id: str, owner: str, activity: Activity) -> LeaseRow:
         """Note how idle a session is, as its own server says; one update, without a lock.
@@ -137,7 +137,7 @@ def kept_lease(lease: LeaseRow, bound: Bound | None, now: datetime, length: time
     latest = bound.at if bound else datetime.max.replace(tzinfo=now.tzinfo)
     kept = replace(lease, kept_until=max(lease.kept_until or now, min(now + length, latest)))
     if lease.ends_at is not None and lease.keeps_left > 0 and lease.ends_at < latest:
-        kept = replace(kept, ends_at=min(lease.ends_at + length, latest), keeps_left=lease.keeps_left - 1)
+        kept = replace(kept, ends_at=min(max(lease.ends_at, now) + length, latest), keeps_left=lease.keeps_left - 1)
     before, after = _stop_at(lease, bound), _stop_at(kept, bound)
     is_in_vain = after is not None and after == before and after < now + length
     return None if is_in_vain else kept

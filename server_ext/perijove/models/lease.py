@@ -174,10 +174,12 @@ class Activity(Asked):
 
     ``last_activity`` is when somebody last did something in it: ran a cell, typed in a terminal, saved a file. An open
     tab that only polls does not count, nor does an open dashboard. ``busy`` is true while a kernel runs code.
+    ``sent_at`` is the time by the clock that gave ``last_activity``: with it, a site's clock may be wrong.
     """
 
     last_activity: Moment
     busy: bool
+    sent_at: Moment | None = None
 
 
 class KeepRequest(Asked):
