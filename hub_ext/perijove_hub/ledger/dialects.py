@@ -13,8 +13,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 async def insert_once(connection: AsyncConnection, table: Table, values: Mapping[str, Any]) -> bool:
     """Insert a row unless a unique index has it already; True when it is new."""
     insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    result = await connection.execute(insert(table).values(**values).on_conflict_do_nothing())
-    return result.rowcount > 0
+    # what comes back tells: the count of rows does not, where the database gives the row its number
+    statement = insert(table).values(**values).on_conflict_do_nothing().returning(*table.primary_key)
+    return (await connection.execute(statement)).first() is not None
 
 
 async def add_to(

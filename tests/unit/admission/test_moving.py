@@ -3,18 +3,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
 from perijove.models import LeaseState
 from perijove_hub.admission.models import Refused
+from perijove_hub.ledger.locks import lock_subjects
 from tests.support.platforms import House, dataset, open_house, platform, replica, request, site
 
 
 @pytest.fixture
-async def house(tmp_path: Path) -> AsyncIterator[House]:
-    async with open_house(tmp_path) as house:
+async def house(ledger: str) -> AsyncIterator[House]:
+    async with open_house(ledger) as house:
         yield house
 
 
@@ -121,7 +121,8 @@ async def test_an_offer_that_runs_out_while_its_move_waits_is_not_taken_up(house
     house.clock.advance(59)
 
     async def take_up_late() -> None:
-        async with house.database.write():
+        async with house.database.write() as connection:
+            await lock_subjects(connection, ["user:ana"])
             moving = asyncio.create_task(house.move(offer.id, "starting", "esac"))
             await asyncio.sleep(0.1)
             house.clock.advance(2)

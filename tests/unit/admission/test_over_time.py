@@ -37,8 +37,8 @@ def gpu_month(limit: float, **more: Any) -> dict[str, Any]:
 
 
 @pytest.fixture
-async def house(tmp_path: Path) -> AsyncIterator[House]:
-    async with open_house(tmp_path, policy(gpu_month(3))) as opened:
+async def house(ledger: str) -> AsyncIterator[House]:
+    async with open_house(ledger, policy(gpu_month(3))) as opened:
         yield opened
 
 
@@ -92,8 +92,8 @@ async def test_what_cannot_be_reserved_is_refused_with_the_time_it_frees(house: 
     await house.service.ask(request(profile="plain"))
 
 
-async def test_the_last_piece_of_a_limit_can_be_used(tmp_path: Path) -> None:
-    async with open_house(tmp_path, policy(gpu_month(1.25))) as house:
+async def test_the_last_piece_of_a_limit_can_be_used(ledger: str) -> None:
+    async with open_house(ledger, policy(gpu_month(1.25))) as house:
         await house.start(profile="gpu")
         lease = await house.start(profile="gpu")
         assert lease.reserved_until == house.clock.now + timedelta(minutes=15)
@@ -138,8 +138,8 @@ async def test_a_limit_that_only_denies_lets_a_session_go_on_and_counts_it(house
     assert (found.state, found.quota_stop_at) == (LeaseState.ACTIVE, None)
 
 
-async def test_a_limit_that_stops_warns_waits_and_names_the_time(tmp_path: Path) -> None:
-    async with open_house(tmp_path, policy(gpu_month(2, on_exhaustion="stop", grace="15m", warn_at=[0.5]))) as house:
+async def test_a_limit_that_stops_warns_waits_and_names_the_time(ledger: str) -> None:
+    async with open_house(ledger, policy(gpu_month(2, on_exhaustion="stop", grace="15m", warn_at=[0.5]))) as house:
         lease = await house.start(profile="gpu", at="esac")
         house.clock.advance(3600)
         await renewals(house).renew()
@@ -162,8 +162,8 @@ async def test_a_limit_that_stops_warns_waits_and_names_the_time(tmp_path: Path)
         assert len(await notices(house)) == 2
 
 
-async def test_an_extension_in_time_takes_the_stop_away(tmp_path: Path) -> None:
-    async with open_house(tmp_path, policy(gpu_month(1, on_exhaustion="stop"))) as house:
+async def test_an_extension_in_time_takes_the_stop_away(ledger: str) -> None:
+    async with open_house(ledger, policy(gpu_month(1, on_exhaustion="stop"))) as house:
         lease = await house.start(profile="gpu", at="esac")
         house.clock.advance(3600)
         await renewals(house).renew()
@@ -174,9 +174,9 @@ async def test_an_extension_in_time_takes_the_stop_away(tmp_path: Path) -> None:
         assert found.quota_stop_at is None
 
 
-async def test_money_is_counted_at_the_price_of_the_site(tmp_path: Path) -> None:
+async def test_money_is_counted_at_the_price_of_the_site(ledger: str) -> None:
     money = {"name": "money", "resource": "credits", "window": "month", "limit": 2.0}
-    async with open_house(tmp_path, policy(money)) as house:
+    async with open_house(ledger, policy(money)) as house:
         # a GPU costs 4 an hour in the cloud: there the money would last for half an hour
         placed = await house.service.place("ana", frozenset(), request(profile="gpu"))
         assert (placed.allowed, placed.candidates[0].site, placed.cost_hour) == (True, "esac", pytest.approx(1.12))
@@ -198,9 +198,9 @@ async def test_a_new_month_begins_with_nothing_used(house: House) -> None:
     assert await used(house) == (0, 0)
 
 
-async def test_a_rolling_window_forgets_by_the_second_and_says_when(tmp_path: Path) -> None:
+async def test_a_rolling_window_forgets_by_the_second_and_says_when(ledger: str) -> None:
     day = {"name": "gpu-day", "resource": "gpu_hours", "window": "24h", "limit": 1}
-    async with open_house(tmp_path, policy(day)) as house:
+    async with open_house(ledger, policy(day)) as house:
         begun = house.clock.now
         lease = await house.start(profile="gpu", at="esac")
         house.clock.advance(3600)
@@ -215,10 +215,10 @@ async def test_a_rolling_window_forgets_by_the_second_and_says_when(tmp_path: Pa
         assert (await house.start(profile="gpu")).reserved_until == house.clock.now + timedelta(minutes=30)
 
 
-async def test_the_allocation_of_the_group_that_is_picked_pays(tmp_path: Path) -> None:
+async def test_the_allocation_of_the_group_that_is_picked_pays(ledger: str) -> None:
     year = {"resource": "gpu_hours", "start": date(2026, 1, 1), "end": date(2026, 12, 31)}
     granted = [{"group": "euclid", "amount": 10, **year}, {"group": "xmm", "amount": 1, **year}]
-    async with open_house(tmp_path, policy(allocations=granted)) as house:
+    async with open_house(ledger, policy(allocations=granted)) as house:
         groups = ["euclid", "xmm", "others"]
         with pytest.raises(Refused) as several:
             await house.service.ask(request(groups=groups, profile="gpu"))

@@ -10,7 +10,7 @@ from typing import Any
 from perijove_hub.admission.models import Refused
 from perijove_hub.admission.service import AdmissionService
 from perijove_hub.ledger.database import Database
-from tests.support.platforms import ledger_url, open_house, platform, request, site
+from tests.support.platforms import open_house, platform, request, site
 
 ROOT = Path(__file__).resolve().parents[3]
 ASKS = 20
@@ -18,12 +18,11 @@ ONE_SESSION = [{"name": "one", "resource": "sessions", "limit": 1}]
 
 ASKER = """
 import asyncio, json, sys
-from pathlib import Path
 from tests.support.platforms import open_house, platform
 from tests.unit.admission.test_parallel import ONE_SESSION, outcomes, asks
 
 async def main():
-    async with open_house(Path(sys.argv[1]), platform(quotas=ONE_SESSION)) as house:
+    async with open_house(sys.argv[1], platform(quotas=ONE_SESSION)) as house:
         sys.stdin.readline()  # both begin together
         print(json.dumps(await outcomes(asks(house.service, 10))))
 
@@ -53,24 +52,23 @@ async def outcomes(calls: list[Any]) -> list[str]:
 ONE_OF_THEM = sorted(["admitted", *["Limit reached"] * (ASKS - 1)])
 
 
-async def test_parallel_asks_for_one_unit_admit_exactly_one(tmp_path: Path) -> None:
-    async with open_house(tmp_path, platform(quotas=ONE_SESSION)) as house:
+async def test_parallel_asks_for_one_unit_admit_exactly_one(ledger: str) -> None:
+    async with open_house(ledger, platform(quotas=ONE_SESSION)) as house:
         assert await outcomes(asks(house.service)) == ONE_OF_THEM
         assert await house.used(quota="one") == 1
 
 
-async def test_parallel_asks_over_two_connections_admit_exactly_one(tmp_path: Path) -> None:
+async def test_parallel_asks_over_two_connections_admit_exactly_one(ledger: str) -> None:
     policy = platform(quotas=ONE_SESSION)
-    async with open_house(tmp_path, policy) as house:
-        other = Database(ledger_url(tmp_path))
+    async with open_house(ledger, policy) as house:
+        other = Database(ledger)
         service = AdmissionService(other, lambda: policy, house.clock)
         assert await outcomes(asks(house.service, 10) + asks(service, 10)) == ONE_OF_THEM
         await other.close()
 
 
-def test_parallel_asks_from_two_processes_admit_exactly_one(tmp_path: Path) -> None:
-    ledger_url(tmp_path)
-    command = [sys.executable, "-c", ASKER, str(tmp_path)]
+def test_parallel_asks_from_two_processes_admit_exactly_one(ledger: str) -> None:
+    command = [sys.executable, "-c", ASKER, ledger]
     processes = [
         subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(2)
     ]
@@ -85,21 +83,41 @@ def test_parallel_asks_from_two_processes_admit_exactly_one(tmp_path: Path) -> N
     assert sorted(told[0] + told[1]) == ONE_OF_THEM
 
 
-async def test_parallel_asks_for_the_last_place_of_a_site_admit_exactly_one(tmp_path: Path) -> None:
-    async with open_house(tmp_path, platform(sites={"esac": site(cpu=1)}, quotas=[])) as house:
+async def test_parallel_asks_for_the_last_place_of_a_site_admit_exactly_one(ledger: str) -> None:
+    async with open_house(ledger, platform(sites={"esac": site(cpu=1)}, quotas=[])) as house:
         calls = [house.service.ask(request(f"user{number}")) for number in range(ASKS)]
         assert await outcomes(calls) == sorted(["admitted", *["No site can run this now"] * (ASKS - 1)])
 
 
-async def test_the_same_ask_in_parallel_is_one_lease(tmp_path: Path) -> None:
-    async with open_house(tmp_path, platform(quotas=ONE_SESSION)) as house:
+async def test_the_same_ask_in_parallel_is_one_lease(ledger: str) -> None:
+    async with open_house(ledger, platform(quotas=ONE_SESSION)) as house:
         asked = request()
         offers = await asyncio.gather(*(house.service.ask(asked) for _ in range(ASKS)))
         assert {offer.id for offer in offers} == {offers[0].id}
         assert len(await house.service.leases(None, None, 10)) == 1
 
 
-async def test_a_hundred_asks_at_once_are_all_answered(tmp_path: Path) -> None:
-    async with open_house(tmp_path, platform(sites={"esac": site(cpu=1000)}, quotas=[])) as house:
+async def test_a_hundred_asks_at_once_are_all_answered(ledger: str) -> None:
+    async with open_house(ledger, platform(sites={"esac": site(cpu=1000)}, quotas=[])) as house:
         calls = [house.service.ask(request(f"user{number}")) for number in range(100)]
         assert await outcomes(calls) == ["admitted"] * 100
+
+
+async def test_parallel_asks_over_time_never_pass_the_limit(ledger: str) -> None:
+    hours = [{"name": "hours", "resource": "cpu_hours", "window": "day", "limit": 3}]
+    policy = platform(quotas=hours, sites={"esac": site(cpu=1000)})
+    async with open_house(ledger, policy) as house:
+        other = Database(ledger)
+        service = AdmissionService(other, lambda: policy, house.clock)
+        told = await outcomes(asks(house.service, 10) + asks(service, 10))
+        assert told == sorted(["admitted"] * 3 + ["Limit reached"] * (ASKS - 3))
+        assert await house.used(quota="hours") == 3
+        await other.close()
+
+
+async def test_parallel_asks_of_a_group_share_its_pool(ledger: str) -> None:
+    pool = [{"name": "pool", "resource": "sessions", "limit": 4, "per": "group"}]
+    policy = platform(quotas=pool, sites={"esac": site(cpu=1000)})
+    async with open_house(ledger, policy) as house:
+        calls = [house.service.ask(request(f"user{number}", groups=["euclid"])) for number in range(ASKS)]
+        assert await outcomes(calls) == sorted(["admitted"] * 4 + ["Limit reached"] * (ASKS - 4))
