@@ -1,11 +1,14 @@
-"""Filters: each says why a site cannot run a workload, or nothing."""
+"""Filters: each says why a site cannot run a workload, or nothing.
+
+A reason is in words that follow the site's title: ``is for staff only``.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from perijove_hub.placement.models import SiteFacts, SiteHealth, Wish
-from perijove_hub.placement.words import listed
+from perijove_hub.placement.words import either, listed
 from perijove_hub.policy.models import EVERYBODY
 
 Filter = Callable[[Wish, SiteFacts, Mapping[str, SiteFacts]], str | None]
@@ -22,7 +25,7 @@ def asked_for(wish: Wish, site: SiteFacts, sites: Mapping[str, SiteFacts]) -> st
 def allowed(wish: Wish, site: SiteFacts, sites: Mapping[str, SiteFacts]) -> str | None:
     """A site may be for some groups only."""
     groups = site.policy.groups
-    if EVERYBODY in groups or wish.groups.intersection(groups):
+    if EVERYBODY in groups or not wish.groups.isdisjoint(groups):
         return None
     return f"is for {listed(groups)} only"
 
@@ -34,20 +37,56 @@ def alive(wish: Wish, site: SiteFacts, sites: Mapping[str, SiteFacts]) -> str | 
     return None
 
 
-def fits(wish: Wish, site: SiteFacts, sites: Mapping[str, SiteFacts]) -> str | None:
-    """What the workload needs must be free."""
-    capacity, needs = site.policy.capacity, wish.resources
-    for unit, need, held, total in (
-        ("cores", needs.cpu, site.held_cpu, capacity.cpu),
-        ("GiB of memory", needs.memory_gib, site.held_memory_gib, capacity.memory_gib),
-        ("GPUs", needs.gpu, site.held_gpu, capacity.gpu),
-    ):
+def taking_starts(wish: Wish, site: SiteFacts, sites: Mapping[str, SiteFacts]) -> str | None:
+    """A site may be closed by an admin: drained, or in a maintenance window."""
+    return site.closed or None
+
+
+def large_enough(wish: Wish, site: SiteFacts, sites: Mapping[str, SiteFacts]) -> str | None:
+    """What the workload needs must be there at all; GPUs too."""
+    for unit, need, _, total in _amounts(wish, site):
         if need > total:
-            return f"has {total:g} {unit} in all, and {need:g} are needed"
-        # the sums of floats that were admitted one by one must not refuse the last that fits
-        if need > total - held + 1e-9:
-            return f"has {max(0.0, total - held):g} of {total:g} {unit} free, and {need:g} are needed"
+            has = f"{total:g} {unit} in all" if total else f"no {unit.removesuffix('s')}"
+            return f"has {has}, and {_needed(need)}"
     return None
+
+
+def room(wish: Wish, site: SiteFacts, sites: Mapping[str, SiteFacts]) -> str | None:
+    """What the workload needs must be free."""
+    for unit, need, held, total in _amounts(wish, site):
+        # the sums of floats that were admitted one by one must not refuse the last that fits
+        if need <= total and need > total - held + 1e-9:
+            return f"has {max(0.0, total - held):g} of {total:g} {unit} free, and {_needed(need)}"
+    return None
+
+
+def under_limit(wish: Wish, site: SiteFacts, sites: Mapping[str, SiteFacts]) -> str | None:
+    """A quota may bind all that runs on the site."""
+    return site.over_limit or None
+
+
+def has_image(wish: Wish, site: SiteFacts, sites: Mapping[str, SiteFacts]) -> str | None:
+    """A site may have some images only."""
+    if wish.image is None or site.policy.images is None or wish.image in site.policy.images:
+        return None
+    return f"does not have the image {wish.image}"
+
+
+def has_labels(wish: Wish, site: SiteFacts, sites: Mapping[str, SiteFacts]) -> str | None:
+    """A profile may require labels, as the kind of GPU or who provides the site."""
+    lacking = [f"{key}: {value}" for key, value in wish.requires.items() if site.policy.labels.get(key) != value]
+    return f"lacks {listed(lacking)}, which the profile requires" if lacking else None
+
+
+def data_may_be_used(wish: Wish, site: SiteFacts, sites: Mapping[str, SiteFacts]) -> str | None:
+    """A dataset may be worked with in some regions only."""
+    region = site.policy.region
+    bound = [
+        f"{dataset.id} must stay in {either(sorted(dataset.stays_in))}"
+        for dataset in wish.datasets
+        if dataset.stays_in is not None and region not in dataset.stays_in
+    ]
+    return f"is in {region}, and {listed(bound)}" if bound else None
 
 
 def home_within_reach(wish: Wish, site: SiteFacts, sites: Mapping[str, SiteFacts]) -> str | None:
@@ -63,4 +102,36 @@ def home_within_reach(wish: Wish, site: SiteFacts, sites: Mapping[str, SiteFacts
 
 
 #: In the order in which a person would want to be told.
-FILTERS: tuple[Filter, ...] = (asked_for, allowed, alive, fits, home_within_reach)
+FILTERS: tuple[Filter, ...] = (
+    asked_for,
+    allowed,
+    alive,
+    taking_starts,
+    large_enough,
+    room,
+    under_limit,
+    has_image,
+    has_labels,
+    data_may_be_used,
+    home_within_reach,
+)
+
+#: What passes by itself, and what people call it in short.
+PASSING: Mapping[Filter, str] = {
+    alive: "is down",
+    taking_starts: "takes no starts now",
+    room: "is full",
+    under_limit: "has reached its limit",
+}
+
+
+def _amounts(wish: Wish, site: SiteFacts) -> Iterator[tuple[str, float, float, float]]:
+    """Unit, what is needed, what is held and what there is, of each resource."""
+    capacity, needs = site.policy.capacity, wish.resources
+    yield "cores", needs.cpu, site.held_cpu, capacity.cpu
+    yield "GiB of memory", needs.memory_gib, site.held_memory_gib, capacity.memory_gib
+    yield "GPUs", needs.gpu, site.held_gpu, capacity.gpu
+
+
+def _needed(amount: float) -> str:
+    return f"{amount:g} {'is' if amount == 1 else 'are'} needed"

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from perijove.models import Candidate, Explanation, Rejection, Resources
+from perijove_hub.placement.words import format_money
 from perijove_hub.policy.models import LocalSite, Spill, Weights
 
 
@@ -83,6 +84,10 @@ class Wish:
     requires: Mapping[str, str] = field(default_factory=dict)
     spill: Spill = field(default_factory=Spill)
     currency: str = ""
+
+    def money(self, amount: float) -> str:
+        """An amount of money for people, in ``currency``."""
+        return format_money(amount, self.currency)
 
 
 @dataclass(frozen=True)

@@ -4,26 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from perijove.models import Candidate, Rejection
-from perijove_hub.placement.filters import FILTERS
+from perijove_hub.placement.look import Rejected, Suitable, look_at
 from perijove_hub.placement.models import Ranking, SiteFacts, Wish
-from perijove_hub.placement.scorers import Score, score_data, score_home, score_load
-from perijove_hub.placement.words import format_bytes
-
-
-@dataclass(frozen=True)
-class _Scored:
-    site: SiteFacts
-    total: float
-    data: Score
-    load: Score
-    home: Score
-
-    @property
-    def reasons(self) -> list[str]:
-        return [*self.data.reasons, *self.home.reasons, *self.load.reasons]
+from perijove_hub.placement.spill import forbidden
+from perijove_hub.placement.summary import sentence_for, sentence_for_none
 
 
 def rank_sites(wish: Wish, sites: Sequence[SiteFacts]) -> Ranking:
@@ -31,51 +17,61 @@ def rank_sites(wish: Wish, sites: Sequence[SiteFacts]) -> Ranking:
 
     The score of a site is the mean of its scorers' values under the weights of the platform file, 0 to 1. Ties are
     broken by a stable hash of owner and site, so that equal sites share the owners among them.
+
+    The best site is the one that would win if what passes by itself (down, closed, full, at a limit) were not in its
+    way. When it is, another may take its place as far as the platform's rules of spilling over let it.
     """
     by_name = {site.name: site for site in sites}
-    scored, rejected = [], []
-    for site in sites:
-        reasons = [reason for check in FILTERS if (reason := check(wish, site, by_name))]
-        if reasons:
-            rejected.append(Rejection(site=site.name, title=site.policy.title, reasons=reasons))
-        else:
-            scored.append(_score(wish, site))
-    scored.sort(key=lambda s: (-s.total, _tie_break(wish.owner, s.site.name)))
+    looks = [look_at(wish, site, by_name) for site in sites]
+    suitable = [look for look in looks if isinstance(look, Suitable)]
+    rejected = [look for look in looks if isinstance(look, Rejected)]
+    rejected += [Rejected(look.site, look.in_the_way, lasting=False) for look in suitable if look.in_the_way]
+    ready = [look for look in suitable if not look.in_the_way]
+    best = _ranked(wish, suitable)[0][1] if suitable else None
+    refusals: dict[str, list[str]] = {}
+    if best is not None and best.in_the_way:
+        refusals = {other.site.name: why for other in ready if (why := forbidden(wish, best, other))}
+        ready = [other for other in ready if other.site.name not in refusals]
+    ranked = _ranked(wish, ready)
+    if best is not None and ranked:
+        summary = sentence_for(wish, [look for _, look in ranked], best)
+    else:
+        summary = sentence_for_none(wish, rejected, [why for reasons in refusals.values() for why in reasons])
     candidates = tuple(
-        Candidate(site=s.site.name, title=s.site.policy.title, score=s.total, reasons=s.reasons) for s in scored
+        Candidate(
+            site=look.site.name,
+            title=look.title,
+            score=score,
+            reasons=list(look.reasons),
+            cost_hour=round(look.cost_hour, 6),
+        )
+        for score, look in ranked
     )
-    rejected.sort(key=lambda rejection: rejection.site)
-    return Ranking(candidates, tuple(rejected), _summary(wish, scored, rejected))
+    return Ranking(candidates, _rejections(rejected, refusals, best, by_name), summary)
 
 
-def _score(wish: Wish, site: SiteFacts) -> _Scored:
-    data, load, home = score_data(wish, site), score_load(wish, site), score_home(wish, site)
-    weights = wish.weights
-    total_weight = weights.data + weights.load + weights.home
-    weighted = weights.data * data.value + weights.load * load.value + weights.home * home.value
-    # rounded, so that the order never hangs on the last bit of a sum
-    return _Scored(site, round(weighted / total_weight, 6) if total_weight else 0.0, data, load, home)
+def _ranked(wish: Wish, sites: Sequence[Suitable]) -> list[tuple[float, Suitable]]:
+    """Sites with their scores beside each other, the best first."""
+    cheapest = min((site.cost for site in sites), default=0.0)
+    scored = [(site.total(wish, cheapest), site) for site in sites]
+    return sorted(scored, key=lambda item: (-item[0], _tie_break(wish.owner, item[1].site.name)))
+
+
+def _rejections(
+    rejected: Sequence[Rejected],
+    refusals: dict[str, list[str]],
+    best: Suitable | None,
+    sites: dict[str, SiteFacts],
+) -> tuple[Rejection, ...]:
+    said = {loser.site.name: list(loser.reasons) for loser in rejected}
+    if best is not None:
+        said |= {
+            name: [f"{best.title} {best.state}, and {why}" for why in reasons] for name, reasons in refusals.items()
+        }
+    return tuple(
+        Rejection(site=name, title=sites[name].policy.title, reasons=reasons) for name, reasons in sorted(said.items())
+    )
 
 
 def _tie_break(owner: str, site: str) -> bytes:
     return hashlib.blake2b(f"{owner}\0{site}".encode(), digest_size=8).digest()
-
-
-def _summary(wish: Wish, scored: Sequence[_Scored], rejected: Sequence[Rejection]) -> str:
-    if not scored:
-        # who insists on a site wants to know about that one
-        asked = [rejection for rejection in rejected if rejection.site == wish.site]
-        losers = "; ".join(f"{loser.title} {loser.reasons[0]}" for loser in asked or rejected)
-        return f"No site can run this now: {losers}."
-    best, others = scored[0], scored[1:]
-    goods = [reason for reason in best.reasons if not reason.startswith("would move")]
-    sentence = f"{best.site.policy.title}: it {goods[0]}"
-    movers = [other.data.moved_bytes for other in others]
-    if movers and min(movers) > best.data.moved_bytes:
-        moved = format_bytes(min(movers))
-        if max(movers) > min(movers):
-            moved = f"{moved} to {format_bytes(max(movers))}"
-        return f"{sentence}; the other site{'s' if len(others) > 1 else ''} would move {moved}"
-    if best.data.moved_bytes:
-        return f"{sentence}; {format_bytes(best.data.moved_bytes)} would be moved there"
-    return f"{sentence} and {goods[1]}" if len(goods) > 1 else sentence

@@ -12,42 +12,70 @@ GIB = 2**30
 #: A dataset whose size nobody has said weighs this much, so that it still pulls.
 ASSUMED_SIZE_BYTES = GIB
 
+#: The round trip at which a site is half as good as one next door: people notice it when they type.
+HALF_LATENCY_MS = 100
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, slots=True)
 class Score:
-    """A scorer's opinion of one site, with reasons in plain words.
-
-    ``moved_bytes`` is what would have to travel there.
-    """
+    """A scorer's opinion of one site, with its reason in words that follow the site's title, or without."""
 
     value: float
-    reasons: tuple[str, ...] = ()
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Travel:
+    """What would have to travel to a site, and what that costs, in the platform's currency."""
+
+    held: tuple[str, ...] = ()
+    moved: tuple[str, ...] = ()
+    total_bytes: int = 0
     moved_bytes: int = 0
+    egress_cost: float = 0.0
+
+    def words(self, wish: Wish) -> tuple[str, str]:
+        """What is there and what would be moved, in words that follow the site's title; empty: nothing."""
+        holding = f"holds {listed(self.held)}" if self.held else ""
+        priced = f" at {wish.money(self.egress_cost)} for egress" if self.egress_cost else ""
+        return holding, f"would move {format_bytes(self.moved_bytes)}{priced}" if self.moved else ""
 
 
-def score_data(wish: Wish, site: SiteFacts) -> Score:
-    """The share of the wanted bytes that are already there."""
+def travel_of(wish: Wish, site: SiteFacts) -> Travel:
+    """Which of the wanted datasets are at the site or in its region, and what moving the others takes."""
     if not wish.datasets:
-        return Score(0.0)
-    held = [dataset for dataset in wish.datasets if is_near(dataset, site)]
+        return Travel()
+    held = tuple(dataset.id for dataset in wish.datasets if is_near(dataset, site))
     moved = [dataset for dataset in wish.datasets if not is_near(dataset, site)]
-    total_bytes = sum(size_of(dataset) for dataset in wish.datasets)
-    moved_bytes = sum(size_of(dataset) for dataset in moved)
-    parts = []
-    if held:
-        parts.append(f"holds {listed([dataset.id for dataset in held])}")
-    if moved:
-        cost = sum(egress_cost(dataset, site) for dataset in moved)
-        priced = f" at {cost:.2f} for egress" if cost >= 0.005 else ""
-        parts.append(f"would move {format_bytes(moved_bytes)}{priced}")
+    return Travel(
+        held=held,
+        moved=tuple(dataset.id for dataset in moved),
+        total_bytes=sum(size_of(dataset) for dataset in wish.datasets),
+        moved_bytes=sum(size_of(dataset) for dataset in moved),
+        egress_cost=sum(egress_cost(dataset, site) for dataset in moved),
+    )
+
+
+def score_data(wish: Wish, travel: Travel) -> float:
+    """The share of the wanted bytes that are already there; 0 when none are wanted."""
+    if not wish.datasets:
+        return 0.0
     # every dataset may be empty; then nothing has to move and every site is as good
-    return Score(1 - moved_bytes / total_bytes if total_bytes else 1.0, tuple(parts), moved_bytes)
+    return 1 - travel.moved_bytes / travel.total_bytes if travel.total_bytes else 1.0
 
 
 def score_load(wish: Wish, site: SiteFacts) -> Score:
     """The share that stays free on the busiest resource."""
-    free_cores = site.policy.capacity.cpu - site.held_cpu
-    return Score(1 - site.load, (f"has {free_cores:g} of {site.policy.capacity.cpu:g} cores free",))
+    capacity = site.policy.capacity
+    free = f"has {max(0.0, capacity.cpu - site.held_cpu):g} of {capacity.cpu:g} cores free"
+    if wish.resources.gpu:
+        free = f"has {max(0, capacity.gpu - site.held_gpu)} of {capacity.gpu} GPUs free"
+    return Score(1 - site.load, free)
+
+
+def score_cost(cost: float, cheapest: float) -> float:
+    """How near a cost is to that of the cheapest site: ½ at twice as much, 0 where another costs nothing."""
+    return 1.0 if cost <= cheapest else cheapest / cost
 
 
 def score_home(wish: Wish, site: SiteFacts) -> Score:
@@ -57,8 +85,14 @@ def score_home(wish: Wish, site: SiteFacts) -> Score:
     if wish.home_site is None:
         return Score(1.0 if site.policy.homes else 0.0)
     if wish.home_site == site.name:
-        return Score(1.0, ("holds your home",))
-    return Score(0.5, ("mounts your home",))
+        return Score(1.0, "holds your home")
+    return Score(0.5, "mounts your home")
+
+
+def score_latency(site: SiteFacts) -> Score:
+    """How near the site is to the platform's users: 1 without delay, ½ at 100 ms."""
+    delay_ms = site.policy.latency_ms
+    return Score(HALF_LATENCY_MS / (HALF_LATENCY_MS + delay_ms), f"is {delay_ms:g} ms away" if delay_ms else "")
 
 
 def is_near(dataset: DatasetFacts, site: SiteFacts) -> bool:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from perijove_hub.placement import DatasetFacts, Ranking, SiteFacts, SiteHealth, Wish, rank_sites
-from perijove_hub.placement.words import format_bytes, listed
+from perijove_hub.placement.words import either, format_bytes, format_money, listed
 from perijove_hub.policy.models import LocalSite, Profile, Weights
 from tests.support.platforms import GIB, profile, site
 
@@ -64,6 +64,7 @@ def test_the_explanation_is_the_ranking_in_the_same_words() -> None:
             "title": "ESAC",
             "score": 1.0,
             "reasons": ["holds euclid-demo", "has 8 of 8 cores free"],
+            "cost_hour": 0.0,
         }
     ]
     assert [rejection.model_dump() for rejection in said.rejected] == [
@@ -91,12 +92,27 @@ def test_the_explanation_is_the_ranking_in_the_same_words() -> None:
         (rank(EUCLID, sites=(CLOUD,)), "Cloud EU: it has 16 of 16 cores free; 1.0 GiB would be moved there"),
         (
             rank(sites=(facts("esac", "ESAC", "r", {"health": SiteHealth.DOWN}), facts("c", "C", "r", cpu=0.5))),
-            "No site can run this now: C has 0.5 cores in all, and 1 are needed; ESAC does not answer.",
+            "No site can run this now: ESAC does not answer; C has 0.5 cores in all, and 1 is needed.",
         ),
         (
             rank(site="c", sites=(ESAC, facts("c", "Cloud", "r", cpu=0.5))),
-            "No site can run this now: Cloud has 0.5 cores in all, and 1 are needed.",
+            "No site can run this now: Cloud has 0.5 cores in all, and 1 is needed.",
         ),
+        (
+            rank(sites=tuple(facts(f"s{n}", f"S{n}", "r", groups=["staff"]) for n in range(5))),
+            "No site can run this now: " + "; ".join(f"S{n} is for staff only" for n in range(5)) + ".",
+        ),
+        (
+            rank(sites=tuple(facts(f"s{n}", f"S{n}", "r", groups=["staff"]) for n in range(20))),
+            "No site can run this now: "
+            + "; ".join(f"S{n} is for staff only" for n in (0, 1, 10, 11))
+            + "; 16 more cannot either.",
+        ),
+        (
+            rank(sites=(facts("esac", "ESAC", "r", price={"cpu_hour": 0.01, "memory_gib_hour": 0.002}),)),
+            "ESAC: it has 8 of 8 cores free and costs 0.014 an hour",
+        ),
+        (rank(sites=(facts("a", "A", "r"), facts("b", "B", "r")), site="b"), "B: it has 8 of 8 cores free"),
     ],
 )
 def test_the_decision_is_one_sentence(ranking: Ranking, summary: str) -> None:
@@ -128,8 +144,8 @@ def test_the_busier_site_is_worse() -> None:
     busy = facts("esac", "ESAC", "r", {"held_cpu": 2, "held_memory_gib": 12})
     ranking = rank(sites=(busy, facts("cloud-eu", "Cloud EU", "r")))
     assert order(ranking) == ["cloud-eu", "esac"]
-    # three quarters of the memory are held: a quarter of the weight of load is left, and all of home's
-    assert ranking.candidates[1].score == pytest.approx((3 * 0.25 + 2 * 1) / 10)
+    # three quarters of the memory are held: a quarter of the weight of load is left, all of cost's, home's, latency's
+    assert ranking.candidates[1].score == pytest.approx((3 * 0.25 + 2 + 2 + 1) / 13)
     assert reasons(ranking)["esac"] == ["has 6 of 8 cores free"]
 
 
@@ -140,14 +156,87 @@ def test_the_site_of_the_home_is_better_than_one_that_mounts_it() -> None:
     assert reasons(ranking)["cloud-eu"][0] == "mounts your home"
 
 
+CHEAP = facts("cheap", "Cheap", "r", price={"cpu_hour": 0.05, "memory_gib_hour": 0.01}, egress_price_gib={})
+DEAR = facts("dear", "Dear", "s", price={"cpu_hour": 0.25, "memory_gib_hour": 0.03, "gpu_hour": 2})
+
+
+def test_the_price_of_an_hour_is_told_and_the_cheaper_site_is_better() -> None:
+    ranking = rank(sites=(DEAR, CHEAP), currency="EUR")
+    assert [(candidate.site, candidate.cost_hour) for candidate in ranking.candidates] == [
+        ("cheap", 0.07),
+        ("dear", 0.31),
+    ]
+    assert reasons(ranking)["dear"] == ["has 8 of 8 cores free", "costs 0.31 EUR an hour"]
+    assert ranking.summary == "Cheap: it has 8 of 8 cores free and costs 0.07 EUR an hour"
+    # data count for nothing without datasets; of the weight of cost the dear site keeps the share 0.07 / 0.31
+    assert ranking.candidates[1].score == pytest.approx((3 + 2 * 0.07 / 0.31 + 2 + 1) / 13, abs=1e-6)
+
+
+def test_moving_the_data_costs_too() -> None:
+    # where the data are is four times as dear, and still cheaper than moving a terabyte
+    terabyte = dataset("d", 1024 * GIB, "dear", s={"default": 0.09})
+    only_cost = Weights(data=0, load=0, home=0, latency=0)
+    ranking = rank(terabyte, sites=(CHEAP, DEAR), weights=only_cost, currency="EUR")
+    assert order(ranking) == ["dear", "cheap"]
+    assert reasons(ranking)["cheap"] == [
+        "would move 1.0 TiB at 92.16 EUR for egress",
+        "has 8 of 8 cores free",
+        "costs 0.07 EUR an hour",
+    ]
+    assert ranking.candidates[1].score == pytest.approx(0.31 / (0.07 + 92.16), abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("hours", "scores"),
+    [
+        ({"a": 0, "b": 0}, {"a": 1, "b": 1}),
+        ({"a": 1, "b": 2}, {"a": 1, "b": 0.5}),
+        ({"a": 0, "b": 2}, {"a": 1, "b": 0}),
+        ({"a": 1, "b": 2, "c": 4}, {"a": 1, "b": 0.5, "c": 0.25}),
+    ],
+)
+def test_cost_is_beside_the_cheapest_candidate(hours: dict[str, float], scores: dict[str, float]) -> None:
+    sites = tuple(facts(name, name.upper(), "r", price={"cpu_hour": price}) for name, price in hours.items())
+    ranking = rank(sites=sites, weights=Weights(data=0, load=0, home=0, latency=0))
+    assert {candidate.site: candidate.score for candidate in ranking.candidates} == scores
+
+
+def test_the_cheapest_candidate_is_one_that_can_run_it() -> None:
+    sites = (facts("a", "A", "r", groups=["staff"]), CHEAP, DEAR)
+    ranking = rank(sites=sites, weights=Weights(data=0, load=0, home=0, latency=0))
+    assert [candidate.score for candidate in ranking.candidates] == [1, pytest.approx(0.07 / 0.31, abs=1e-6)]
+
+
+def test_gpus_are_told_to_who_asks_for_them() -> None:
+    gpu = Profile.model_validate(profile(gpu=1)).resources
+    ranking = rank(sites=(facts("a", "A", "r", {"held_gpu": 3}, gpu=4),), resources=gpu)
+    assert reasons(ranking) == {"a": ["has 1 of 4 GPUs free"]}
+
+
+def test_the_nearer_site_is_better() -> None:
+    far = facts("far", "Far", "r", latency_ms=100)
+    ranking = rank(sites=(far, facts("near", "Near", "r", latency_ms=12.5)))
+    assert order(ranking) == ["near", "far"]
+    assert reasons(ranking)["far"] == ["has 8 of 8 cores free", "is 100 ms away"]
+    # at 100 ms half of the weight of latency is left
+    assert ranking.candidates[1].score == pytest.approx((3 + 2 + 2 + 0.5) / 13, abs=1e-6)
+
+
+ONLY = {"data": 0, "load": 0, "cost": 0, "home": 0, "latency": 0}
+
+
 def test_the_weights_decide_what_counts() -> None:
-    assert order(rank(EUCLID, weights=Weights(data=1, load=0, home=0)))[0] == "esac"
-    emptier = facts("esac", "ESAC", "r", {"held_cpu": 1})
-    assert order(rank(EUCLID, sites=(emptier, CLOUD), weights=Weights(data=0, load=1, home=0)))[0] == "cloud-eu"
+    held = facts("held", "Held", "r", {"held_cpu": 1}, price={"cpu_hour": 1}, latency_ms=50)
+    idle = facts("idle", "Idle", "s", price={"cpu_hour": 2}, latency_ms=80, mounts_homes_of=["held"])
+    firsts = {
+        name: order(rank(dataset("d", GIB, "held"), sites=(held, idle), home_site="held", weights=Weights(**only)))[0]
+        for name, only in ((name, {**ONLY, name: 1}) for name in ONLY)
+    }
+    assert firsts == {"data": "held", "load": "idle", "cost": "held", "home": "held", "latency": "held"}
 
 
 def test_without_any_weight_all_sites_are_as_good() -> None:
-    ranking = rank(EUCLID, weights=Weights(data=0, load=0, home=0))
+    ranking = rank(EUCLID, weights=Weights(**ONLY))
     assert [candidate.score for candidate in ranking.candidates] == [0.0, 0.0]
 
 
@@ -175,3 +264,22 @@ def test_sizes_are_for_people(size_bytes: float, text: str) -> None:
 
 def test_lists_are_for_people() -> None:
     assert [listed(["a"]), listed(["a", "b"]), listed(["a", "b", "c"])] == ["a", "a and b", "a, b and c"]
+    assert [either(["a"]), either(["a", "b"]), either(["a", "b", "c"])] == ["a", "a or b", "a, b or c"]
+
+
+@pytest.mark.parametrize(
+    ("amount", "text"),
+    [
+        (0, "0.00 EUR"),
+        (0.0001, "under 0.001 EUR"),
+        (0.0005, "0.001 EUR"),
+        (0.014, "0.014 EUR"),
+        (0.05, "0.05 EUR"),
+        (0.125, "0.12 EUR"),
+        (92.16, "92.16 EUR"),
+        (1234.5, "1234.50 EUR"),
+    ],
+)
+def test_money_is_for_people(amount: float, text: str) -> None:
+    assert format_money(amount, "EUR") == text
+    assert format_money(amount, "") == text.removesuffix(" EUR")
