@@ -10,6 +10,7 @@ from collections.abc import Sequence, Sized
 from pathlib import Path
 
 from perijove_hub import __version__
+from perijove_hub.cli_ledger import add_ledger_command
 from perijove_hub.policy import Platform, PlatformFileError, load_platform
 
 #: Exit code for what the caller has to change: a wrong file, a taken port, a missing tool.
@@ -116,13 +117,17 @@ def _parser() -> argparse.ArgumentParser:
     )
     _add_ledger_options(controller)
     controller.set_defaults(run=_controller)
+    add_ledger_command(commands)
     return parser
 
 
 def _add_ledger_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--platform", type=Path, required=True, metavar="FILE", help="the platform file")
     parser.add_argument(
-        "--database", required=True, metavar="URL", help="of the ledger, as sqlite+aiosqlite:///control.db"
+        "--database",
+        required=True,
+        metavar="URL",
+        help="of the ledger, as sqlite+aiosqlite:///control.db or postgresql+psycopg://USER@HOST/DATABASE",
     )
 
 
