@@ -6,7 +6,9 @@ from pathlib import Path
 
 from perijove_demo.authenticator import DemoAuthenticator
 from perijove_demo.leftovers import STATE_VARIABLE
+from perijove_demo.out_of_order import OUT_OF_ORDER, OutOfOrder
 from perijove_hub.hub import HubOptions, configure
+from perijove_hub.spawner import PerijoveSpawner
 from perijove_hub.web.auth import ADMIN_SCOPE
 
 c = get_config()  # type: ignore[name-defined]  # noqa: F821 - JupyterHub puts it there
@@ -24,6 +26,8 @@ configure(
         controller_token=told["controller_token"],
     ),
 )
+
+PerijoveSpawner.sites = {**PerijoveSpawner.sites, OUT_OF_ORDER: OutOfOrder()}
 
 c.JupyterHub.bind_url = told["public_url"]
 c.JupyterHub.hub_bind_url = told["hub_url"]

@@ -9,11 +9,15 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from perijove_demo.data.catalogue import with_endpoints
+from perijove_demo.out_of_order import OUT_OF_ORDER
 
 HERE = Path(__file__).parent
 
 #: The name of the secret that holds control's key for a cloud.
 STORE_SECRET = "{}-store"  # noqa: S105 - a name, no secret
+
+#: Its one copy is at the site that is out of order.
+POLAR_DATASET = "sea-at-the-pole"
 
 
 def write_platform(path: Path, public_url: str, endpoints: Mapping[str, str]) -> None:
@@ -21,6 +25,19 @@ def write_platform(path: Path, public_url: str, endpoints: Mapping[str, str]) ->
     yaml = YAML()
     document: dict[str, Any] = yaml.load(HERE / "platform.yaml")
     document["public_url"] = public_url
-    document["datasets"] = with_endpoints(dict(endpoints))
+    datasets = with_endpoints(dict(endpoints))
+    document["datasets"] = datasets | {POLAR_DATASET: _polar(datasets["sea-surface-temperature"])}
     with path.open("w") as file:
         yaml.dump(document, file)
+
+
+def _polar(dataset: dict[str, Any]) -> dict[str, Any]:
+    """The same data once more, as if they were kept at the polar station; ESAC's store serves them."""
+    at_esac = next(replica for replica in dataset["replicas"] if replica["site"] == "esac")
+    return {
+        **dataset,
+        "title": "Sea surface temperature, kept at the pole",
+        "description": "The same files, whose nearest site is out of order: a session for them starts elsewhere.",
+        "groups": ["polar"],
+        "replicas": [{**at_esac, "site": OUT_OF_ORDER, "region": "an-pole-1"}],
+    }

@@ -23,9 +23,9 @@ LATER_START_BYTES = 512 * 2**20
 DATA_MARK = "data-ready"
 
 ACCOUNTS = {
-    "scientist": ["euclid"],
+    "scientist": ["euclid", "polar"],
     "student": ["students"],
-    "teacher": ["teachers"],
+    "teacher": ["teachers", "euclid"],
     "admin": ["staff"],
 }
 ADMINS = {"admin"}
