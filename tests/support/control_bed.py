@@ -110,8 +110,8 @@ class ControlBed:
         return dict(offer.body)
 
 
-def write_control_files(directory: Path, endpoint: str, **parts: Any) -> ControlOptions:
-    """A platform file, the secrets and a ledger in ``directory``."""
+def write_control_files(directory: Path, endpoint: str, ledger: str | None = None, **parts: Any) -> ControlOptions:
+    """A platform file, the secrets and a ledger in ``directory``, unless the ledger is at another address."""
     sts = {"kind": "sts", "secret": "store"}
     private = {"endpoint": endpoint, "credentials": sts}
     policy = platform(
@@ -132,12 +132,16 @@ def write_control_files(directory: Path, endpoint: str, **parts: Any) -> Control
     for name, text in ((HUB_SECRET, SECRET), ("store", key)):
         (secrets / name).write_text(text)
         (secrets / name).chmod(0o600)
-    return ControlOptions(directory / "perijove.yaml", ledger_url(directory), secrets, "127.0.0.1", 0)
+    return ControlOptions(directory / "perijove.yaml", ledger or ledger_url(directory), secrets, "127.0.0.1", 0)
 
 
 @asynccontextmanager
 async def running_control(
-    directory: Path, caplog: pytest.LogCaptureFixture, endpoint: str = "http://127.0.0.1:9", **parts: Any
+    directory: Path,
+    caplog: pytest.LogCaptureFixture,
+    endpoint: str = "http://127.0.0.1:9",
+    ledger: str | None = None,
+    **parts: Any,
 ) -> AsyncIterator[ControlBed]:
     """Control on a free port. At the end: no secret and no traceback was in any answer or log."""
     caplog.set_level(logging.INFO)
@@ -150,7 +154,7 @@ async def running_control(
         patched.setenv("JUPYTERHUB_SERVICE_PREFIX", PREFIX)
         patched.setenv("JUPYTERHUB_BASE_URL", "/")
         clock = FakeClock()
-        state = make_state(write_control_files(directory, endpoint, **parts), clock)
+        state = make_state(write_control_files(directory, endpoint, ledger, **parts), clock)
         stack.push_async_callback(state.database.close)
         app = make_app(state, PREFIX)
         server = HTTPServer(app, max_body_size=LARGEST_BODY_BYTES)

@@ -31,7 +31,7 @@ async def run_controller(options: ControllerOptions) -> None:
 
     Raises:
         PlatformFileError: the platform file is wrong.
-        DatabaseError: the database cannot be used, or another controller runs on it.
+        DatabaseError: the database cannot be used, or another controller runs on it, now or when our lock was lost.
     """
     platform = PlatformInForce(options.platform)
     database = Database(options.database_url)
@@ -46,6 +46,7 @@ async def run_controller(options: ControllerOptions) -> None:
     log.info("controller sweeps", extra={"sweep_seconds": platform().admission.sweep_seconds})
     while not stop.is_set():
         try:
+            await database.confirm_lock()
             await admission.sweep()
         except SQLAlchemyError:
             log.exception("a sweep failed; the next one tries again")
