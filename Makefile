@@ -17,7 +17,7 @@ INSTALL := SKIP_JUPYTER_BUILDER=1 $(BIN)/pip install --quiet --disable-pip-versi
 EXTENSION := server_ext/perijove_server/labextension/package.json
 EXTENSION_SOURCES := $(shell find labextension/src labextension/style labextension/schema -type f 2>/dev/null) labextension/package.json
 
-.PHONY: demo test lint unit ui clean help
+.PHONY: demo test lint unit ui docs clean help
 
 help:
 	@sed -n '1,/^$$/s/^# \{0,1\}//p' Makefile
@@ -37,6 +37,9 @@ unit: .make/dev .make/postgres
 
 ui: .make/dev .make/npm $(EXTENSION) .make/extension .make/browser
 	@$(BIN)/python tests/run.py ui
+
+docs: .make/dev
+	@$(BIN)/python tests/run.py docs
 
 .make/venv: | .python-check
 	@mkdir -p .make

@@ -12,7 +12,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 BIN = Path(sys.executable).parent
-OURS = ["hub_ext", "server_ext", "demo", "tests"]
+OURS = ["hub_ext", "server_ext", "demo", "docs", "tests"]
 
 TIERS: dict[str, list[list[str]]] = {
     "lint": [
@@ -21,6 +21,8 @@ TIERS: dict[str, list[list[str]]] = {
         [str(BIN / "mypy")],
         ["npm", "run", "--silent", "lint"],
     ],
+    # --fail-on-warning: a link that leads nowhere is an error
+    "docs": [[sys.executable, "-m", "sphinx", "-q", "--fail-on-warning", "--keep-going", "docs", "docs/_build"]],
     "unit": [[sys.executable, "-m", "pytest", "-q", "tests/unit"], ["npm", "test", "--silent"]],
     "server": [[sys.executable, "-m", "pytest", "-q", "tests/server"]],
     "hub": [[sys.executable, "-m", "pytest", "-q", "tests/hub"]],

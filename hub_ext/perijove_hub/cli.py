@@ -35,7 +35,7 @@ JUPYTERHUB_CLIENT_ID from the environment. SIGHUP reads the platform file again.
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the result is the exit code: 0, or 2 with one sentence about what to change."""
-    parser = _parser()
+    parser = make_parser()
     options = parser.parse_args(arguments)
     try:
         code: int = options.run(options)
@@ -47,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return code
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="perijove",
         description="Computing near the data, inside the allocation: a science platform out of JupyterHub.",
