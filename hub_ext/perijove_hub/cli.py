@@ -48,6 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def make_parser() -> argparse.ArgumentParser:
+    """The parser of the command and of all below it; the documentation is made from it."""
     parser = argparse.ArgumentParser(
         prog="perijove",
         description="Computing near the data, inside the allocation: a science platform out of JupyterHub.",
