@@ -46,6 +46,12 @@ entries. Changes nothing; the ledger may be in use. The exit code is 0 when all 
 """
 
 
+DIFFERENCE_DESCRIPTION = """\
+After a copy was put back, say what reality and the ledger did not agree on: servers that ran and were taken up, leases
+that were closed since nothing ran, and use that was taken back. Reconciling takes one inventory and one sweep.
+"""
+
+
 def add_ledger_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add ``ledger`` with its own commands."""
     ledger = commands.add_parser(
@@ -60,6 +66,7 @@ def add_ledger_command(commands: argparse._SubParsersAction[argparse.ArgumentPar
         ("backup", _backup, "write a copy to a file", BACKUP_DESCRIPTION),
         ("restore", _restore, "put a copy back", RESTORE_DESCRIPTION),
         ("check", _check, "say whether it is whole", CHECK_DESCRIPTION),
+        ("difference", _difference, "say what was reconciled", DIFFERENCE_DESCRIPTION),
     ):
         task = tasks.add_parser(
             name, help=text, description=description, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -70,8 +77,10 @@ def add_ledger_command(commands: argparse._SubParsersAction[argparse.ArgumentPar
             metavar="URL",
             help="of the ledger, as sqlite+aiosqlite:///control.db or postgresql+psycopg://USER@HOST/DATABASE",
         )
-        if name != "check":
+        if name in ("backup", "restore"):
             task.add_argument("file", type=Path, metavar="FILE", help="of the copy")
+        if name == "difference":
+            task.add_argument("--since", type=_moment, required=True, metavar="TIME", help="as 2026-01-31T12:00Z")
         task.set_defaults(run=_told(run))
 
 
@@ -99,9 +108,11 @@ def _backup(options: argparse.Namespace) -> int:
 def _restore(options: argparse.Namespace) -> int:
     from perijove_hub.ledger.backup import restore
 
-    kept = restore(options.database, options.file, datetime.now(UTC))
+    now = datetime.now(UTC)
+    kept = restore(options.database, options.file, now)
     print(f"{options.file} is the ledger now." + (f" What was there before is {kept}." if kept else ""))
-    print("Start control and the controller: what runs now gets its lease back from what the sites show.")
+    print("Start control and the controller: what runs now gets its lease back from what the sites show. Then ask")
+    print(f"  perijove ledger difference --since {now:%Y-%m-%dT%H:%M:%SZ} --database URL")
     return 0
 
 
@@ -112,3 +123,28 @@ def _check(options: argparse.Namespace) -> int:
     for finding in findings:
         print(finding.sentence, file=sys.stdout if finding.is_good else sys.stderr)
     return 0 if all(finding.is_good for finding in findings) else FAULTY
+
+
+def _difference(options: argparse.Namespace) -> int:
+    import asyncio
+
+    from perijove_hub.ledger.database import Database
+    from perijove_hub.ledger.difference import Difference, difference_since
+
+    async def ask() -> Difference:
+        database = Database(options.database)
+        try:
+            return await difference_since(database, options.since)
+        finally:
+            await database.close()
+
+    for sentence in asyncio.run(ask()).sentences():
+        print(sentence)
+    return 0
+
+
+def _moment(text: str) -> datetime:
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise argparse.ArgumentTypeError("a time needs its zone, as 2026-01-31T12:00Z")
+    return moment

@@ -25,11 +25,9 @@ from perijove_hub.admission.models import Refused, refuse
 from perijove_hub.admission.reconcile import DeadLease, attempts_to_remove, dead_leases
 from perijove_hub.ledger import store
 from perijove_hub.ledger.locks import lock_subjects
-from perijove_hub.ledger.models import LeaseRow, SiteRow
+from perijove_hub.ledger.models import TAKEN_UP, LeaseRow, SiteRow
 from perijove_hub.ledger.usage import meter
 from perijove_hub.policy.models import Platform
-
-TAKEN_UP = "taken up: it ran and the ledger did not know it"
 
 
 class Settling(AdmissionBase):

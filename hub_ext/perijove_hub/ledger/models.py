@@ -7,6 +7,9 @@ from datetime import datetime, timedelta
 
 from perijove.models import Kind, Lease, LeaseOffer, LeaseState, Price, Resources, SeenAttempt
 
+#: How the explanation of a lease ends that was written for a server which ran already.
+TAKEN_UP = "taken up: it ran and the ledger did not know it"
+
 
 @dataclass(frozen=True)
 class LeaseRow:

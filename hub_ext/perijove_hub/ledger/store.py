@@ -39,14 +39,14 @@ async def find_lease(connection: AsyncConnection, lease_id: str, *, for_update: 
     if for_update:
         query = query.with_for_update()
     found = (await connection.execute(query)).mappings().one_or_none()
-    return _lease(found) if found else None
+    return lease_of(found) if found else None
 
 
 async def find_attempt(connection: AsyncConnection, attempt_id: str) -> LeaseRow | None:
     """The lease of this attempt, or None."""
     query = select(leases).where(leases.c.attempt_id == attempt_id)
     found = (await connection.execute(query)).mappings().one_or_none()
-    return _lease(found) if found else None
+    return lease_of(found) if found else None
 
 
 async def list_leases(
@@ -65,7 +65,7 @@ async def list_leases(
         query = query.where(leases.c.owner == owner)
     if before is not None:
         query = query.where(tuple_(leases.c.created, leases.c.id) < before)
-    return [_lease(row) for row in (await connection.execute(query)).mappings()]
+    return [lease_of(row) for row in (await connection.execute(query)).mappings()]
 
 
 async def open_leases(
@@ -77,7 +77,7 @@ async def open_leases(
         query = query.where(leases.c.owner == owner)
     if charge_to is not None:
         query = query.where(leases.c.charge_to == charge_to)
-    return [_lease(row) for row in (await connection.execute(query)).mappings()]
+    return [lease_of(row) for row in (await connection.execute(query)).mappings()]
 
 
 async def groups_of_owners(connection: AsyncConnection, most: int) -> dict[str, frozenset[str]]:
@@ -194,7 +194,8 @@ def _values(row: LeaseRow) -> dict[str, Any]:
     }
 
 
-def _lease(row: RowMapping) -> LeaseRow:
+def lease_of(row: RowMapping) -> LeaseRow:
+    """A row of the table with types."""
     return LeaseRow(
         id=row["id"],
         attempt_id=row["attempt_id"],
