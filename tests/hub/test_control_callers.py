@@ -16,6 +16,15 @@ from tests.support.hub_api import ACCESS
 LEASE = "leases/" + "0" * 32
 INVENTORY = {"observed_at": "2026-03-01T11:59:00Z", "reachable": True}
 ATTEMPT = {"owner": "ana", "kind": "session", "attempt_id": "1" * 32}
+ACTIVITY = {"last_activity": "2026-03-01T11:59:00Z", "busy": False}
+TOMORROW = "2026-03-02T12:00:00Z"
+OVERRIDE = {
+    "quota": "two-sessions",
+    "subject": "user:ana",
+    "limit": 3,
+    "reason": "a course",
+    "expires": TOMORROW,
+}
 
 #: Every route of the API that needs a caller, with a body that is right.
 USER_ROUTES: list[tuple[str, str, Any]] = [
@@ -25,6 +34,11 @@ USER_ROUTES: list[tuple[str, str, Any]] = [
     ("POST", "placements", {}),
     ("GET", "leases", None),
     ("GET", LEASE, None),
+    ("POST", f"{LEASE}/activity", ACTIVITY),
+    ("POST", f"{LEASE}/keep", {}),
+    ("GET", "usage", None),
+    ("GET", "failures", None),
+    ("GET", "notices", None),
     ("GET", "datasets", None),
     ("GET", "datasets/open-sky", None),
     ("POST", "datasets/open-sky/credentials", {}),
@@ -35,7 +49,22 @@ HUB_ROUTES: list[tuple[str, str, Any]] = [
     ("PATCH", LEASE, {"state": "ended"}),
     ("PUT", "sites/esac/inventory", INVENTORY),
 ]
-ROUTES = USER_ROUTES + HUB_ROUTES
+ADMIN_ROUTES: list[tuple[str, str, Any]] = [
+    ("GET", "overrides", None),
+    ("POST", "overrides", OVERRIDE),
+    ("DELETE", "overrides/99", None),
+    ("GET", "closures", None),
+    ("POST", "closures", {"site": "esac", "reason": "new disks"}),
+    ("DELETE", "closures/99", None),
+    ("GET", "announcements", None),
+    ("POST", "announcements", {"message": "Hello all", "expires": TOMORROW}),
+    ("DELETE", "announcements/99", None),
+    ("GET", "limits/near", None),
+    ("GET", "policy", None),
+    ("DELETE", "users/zoe", None),
+    ("POST", f"{LEASE}/extend", {"minutes": 60, "reason": "a long run"}),
+]
+ROUTES = USER_ROUTES + HUB_ROUTES + ADMIN_ROUTES
 
 
 @pytest.fixture
@@ -76,7 +105,7 @@ async def test_a_user_reaches_what_is_for_users(control: ControlBed) -> None:
 
 
 async def test_nobody_reaches_anything_but_health(control: ControlBed) -> None:
-    no_login = {("GET", 401), ("POST", 403), ("PATCH", 403), ("PUT", 403)}
+    no_login = {("GET", 401), ("POST", 403), ("PATCH", 403), ("PUT", 403), ("DELETE", 403)}
     assert await statuses(control, ROUTES, None) == no_login
     assert (await control.get("health")).body == {
         "status": "ok",
@@ -98,6 +127,24 @@ async def test_only_the_hub_reaches_what_is_for_the_hub(control: ControlBed) -> 
         assert (await control.call("PUT", "sites/esac/inventory", body=INVENTORY, headers=headers)).status == 200
     headers = {"Authorization": f"Basic {SECRET}"}
     assert (await control.call("PUT", "sites/esac/inventory", body=INVENTORY, headers=headers)).status == 403
+
+
+async def test_only_admins_reach_what_is_for_admins(control: ControlBed) -> None:
+    assert await statuses(control, ADMIN_ROUTES, control.admin) == {("", 200), ("", 201), ("", 404)}
+    # the token of an admin's own server lacks the scope, whatever the hub says of the admin otherwise
+    notebook = control.hub.add("root", scopes=(ACCESS, "access:servers!server=root/", "users:activity!user=root"))
+    for token in (control.ana, control.bob, notebook, SECRET):
+        before = [(await control.get(path, control.admin)).body for path in ("overrides", "closures", "announcements")]
+        assert await statuses(control, ADMIN_ROUTES, token) == {("", 403)}
+        after = [(await control.get(path, control.admin)).body for path in ("overrides", "closures", "announcements")]
+        assert after == before
+
+
+async def test_the_hub_does_not_speak_for_users(control: ControlBed) -> None:
+    mine = [(method, path, body) for method, path, body in USER_ROUTES if path in ("usage", "failures", "notices")]
+    mine += [(method, path, body) for method, path, body in USER_ROUTES if path.endswith(("/activity", "/keep"))]
+    assert len(mine) == 5
+    assert await statuses(control, mine, SECRET) == {("", 403)}
 
 
 async def test_the_hubs_secret_is_told_without_asking_the_hub(control: ControlBed) -> None:
@@ -164,7 +211,10 @@ async def test_the_hub_is_asked_once_a_minute_about_a_token(control: ControlBed)
     assert control.state.callers.hub_auth.cache_max_age == 60
 
 
-@pytest.mark.parametrize("path", ["quotas?user=bob", "leases?owner=bob", "leases?owner=*", "leases?owner="])
+OTHERS = ["quotas?user=", "leases?owner=", "usage?user=", "failures?owner="]
+
+
+@pytest.mark.parametrize("path", [path + name for path in OTHERS for name in ("bob", "*", "")])
 async def test_only_admins_ask_about_others(control: ControlBed, path: str) -> None:
     answer = await control.get(path, control.ana)
     assert answer.status == 403
@@ -212,13 +262,19 @@ async def test_a_browser_that_is_logged_in_may_look(control: ControlBed) -> None
 
 
 async def test_a_browser_changes_nothing_without_its_xsrf_token(control: ControlBed) -> None:
-    cookie = login(control, control.ana)
-    for method, path, body in USER_ROUTES + HUB_ROUTES:
+    admins = login(control, control.admin)
+    modes = ("no-cors", "navigate", "same-origin", "cors")
+    tries: list[dict[str, str]] = [{}, {"X-XSRFToken": "guess"}, {"Origin": "https://evil.example"}]
+    tries += [{"Sec-Fetch-Mode": mode, "Sec-Fetch-Site": "cross-site"} for mode in modes]
+    for method, path, body in ROUTES:
         if method == "GET":
             continue
-        for headers in ({}, {"X-XSRFToken": "guess"}, {"Origin": "https://evil.example"}):
-            answer = await control.call(method, path, body=body, headers={"Cookie": cookie, **headers})
-            assert (answer.status, bool(answer.detail)) == (403, True), (method, path)
+        for cookie in (login(control, control.ana), admins):
+            for headers in tries:
+                answer = await control.call(method, path, body=body, headers={"Cookie": cookie, **headers})
+                assert (answer.status, bool(answer.detail)) == (403, True), (method, path, headers)
+    for path in ("overrides", "closures", "announcements"):
+        assert (await control.get(path, control.admin)).body == {"items": [], "next": None}
 
 
 async def test_a_page_sends_a_browser_to_the_login(control: ControlBed) -> None:

@@ -67,17 +67,25 @@ class UsageService:
         self._clock = clock
 
     async def rows(
-        self, since: date, until: date, by: Sequence[By], owner: str | None = None, group: str | None = None
+        self,
+        since: date,
+        until: date,
+        by: Sequence[By],
+        owner: str | None = None,
+        group: str | None = None,
+        *,
+        most: int | None = None,
     ) -> list[UsageRow]:
         """The use of the days from ``since`` to ``until``, both included, summed by the keys of ``by``.
 
-        ``owner`` and ``group`` narrow it. Days are those of the platform's time zone.
+        ``owner`` and ``group`` narrow it. Days are those of the platform's time zone. Who gets ``most`` rows or more
+        has asked for too many, and has not got them all.
         """
         keys = tuple(dict.fromkeys(by))
         conditions = {name: value for name, value in (("owner", owner), ("charge_to", group)) if value is not None}
         async with self._database.read() as connection:
             columns = [COLUMNS[key] for key in keys]
-            found = await usage_store.sum_days(connection, since, until, columns, conditions)
+            found = await usage_store.sum_days(connection, since, until, columns, conditions, most)
             running = await store.open_leases(connection, owner=owner, charge_to=group)
         sums = {tuple(values[column] for column in columns): used for values, used in found}
         for values, used in self._running(running, since, until):

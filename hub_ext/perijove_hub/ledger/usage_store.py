@@ -267,15 +267,25 @@ async def entries_since(
 
 
 async def sum_days(
-    connection: AsyncConnection, since: date, until: date, by: Sequence[str], conditions: dict[str, Any]
+    connection: AsyncConnection,
+    since: date,
+    until: date,
+    by: Sequence[str],
+    conditions: dict[str, Any],
+    most: int | None = None,
 ) -> list[tuple[dict[str, Any], Amounts]]:
-    """The days from ``since`` to ``until``, both included, summed by some of the columns of ``usage_days``."""
+    """The days from ``since`` to ``until``, both included, summed by some of the columns of ``usage_days``.
+
+    No more than ``most`` sums are read.
+    """
     keys = [usage_days.c[name] for name in by]
     sums = [func.sum(usage_days.c[name]) for name in (*HOURS, "cost")]
     query = select(*keys, *sums).where(usage_days.c.day >= since, usage_days.c.day <= until)
     query = query.where(*(usage_days.c[name] == value for name, value in conditions.items()))
     if keys:
         query = query.group_by(*keys).order_by(*keys)
+    if most is not None:
+        query = query.limit(most)
     found = []
     for row in await connection.execute(query):
         cpu, memory_gib, gpu, session, cost = (value or 0.0 for value in row[len(by) :])

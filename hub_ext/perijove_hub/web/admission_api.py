@@ -14,6 +14,7 @@ from perijove.models import (
     SessionWish,
     SiteView,
 )
+from perijove_hub.admission.costs import hourly_costs
 from perijove_hub.admission.facts import profile_is_for
 from perijove_hub.policy.models import EVERYBODY
 from perijove_hub.web.base import BaseHandler, problem_error
@@ -30,7 +31,7 @@ class AsksForUser(BaseHandler):
 
 
 class SitesHandler(AsksForUser):
-    """``GET sites``: the sites this user may use, with health, load and price."""
+    """``GET sites``: the sites this user may use, with health, load and price, and whether they take starts."""
 
     async def get(self) -> None:
         """Answer with a page of sites."""
@@ -44,10 +45,12 @@ class SitesHandler(AsksForUser):
                     kind=facts.policy.kind,
                     region=facts.policy.region,
                     health=facts.health.value,
+                    health_reason=facts.health_reason,
                     load=round(facts.load, 4),
                     price=facts.policy.price,
                     capacity=facts.policy.capacity,
                     homes=facts.policy.homes,
+                    closed=facts.closed or None,
                 )
                 for facts in sites.values()
                 if EVERYBODY in facts.policy.groups or groups.intersection(facts.policy.groups)
@@ -56,24 +59,27 @@ class SitesHandler(AsksForUser):
 
 
 class ProfilesHandler(AsksForUser):
-    """``GET profiles``: every profile, with allowed or why not."""
+    """``GET profiles``: every profile, with allowed or why not, and what it costs."""
 
     async def get(self) -> None:
         """Answer with a page of profiles."""
         _, groups = self.asked_for()
-        views = []
-        for name, profile in self.state.platform().profiles.items():
+        platform, views = self.state.platform(), []
+        for name, profile in platform.profiles.items():
             allowed = profile_is_for(profile, groups)
+            least, most = hourly_costs(platform, profile, groups)
             views.append(
                 ProfileView(
                     name=name,
                     title=profile.title,
                     description=profile.description,
                     resources=profile.resources,
-                    max_hours=None,
-                    idle_minutes=None,
+                    max_hours=profile.max_hours,
+                    idle_minutes=profile.idle_minutes,
                     allowed=allowed,
                     reason=None if allowed else f"for {', '.join(profile.groups)} only",
+                    cost_hour_least=least,
+                    cost_hour_most=most,
                 )
             )
         self.write_page(views)

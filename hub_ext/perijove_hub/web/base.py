@@ -29,6 +29,14 @@ Body = TypeVar("Body", bound=BaseModel)
 #: How long the hub may take to say who calls.
 HUB_SECONDS = 10
 
+#: Nothing of ours is framed, sniffed, cached or referred to.
+SAFE_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+}
+
 DEFAULT_PAGE = 100
 LARGEST_PAGE = 1000
 
@@ -63,11 +71,9 @@ class BaseHandler(HubOAuthenticated, RequestHandler):  # type: ignore[misc]  # j
         return state
 
     def set_default_headers(self) -> None:
-        """Nothing of ours is framed, sniffed, cached or referred to."""
-        self.set_header("X-Content-Type-Options", "nosniff")
-        self.set_header("Referrer-Policy", "no-referrer")
-        self.set_header("Cache-Control", "no-store")
-        self.set_header("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+        """Every answer is safe to show."""
+        for name, value in SAFE_HEADERS.items():
+            self.set_header(name, value)
 
     async def prepare(self) -> None:
         """Find out who calls; refuse whoever is nobody."""
@@ -120,6 +126,15 @@ class BaseHandler(HubOAuthenticated, RequestHandler):  # type: ignore[misc]  # j
         """
         if self.caller.is_hub:
             raise problem_error(403, "Not allowed", "This is asked by users for themselves.")
+
+    def require_admin(self) -> None:
+        """Only an admin may go on.
+
+        Raises:
+            ProblemError: the caller is none, or has a token without the scope of admins, as a notebook's.
+        """
+        if not self.caller.is_admin:
+            raise problem_error(403, "Not allowed", "Only admins may do this, on the platform's own pages.")
 
     def subject(self, argument: str) -> str:
         """Whose facts are asked for: the caller's own, or those of the user an admin names in ``argument``.

@@ -21,11 +21,26 @@ from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
 from tornado.web import Application
 
+from perijove_hub.admission.client import HUB_SECRET
+from perijove_hub.admission.desk import Desk
+from perijove_hub.admission.life import Life
 from perijove_hub.admission.service import AdmissionService
 from perijove_hub.catalogue.vending import Vendor
 from perijove_hub.ledger.database import Database
+from perijove_hub.ledger.usage import UsageService
 from perijove_hub.policy.in_force import PlatformInForce
 from perijove_hub.policy.secrets import Secrets
+from perijove_hub.web.admin_api import (
+    AnnouncementHandler,
+    AnnouncementsHandler,
+    ClosureHandler,
+    ClosuresHandler,
+    NearLimitsHandler,
+    OverrideHandler,
+    OverridesHandler,
+    PolicyHandler,
+    UserHandler,
+)
 from perijove_hub.web.admission_api import (
     InventoryHandler,
     LeaseHandler,
@@ -40,11 +55,16 @@ from perijove_hub.web.base import BaseHandler, NotFoundHandler, problem_error
 from perijove_hub.web.catalogue_api import CredentialsHandler, DatasetHandler, DatasetsHandler, PresignHandler
 from perijove_hub.web.pages import HomePage
 from perijove_hub.web.state import ControlState
+from perijove_hub.web.usage_api import (
+    ActivityHandler,
+    ExtendHandler,
+    FailuresHandler,
+    KeepHandler,
+    NoticesHandler,
+    UsageHandler,
+)
 
 log = logging.getLogger(__name__)
-
-#: The name of the secret that the hub and control share.
-HUB_SECRET = "hub-to-control"  # noqa: S105 - a name, no secret
 
 #: What the largest body may be, an inventory; a handler lowers it.
 LARGEST_BODY_BYTES = 12 * 2**20
@@ -104,7 +124,7 @@ def make_state(options: ControlOptions, clock: Callable[[], datetime] = utc_now)
         SecretError: a secret is missing.
         DatabaseError: the database cannot be used.
     """
-    platform = PlatformInForce(options.platform)
+    platform = PlatformInForce(options.platform, clock)
     named = Secrets(options.secrets_dir)
     callers = CallerCheck(named.text(HUB_SECRET), options.service_name)
     database = Database(options.database_url)
@@ -114,6 +134,9 @@ def make_state(options: ControlOptions, clock: Callable[[], datetime] = utc_now)
         platform=platform,
         database=database,
         admission=AdmissionService(database, platform, clock),
+        desk=Desk(database, platform, clock),
+        life=Life(database, platform, clock),
+        usage=UsageService(database, platform, clock),
         vendor=Vendor(named, clock),
         callers=callers,
         clock=clock,
@@ -123,7 +146,7 @@ def make_state(options: ControlOptions, clock: Callable[[], datetime] = utc_now)
 
 def make_app(state: ControlState, prefix: str) -> Application:
     """The tornado application under ``prefix``."""
-    ident = r"([a-z0-9-]{1,63})"
+    ident, number, lease = r"([a-z0-9-]{1,63})", r"([0-9]{1,18})", r"leases/([0-9a-f]{32})"
     routes = {
         r"sites": SitesHandler,
         rf"sites/{ident}/inventory": InventoryHandler,
@@ -131,7 +154,22 @@ def make_app(state: ControlState, prefix: str) -> Application:
         r"quotas": QuotasHandler,
         r"placements": PlacementsHandler,
         r"leases": LeasesHandler,
-        r"leases/([0-9a-f]{32})": LeaseHandler,
+        lease: LeaseHandler,
+        rf"{lease}/activity": ActivityHandler,
+        rf"{lease}/keep": KeepHandler,
+        rf"{lease}/extend": ExtendHandler,
+        r"usage": UsageHandler,
+        r"failures": FailuresHandler,
+        r"notices": NoticesHandler,
+        r"overrides": OverridesHandler,
+        rf"overrides/{number}": OverrideHandler,
+        r"closures": ClosuresHandler,
+        rf"closures/{number}": ClosureHandler,
+        r"announcements": AnnouncementsHandler,
+        rf"announcements/{number}": AnnouncementHandler,
+        r"limits/near": NearLimitsHandler,
+        r"policy": PolicyHandler,
+        r"users/([^/]+)": UserHandler,
         r"datasets": DatasetsHandler,
         rf"datasets/{ident}": DatasetHandler,
         rf"datasets/{ident}/credentials": CredentialsHandler,

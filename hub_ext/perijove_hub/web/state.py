@@ -6,9 +6,13 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+from perijove.models import PolicyState
+from perijove_hub.admission.desk import Desk
+from perijove_hub.admission.life import Life
 from perijove_hub.admission.service import AdmissionService
 from perijove_hub.catalogue.vending import Vendor
 from perijove_hub.ledger.database import Database
+from perijove_hub.ledger.usage import UsageService
 from perijove_hub.policy.in_force import PlatformInForce
 from perijove_hub.web.auth import CallerCheck
 
@@ -20,7 +24,14 @@ class ControlState:
     platform: PlatformInForce
     database: Database
     admission: AdmissionService
+    desk: Desk
+    life: Life
+    usage: UsageService
     vendor: Vendor
     callers: CallerCheck
     clock: Callable[[], datetime]
     groups_of: Callable[[str], Awaitable[frozenset[str]]]
+
+    def policy_state(self) -> PolicyState:
+        """Which platform file this process obeys, and what was wrong with the last one refused."""
+        return self.platform.state()

@@ -8,7 +8,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from .base import Asked, AttemptId, HubName, Moment, Price, Reason, Resources, Said, Slug
+from .base import Asked, AttemptId, HubName, LogText, Moment, Price, Reason, Resources, Said, Slug
 
 
 class Kind(StrEnum):
@@ -129,11 +129,11 @@ class LeasePatch(Asked):
 
     state: Literal["starting", "active", "ended"]
     site: Slug | None = Field(default=None, description="required with `starting`: the candidate being tried")
-    reason: str | None = Field(default=None, max_length=2000, description="why it ended, in plain words")
+    reason: LogText | None = Field(default=None, max_length=2000, description="why it ended, in plain words")
     site_failed: bool = Field(
         default=False, description="the site that was being tried did not start it; three in a row take a site out"
     )
-    log_tail: str | None = Field(
+    log_tail: LogText | None = Field(
         default=None, max_length=8000, description="with `ended` after a failed start: the end of the server's log"
     )
 

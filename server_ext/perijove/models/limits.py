@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
-from .base import Asked, HubName, Moment, Price, Reason, Resources, Said, Slug
+from .base import PLAIN_TEXT, Asked, HubName, Moment, Price, Reason, Resources, Said, Slug
 from .lease import Candidate, Rejection
 
 
@@ -205,10 +205,14 @@ class Closure(Said):
     withdrawn_by: str | None
 
 
+#: What admins tell people, in plain words.
+Message = Annotated[str, StringConstraints(min_length=3, max_length=1000, strip_whitespace=True, pattern=PLAIN_TEXT)]
+
+
 class AnnouncementRequest(Asked):
     """``POST announcements``: a message to everybody, or to some groups, until it expires."""
 
-    message: str = Field(min_length=3, max_length=1000)
+    message: Message
     severity: Literal["info", "warning", "error"] = "info"
     groups: list[HubName] = Field(default_factory=list, max_length=100, description="empty: everybody")
     expires: Moment
