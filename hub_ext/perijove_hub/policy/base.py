@@ -34,9 +34,16 @@ def parse_duration(value: Any) -> timedelta:
     return timedelta(seconds=int(value[:-1]) * _UNIT_SECONDS[value[-1]])
 
 
+def write_duration(length: timedelta) -> str:
+    """A length of whole seconds in the largest unit that measures it, as :func:`parse_duration` reads it."""
+    seconds = int(length.total_seconds())
+    unit = next(unit for unit in "dhms" if seconds % _UNIT_SECONDS[unit] == 0) if seconds else "s"
+    return f"{seconds // _UNIT_SECONDS[unit]}{unit}"
+
+
 Duration = Annotated[
     timedelta,
     BeforeValidator(parse_duration),
-    PlainSerializer(lambda length: f"{int(length.total_seconds())}s", return_type=str),
+    PlainSerializer(write_duration, return_type=str),
     WithJsonSchema({"type": "string", "pattern": DURATION_PATTERN}),
 ]

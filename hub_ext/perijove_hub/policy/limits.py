@@ -46,7 +46,7 @@ class Quota(PlatformModel):
         description="user: each member; group: the pool of all that is charged to one group; class: of one class; "
         "site: of one site; platform: of all",
     )
-    resource: ConcurrentResource | WindowedResource | Literal["home_gib"]
+    resource: Literal[ConcurrentResource, WindowedResource, "home_gib"]
     limit: float = Field(ge=0)
     window: WindowText | None = Field(
         default=None, description="day | week | month | quarter | year, or a rolling length such as 24h or 7d"
@@ -62,11 +62,24 @@ class Quota(PlatformModel):
         if self.resource in WINDOWED and self.window is None:
             raise ValueError(f"window: {self.resource} are used over time: say over which, as `window: month`")
         if self.resource not in WINDOWED and self.window is not None:
-            raise ValueError(f"window: {self.resource} is held at once and takes no window")
+            raise ValueError(f"window: {self.resource} counts what is held at once, which takes no window")
         if self.resource not in WINDOWED and self.on_exhaustion == "stop":
-            raise ValueError(f"on_exhaustion: {self.resource} is held at once: there is nothing to use up")
+            raise ValueError(f"on_exhaustion: {self.resource} counts what is held at once, which is never used up")
         if self.resource == "home_gib" and self.per != "user":
             raise ValueError("per: a home belongs to one user; home_gib goes with `per: user`")
+        return self
+
+    @model_validator(mode="after")
+    def _is_for_somebody(self) -> Self:
+        if self.per != "site" and self.applies_to.sites != [EVERYBODY]:
+            raise ValueError("applies_to.sites: only a quota `per: site` is for sites")
+        if self.per in ("site", "platform") and self.applies_to.groups != [EVERYBODY]:
+            raise ValueError(f"applies_to.groups: a quota `per: {self.per}` is for all that runs there")
+        for group in self.applies_to.groups:
+            is_class = group.startswith(CLASS_PREFIX)
+            if group != EVERYBODY and self.per in ("group", "class") and is_class != (self.per == "class"):
+                called = f"is {'a' if is_class else 'no'} class; the group of a class is called {CLASS_PREFIX}NAME"
+                raise ValueError(f"applies_to.groups: {group!r} {called}")
         return self
 
 
@@ -87,6 +100,8 @@ class Allocation(PlatformModel):
     def _ends_after_its_start(self) -> Self:
         if self.end < self.start:
             raise ValueError(f"end: {self.end} lies before the start {self.start}")
+        if self.group == EVERYBODY:
+            raise ValueError("group: a budget is granted to one group; what everybody may use is a quota")
         return self
 
     @property

@@ -7,14 +7,19 @@ import warnings
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.constructor import ConstructorError, RoundTripConstructor
 from ruamel.yaml.error import MarkedYAMLError, YAMLError, YAMLWarning
+from ruamel.yaml.nodes import Node, ScalarNode
 
-from perijove_hub.policy.models import Platform
+from perijove.models import HubName, Slug
+from perijove_hub.policy.limits import WindowText
+from perijove_hub.policy.models import ImageRef, Platform
 
 #: A platform file is written by people; a larger one is a mistake.
 MAXIMUM_BYTES = 4 * 2**20
@@ -23,6 +28,17 @@ MAXIMUM_BYTES = 4 * 2**20
 MAXIMUM_VALUES = 100_000
 MAXIMUM_DEPTH = 50
 
+#: What people read in the place of a regular expression.
+IN_WORDS = {
+    get_args(kind)[1].pattern: words
+    for kind, words in (
+        (Slug, "lower-case letters, digits and dashes, such as cloud-eu"),
+        (HubName, "a name without control characters"),
+        (WindowText, "day, week, month, quarter or year, or a rolling length such as 24h or 7d"),
+        (ImageRef, "a container image, such as registry.example/lab:2026-03"),
+    )
+}
+
 
 class PlatformFileError(Exception):
     """The platform file is wrong. The message has one line per fault: ``FILE:LINE: KEY: what is wrong``."""
@@ -30,6 +46,18 @@ class PlatformFileError(Exception):
     def __init__(self, faults: Sequence[str]) -> None:
         super().__init__("\n".join(faults))
         self.faults = list(faults)
+
+
+class _Constructor(RoundTripConstructor):
+    """Tells the line of a value that looks like a date or a number of YAML and is none, as 2026-02-30."""
+
+    def construct_object(self, node: Node, deep: bool = False) -> Any:
+        """As the base, with the place of a fault."""
+        try:
+            return super().construct_object(node, deep)
+        except ValueError as error:
+            shown = node.value[:40] if isinstance(node, ScalarNode) else "a part"
+            raise ConstructorError(None, None, f"{shown}: {error}", node.start_mark) from error
 
 
 def load_platform(path: Path) -> Platform:
@@ -61,7 +89,9 @@ def parse_platform(text: str, name: str) -> Platform:
         with warnings.catch_warnings():
             # an anchor that is written twice is a slip, and a warning would be seen by nobody
             warnings.simplefilter("error", YAMLWarning)
-            document = YAML(typ="rt").load(text)
+            yaml = YAML(typ="rt")
+            yaml.Constructor = _Constructor
+            document = yaml.load(text)
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark else 1
@@ -75,7 +105,11 @@ def parse_platform(text: str, name: str) -> Platform:
     try:
         return Platform.model_validate(document)
     except ValidationError as error:
-        faults = [_fault(name, document, fault["loc"], fault["msg"], fault["type"]) for fault in error.errors()]
+        faults = [
+            _fault(name, document, fault["loc"], message, fault["type"])
+            for fault in error.errors()
+            for message in _messages(fault)
+        ]
         raise PlatformFileError(faults) from error
 
 
@@ -95,11 +129,18 @@ def _check_unfolded(name: str, document: Any) -> None:
             raise PlatformFileError([f"{name}:{line + 1}: a value with a YAML tag; expected plain text or numbers"])
 
 
+def _messages(fault: ErrorDetails) -> list[str]:
+    """What is wrong, in words. A check of the whole file tells all that it found, one in a line."""
+    if fault["type"] == "string_pattern_mismatch":
+        pattern = fault["ctx"]["pattern"]
+        return [f"expected {IN_WORDS[pattern]}"] if pattern in IN_WORDS else [fault["msg"]]
+    return fault["msg"].removeprefix("Value error, ").split("\n")
+
+
 def _fault(name: str, document: Any, loc: tuple[int | str, ...], message: str, kind: str) -> str:
-    message = message.removeprefix("Value error, ")
-    if not loc and (match := re.match(r"([\w.-]+): (.*)", message, re.DOTALL)):
-        # a check over several keys puts the key it is about in front of its message
-        loc = tuple(int(part) if part.isdigit() else part for part in match[1].split("."))
+    if kind == "value_error" and (match := re.match(r"([\w.-]+): (.*)", message)):
+        # a check over several keys puts the key it is about, below its own place, in front of its message
+        loc += tuple(int(part) if part.isdigit() else part for part in match[1].split("."))
         message = match[2]
     line, path = _locate(document, loc)
     if kind == "extra_forbidden":

@@ -7,6 +7,7 @@ directory by the process that needs them.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from datetime import timedelta
 from functools import cached_property
 from typing import Annotated, Any, Literal, Self
@@ -245,11 +246,11 @@ class DatasetSpec(PlatformModel):
     keywords: list[str] = Field(default_factory=list, max_length=50)
     providers: list[Provider] = Field(default_factory=list, max_length=50)
     formats: list[str] = Field(default_factory=list, max_length=50)
-    size_bytes: int | None = Field(default=None, ge=0, description="of one copy; placement weighs moving it")
+    size_bytes: int | None = Field(default=None, ge=0, lt=2**63, description="of one copy; placement weighs moving it")
     extent: dict[str, Any] | None = Field(default=None, description="STAC extent object")
     groups: list[HubName] = Field(default_factory=lambda: [EVERYBODY], description="who may read it")
     stays_in: list[Slug] | None = Field(
-        default=None, description="the regions in which it may be worked with; absent: any"
+        default=None, min_length=1, description="the regions in which it may be worked with; absent: any"
     )
     delivery: Literal["direct", "proxied"] = "direct"
     replicas: list[ReplicaSpec] = Field(min_length=1, max_length=20)
@@ -278,42 +279,48 @@ class Platform(PlatformModel):
         return name
 
     @model_validator(mode="after")
-    def _names_are_known(self) -> Self:
+    def _parts_fit_together(self) -> Self:
+        faults = [*self._unknown_names(), *self._names_used_twice(), *self._overlapping_budgets()]
+        if faults:
+            raise ValueError("\n".join(faults))
+        return self
+
+    def _unknown_names(self) -> Iterator[str]:
+        known = ", ".join(sorted(self.sites))
         for name, site in self.sites.items():
             for other in site.mounts_homes_of:
                 if other not in self.sites or not self.sites[other].homes:
-                    raise ValueError(f"sites.{name}.mounts_homes_of: {other!r} is no site that holds homes")
+                    yield f"sites.{name}.mounts_homes_of: {other!r} is no site that holds homes"
         for name, dataset in self.datasets.items():
             for index, replica in enumerate(dataset.replicas):
                 if replica.site is not None and replica.site not in self.sites:
-                    known = ", ".join(sorted(self.sites))
-                    raise ValueError(
-                        f"datasets.{name}.replicas.{index}.site: {replica.site!r} is no site of this platform ({known})"
-                    )
-        return self
+                    where = f"datasets.{name}.replicas.{index}.site"
+                    yield f"{where}: {replica.site!r} is no site of this platform ({known})"
+        for index, quota in enumerate(self.quotas):
+            for place, site_name in enumerate(quota.applies_to.sites):
+                if site_name != EVERYBODY and site_name not in self.sites:
+                    where = f"quotas.{index}.applies_to.sites.{place}"
+                    yield f"{where}: {site_name!r} is no site of this platform ({known})"
 
-    @model_validator(mode="after")
-    def _limits_are_told_apart(self) -> Self:
-        named = [(f"quotas.{index}", quota.name) for index, quota in enumerate(self.quotas)]
-        named += [(f"allocations.{index}", allocation.key) for index, allocation in enumerate(self.allocations)]
+    def _names_used_twice(self) -> Iterator[str]:
+        named = [(f"quotas.{index}.name", quota.name) for index, quota in enumerate(self.quotas)]
+        for index, allocation in enumerate(self.allocations):
+            named.append((f"allocations.{index}{'.name' if allocation.name else ''}", allocation.key))
         names: set[str] = set()
         for where, name in named:
             if name in names:
-                raise ValueError(f"{where}: the name {name!r} is used twice")
+                yield f"{where}: the name {name!r} is used twice"
             names.add(name)
-        for index, quota in enumerate(self.quotas):
-            for site in quota.applies_to.sites:
-                if site != EVERYBODY and site not in self.sites:
-                    raise ValueError(f"quotas.{index}.applies_to.sites: {site!r} is no site of this platform")
+
+    def _overlapping_budgets(self) -> Iterator[str]:
         for index, one in enumerate(self.allocations):
             for other in self.allocations[:index]:
                 same = (one.group, one.resource) == (other.group, other.resource)
                 if same and one.start <= other.end and other.start <= one.end:
-                    raise ValueError(
-                        f"allocations.{index}: overlaps with {other.key}; one budget of {one.resource} for {one.group} "
-                        "at a time, so that it is clear which one pays"
+                    yield (
+                        f"allocations.{index}.start: overlaps with {other.key}; one budget of {one.resource} for "
+                        f"{one.group} at a time, so that it is clear which one pays"
                     )
-        return self
 
     @cached_property
     def zone(self) -> ZoneInfo:

@@ -106,7 +106,7 @@ def test_a_wrong_command_ends_with_two_and_a_usage_line(
     ("database", "sentence"),
     [
         ("nonsense", "perijove: the database address cannot be used: "),
-        ("sqlite:///x.db", "perijove: the database address cannot be used: "),
+        ("sqlite:///x.db", "perijove: the ledger is kept in SQLite or PostgreSQL, not in sqlite: use "),
         ("sqlite+aiosqlite:////no/such/folder/x.db", "perijove: /no/such/folder/x.db.{role}.lock cannot be opened: "),
     ],
 )

@@ -56,8 +56,13 @@ def test_a_small_file_is_filled_with_what_goes_without_saying() -> None:
         ),
         pytest.param(
             small("cpu: 8", "cpu: .inf"),
-            "p.yaml:6: sites.esac.capacity.cpu: Input should be less than or equal to 10000",
+            "p.yaml:6: sites.esac.capacity.cpu: Input should be a finite number",
             id="endless",
+        ),
+        pytest.param(
+            small("cpu: 8", "cpu: 10001"),
+            "p.yaml:6: sites.esac.capacity.cpu: Input should be less than or equal to 10000",
+            id="too much",
         ),
         pytest.param(
             small(more="quotas: [{name: q, resource: cpu, limit: .inf}]\n"),
@@ -74,7 +79,7 @@ def test_a_small_file_is_filled_with_what_goes_without_saying() -> None:
         ),
         pytest.param(
             small("esac:", "ESAC!:"),
-            "p.yaml:2: sites.ESAC!: String should match pattern '^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$'",
+            "p.yaml:2: sites.ESAC!: expected lower-case letters, digits and dashes, such as cloud-eu",
             id="name of a site",
         ),
         pytest.param(
@@ -105,13 +110,113 @@ def test_a_small_file_is_filled_with_what_goes_without_saying() -> None:
         ),
         pytest.param(
             small(more="quotas:\n- {name: q, resource: cpu, limit: 1}\n- {name: q, resource: gpu, limit: 1}\n"),
-            "p.yaml:9: quotas: the name 'q' is used twice",
+            "p.yaml:11: quotas.1.name: the name 'q' is used twice",
             id="two quotas of one name",
+        ),
+        pytest.param(
+            small(more=DATASET + "    stays_in: []\n"),
+            "p.yaml:14: datasets.d.stays_in: List should have at least 1 item after validation, not 0",
+            id="data that stay nowhere",
+        ),
+        pytest.param(
+            small(more=DATASET + f"    size_bytes: {'9' * 400}\n"),
+            "p.yaml:14: datasets.d.size_bytes: Input should be less than 9223372036854775808",
+            id="more bytes than there are",
+        ),
+        pytest.param(
+            small(more="admission: {slice: 2h}\n"), "p.yaml:9: admission.slice: expected from 1s to 1h", id="long slice"
+        ),
+        pytest.param(
+            small(more="admission: {slice: 0s}\n"), "p.yaml:9: admission.slice: expected from 1s to 1h", id="no slice"
+        ),
+        pytest.param(
+            small(more="placement: {weights: {cost: -1}}\n"),
+            "p.yaml:9: placement.weights.cost: Input should be greater than or equal to 0",
+            id="negative weight",
+        ),
+        pytest.param(
+            small(more="placement:\n  spill:\n    max_cost_factor: 0.5\n"),
+            "p.yaml:11: placement.spill.max_cost_factor: Input should be greater than or equal to 1",
+            id="spilling over only where it costs less",
+        ),
+        pytest.param(
+            small("    title: ESAC", "    latency_ms: far\n    title: ESAC"),
+            "p.yaml:4: sites.esac.latency_ms: Input should be a valid number, unable to parse string as a number",
+            id="latency in words",
         ),
     ],
 )
 def test_a_fault_names_file_line_and_key(text: str, fault: str) -> None:
     assert faults(text) == [fault]
+
+
+@pytest.mark.parametrize(
+    "length", ["15", "15 m", "-5m", "1.5h", "m", "1w", "01m", "1h30m", "15m\\n", "9999999s", "", 15]
+)
+@pytest.mark.parametrize("key", ["slice", "least_slice", "notice", "allowed_grace"])
+def test_a_length_of_time_has_a_number_and_a_unit(key: str, length: str | int) -> None:
+    written = length if isinstance(length, int) else f'"{length}"'
+    assert faults(small(more=f"admission:\n  {key}: {written}\n")) == [
+        f"p.yaml:10: admission.{key}: expected a length of time such as 30s, 15m, 2h or 7d"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("length", "seconds"),
+    [("0s", 0), ("30s", 30), ("15m", 900), ("2h", 7200), ("7d", 604_800), ("999999d", 8.64e10 - 86400)],
+)
+def test_a_length_of_time_is_read_as_people_write_it(length: str, seconds: float) -> None:
+    platform = parse_platform(small(more=f"admission: {{notice: {length}}}\n"), "p.yaml")
+    assert platform.admission.notice.total_seconds() == seconds
+
+
+IMAGES = [
+    "lab",
+    "lab:2026-03",
+    "registry.example/euclid/lab:1.2_3",
+    "registry.example:5000/lab",
+    f"registry.example/lab:1@sha256:{'0a' * 32}",
+]
+NO_IMAGES = [
+    "",
+    "lab\\n",
+    "lab\\nother",
+    " lab",
+    "lab:1 --privileged",
+    "good/../evil",
+    "lab..x",
+    "/lab",
+    "lab/",
+    "lab:",
+    "-lab",
+    "lab@sha256:beef",
+    f"lab@sha256:{'0a' * 32}\\n",
+    f"lab@sha256:{'0A' * 32}",
+    "https://registry.example/lab",
+    "lab;id",
+    "läb",
+]
+
+
+@pytest.mark.parametrize("image", IMAGES)
+def test_an_image_is_a_plain_reference(image: str) -> None:
+    text = small("memory_gib: 2}", f'memory_gib: 2, image: "{image}"}}').replace(
+        "    title", f"    images: [{image}]\n    title", 1
+    )
+    platform = parse_platform(text, "p.yaml")
+    assert platform.profiles["standard"].image == image
+    assert platform.sites["esac"].images == [image]
+
+
+@pytest.mark.parametrize("image", NO_IMAGES)
+def test_what_is_not_wholly_a_reference_is_no_image(image: str) -> None:
+    expected = "expected a container image, such as registry.example/lab:2026-03"
+    assert faults(small("memory_gib: 2}", f'memory_gib: 2, image: "{image}"}}')) == [
+        f"p.yaml:8: profiles.standard.image: {expected}"
+    ]
+    assert faults(small("    title", f'    images:\n    - lab\n    - "{image}"\n    title')) == [
+        f"p.yaml:6: sites.esac.images.1: {expected}"
+    ]
 
 
 @pytest.mark.parametrize("name", ["AWS_ACCESS_KEY_ID", "PERIJOVE_SITE", "JUPYTERHUB_USER", "LD_PRELOAD"])
@@ -149,12 +254,25 @@ def test_every_fault_is_told_at_once() -> None:
     ]
 
 
+def test_checks_over_several_keys_tell_all_that_they_find() -> None:
+    more = "quotas:\n- &q {name: q, resource: cpu, limit: 1}\n- *q\n" + DATASET.replace("region: r", "site: moon")
+    assert faults(small("    title: ESAC", "    mounts_homes_of: [mars]\n    title: ESAC", more=more)) == [
+        "p.yaml:4: sites.esac.mounts_homes_of: 'mars' is no site that holds homes",
+        "p.yaml:17: datasets.d.replicas.0.site: 'moon' is no site of this platform (esac)",
+        # an alias stands where its anchor stands
+        "p.yaml:11: quotas.1.name: the name 'q' is used twice",
+    ]
+
+
 @pytest.mark.parametrize(
     ("text", "fault"),
     [
         (small(more="currency: EUR\ncurrency: USD\n"), "p.yaml:10: found duplicate key"),
         (small("    title", "\ttitle"), "p.yaml:4: found character '\\t' that cannot start any token"),
         (small(more="a: [1, 2\n"), "p.yaml:10: "),
+        (small(more="allocations:\n- start: 2026-02-30\n"), "p.yaml:10: 2026-02-30: day is out of range for month"),
+        (small(more="a: !!int many\n"), "p.yaml:9: many: invalid literal for int()"),
+        (small(more=f"a: {'9' * 5000}\n"), f"p.yaml:9: {'9' * 40}: Exceeds the limit (4300 digits)"),
         (small(more="currency: *nobody\n"), "p.yaml:9: found undefined alias 'nobody'"),
         (f"---\n{SMALL_FILE}---\na: 1\n", "p.yaml:10: but found another document"),
         (small(more="\0"), "p.yaml: is no YAML: unacceptable character"),
