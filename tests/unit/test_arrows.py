@@ -19,10 +19,22 @@ PACKAGES = {
 LONGEST_FILE_LINES = 450
 
 FLOORS = [
-    {"policy", "logs", "__init__"},
+    {"policy", "logs", "metrics", "__init__"},
     {"ledger", "placement", "catalogue", "sites"},
     {"admission", "datastore", "classroom"},
-    {"web", "controller", "spawner", "hub", "dask", "authenticator", "cli", "cli_ledger", "__main__"},
+    {
+        "web",
+        "controller",
+        "spawner",
+        "spawning",
+        "hub",
+        "dask",
+        "authenticator",
+        "cli",
+        "cli_explain",
+        "cli_ledger",
+        "__main__",
+    },
 ]
 #: The rooms of one floor that may not even look at their neighbours.
 STRANGERS = {("ledger", "placement"), ("placement", "ledger"), ("sites", "ledger")}
