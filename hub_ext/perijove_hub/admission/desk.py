@@ -6,7 +6,7 @@ import logging
 import secrets
 from collections.abc import Callable
 from datetime import datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -81,8 +81,8 @@ class Desk:
             for earlier in await said_store.active_overrides(connection, now):
                 if (earlier.quota, earlier.subject) != (request.quota, request.subject):
                     continue
-                if (earlier.author, earlier.created) == (author, now):
-                    return earlier  # the first run's own, whose answer was lost
+                if _is_same(earlier, request.model_dump(), author, now):
+                    return earlier
                 await said_store.revoke_override(connection, earlier.id, author, now)
             override_id = await said_store.insert_override(
                 connection, **request.model_dump(), author=author, created=now
@@ -124,17 +124,16 @@ class Desk:
         """
         now = self._clock()
         window = closure_window(self._platform(), request, now)
+        values = {**window._asdict(), "site": request.site, "reason": request.reason}
 
         async def say(connection: AsyncConnection) -> Closure:
             await lock_subjects(connection, [f"site:{request.site}"])
             others = await said_store.active_closures(connection, now)
             for other in others:
-                if (other.site, other.author, other.created) == (request.site, author, now):
-                    return other  # the first run's own, whose answer was lost
+                if _is_same(other, values, author, now):
+                    return other
             check_overlap(window, request.site, others)
-            closure_id = await said_store.insert_closure(
-                connection, site=request.site, **window._asdict(), reason=request.reason, author=author, created=now
-            )
+            closure_id = await said_store.insert_closure(connection, **values, author=author, created=now)
             return _found(await said_store.find_closure(connection, closure_id), "closure", closure_id)
 
         said = await self._database.transact(say)
@@ -238,6 +237,11 @@ class Desk:
         forgotten = await self._database.transact(remove)
         log.info("a user was removed", extra=forgotten.model_dump())
         return forgotten
+
+
+def _is_same(record: Override | Closure, values: dict[str, Any], author: str, now: datetime) -> bool:
+    """Whether this is what a transaction has written already that is run again, since its answer was lost."""
+    return all(getattr(record, name) == value for name, value in {**values, "author": author, "created": now}.items())
 
 
 def _found(record: Record | None, what: str, key: object) -> Record:
