@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import random
-from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
 from urllib.parse import urlencode
 
+import aiohttp
 from pydantic import BaseModel, ValidationError
-from tornado.httpclient import AsyncHTTPClient, HTTPClientError, HTTPRequest, HTTPResponse
 
 from perijove.models import (
     Dataset,
@@ -37,8 +36,14 @@ Answer = TypeVar("Answer", bound=BaseModel)
 #: How long one try may take.
 REQUEST_SECONDS = 10.0
 
+#: How long a connection may take to come about.
+CONNECT_SECONDS = 3.0
+
 #: Answers that say "not now" rather than "no".
-PASSING_STATUSES = frozenset({429, 500, 502, 503, 504, 599})
+PASSING_STATUSES = frozenset({429, 500, 502, 503, 504})
+
+#: The name of the secret that the hub and control share.
+HUB_SECRET = "hub-to-control"  # noqa: S105 - a name, no secret
 
 
 class ControlRefused(Exception):
@@ -50,7 +55,7 @@ class ControlRefused(Exception):
 
 
 class ControlUnreachable(Exception):
-    """Control did not answer within the deadline."""
+    """Control did not answer within the deadline, or not in words that the hub understands."""
 
 
 class ControlClient:
@@ -66,9 +71,13 @@ class ControlClient:
         self._base = url.rstrip("/") + "/api/v1/"
         self._secret = secret
         self._deadline_seconds = deadline_seconds
-        self._http = AsyncHTTPClient(
-            force_instance=True, defaults={"connect_timeout": 3, "request_timeout": REQUEST_SECONDS}
-        )
+        self._session: aiohttp.ClientSession | None = None
+
+    async def close(self) -> None:
+        """Close the connections; the next call opens new ones."""
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
 
     async def ask(self, request: LeaseRequest) -> LeaseOffer:
         """``POST leases``.
@@ -121,44 +130,69 @@ class ControlClient:
         headers: dict[str, str] | None = None,
         deadline_seconds: float | None = None,
     ) -> Answer:
-        request = HTTPRequest(
-            self._base + route,
-            method=method,
-            headers={
+        content = await self._fetch(
+            method,
+            route,
+            body.model_dump_json() if body else None,
+            {
                 "Authorization": f"Bearer {self._secret()}",
                 "Content-Type": "application/json",
                 **(headers or {}),
             },
-            body=body.model_dump_json() if body else None,
+            self._deadline_seconds if deadline_seconds is None else deadline_seconds,
         )
-        return answer.model_validate_json((await self._fetch(request, deadline_seconds)).body)
+        try:
+            return answer.model_validate_json(content)
+        except ValidationError as error:
+            log.warning("control answers in words of another version", extra={"route": route}, exc_info=True)
+            raise ControlUnreachable("The platform's control service answers in words of another version.") from error
 
-    async def _fetch(self, request: HTTPRequest, deadline_seconds: float | None) -> HTTPResponse:
+    async def _fetch(
+        self, method: str, route: str, body: str | None, headers: Mapping[str, str], deadline_seconds: float
+    ) -> bytes:
         loop = asyncio.get_running_loop()
-        deadline = loop.time() + (self._deadline_seconds if deadline_seconds is None else deadline_seconds)
+        deadline = loop.time() + deadline_seconds
         pause_seconds = 0.1
         while True:
             # one that hangs may not outlast the deadline by much
-            request.request_timeout = max(1.0, min(REQUEST_SECONDS, deadline - loop.time()))
+            seconds = max(1.0, min(REQUEST_SECONDS, deadline - loop.time()))
             try:
-                return await self._http.fetch(request)
-            except HTTPClientError as error:
-                if error.code not in PASSING_STATUSES:
-                    raise ControlRefused(_problem(error)) from error
-                last: Exception = error
-            except OSError as error:
-                last = error
+                status, content = await self._send(method, route, body, headers, seconds)
+                if status < 300:
+                    return content
+                if status not in PASSING_STATUSES:
+                    raise ControlRefused(_problem(status, content))
+                last = f"status {status}"
+            except (aiohttp.ClientError, OSError, TimeoutError) as error:
+                last = repr(error)
             if loop.time() + pause_seconds > deadline:
-                log.warning("control does not answer", extra={"method": request.method, "error": str(last)})
-                raise ControlUnreachable("The platform's control service does not answer now.") from last
+                log.warning("control does not answer", extra={"method": method, "error": last})
+                raise ControlUnreachable("The platform's control service does not answer now.")
             # jitter, so that a restarted control is not met by everybody at once
             await asyncio.sleep(pause_seconds * random.uniform(0.7, 1.3))  # noqa: S311 - no secret
             pause_seconds = min(pause_seconds * 2, 2.0)
 
+    async def _send(
+        self, method: str, route: str, body: str | None, headers: Mapping[str, str], seconds: float
+    ) -> tuple[int, bytes]:
+        if self._session is None:
+            # no cookies: what control sets is for browsers
+            self._session = aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar())
+        timeout = aiohttp.ClientTimeout(total=seconds, sock_connect=CONNECT_SECONDS)
+        async with self._session.request(
+            # a redirect would take the secret elsewhere
+            method,
+            self._base + route,
+            data=body,
+            headers=headers,
+            timeout=timeout,
+            allow_redirects=False,
+        ) as answer:
+            return answer.status, await answer.read()
 
-def _problem(error: HTTPClientError) -> Problem:
+
+def _problem(status: int, content: bytes) -> Problem:
     try:
-        content: Any = json.loads(error.response.body) if error.response is not None else {}
-        return Problem.model_validate(content)
-    except (ValueError, ValidationError):
-        return Problem(title="Refused", status=error.code, detail=f"Control answered {error.code}.")
+        return Problem.model_validate_json(content)
+    except ValidationError:
+        return Problem(title="Refused", status=status, detail=f"Control answered {status}.")

@@ -15,12 +15,16 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
+from typing import ParamSpec, TypeVar
 
 import psutil
 
+from perijove_hub.sites.disk import directory_bytes
 from perijove_hub.sites.models import Handle, SiteError, StartSpec, Status
 from perijove_hub.sites.names import directory_name
 
@@ -33,7 +37,28 @@ LAUNCHER = 'umask 077; echo $$ > "$0.tmp" && mv "$0.tmp" "$0" && exec "$@"'
 
 TERM_SECONDS = 5
 KERNEL_SECONDS = 0.5
-LOG_TAIL_BYTES = 4000
+#: So that the tail has at most 8,000 characters, which is what control takes.
+LOG_TAIL_BYTES = 8000
+
+#: What a Jupyter server and its kernels write to while they come up: on a full disk each of them can keep it down.
+RESCUE_FOLDERS = {
+    "IPYTHONDIR": "ipython",
+    "JUPYTER_CONFIG_DIR": "jupyter-config",
+    "JUPYTER_DATA_DIR": "jupyter-data",
+    "JUPYTER_RUNTIME_DIR": "jupyter-runtime",
+    "MPLCONFIGDIR": "matplotlib",
+    "TMPDIR": "tmp",
+    "XDG_CACHE_HOME": "cache",
+    "XDG_CONFIG_HOME": "config",
+    "XDG_DATA_HOME": "data",
+    "XDG_STATE_HOME": "state",
+}
+
+#: Threads of one site: it has its own, so that a disk that hangs takes none from another site.
+THREADS = 8
+
+Asked = ParamSpec("Asked")
+Answer = TypeVar("Answer")
 
 #: How long the log of an attempt is kept for whoever asks why it failed.
 KEEP_LOG_SECONDS = 7 * 24 * 3600
@@ -57,30 +82,45 @@ class LocalProcesses:
         self._scratch = directory / "scratch"
         self._homes = homes
         self._children: dict[str, subprocess.Popen[bytes]] = {}
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix=name)
 
     async def start(self, spec: StartSpec, attempt_id: str) -> Handle:
         """See :class:`~perijove_hub.sites.models.SiteInterface`."""
-        return await asyncio.to_thread(self._start, spec, attempt_id)
+        starting = asyncio.ensure_future(self._in_thread(self._start, spec, attempt_id))
+        try:
+            return await asyncio.shield(starting)
+        except asyncio.CancelledError:
+            # nobody waits for it any more, so nobody would end what the thread still creates
+            starting.add_done_callback(lambda done: done.exception() or self._threads.submit(self._stop, attempt_id))
+            raise
 
     async def poll(self, handle: Handle) -> Status:
         """See :class:`~perijove_hub.sites.models.SiteInterface`."""
         try:
-            return await asyncio.to_thread(self._status, handle.attempt_id)
+            return await self._in_thread(self._status, handle.attempt_id)
         except OSError:
             log.warning("cannot tell whether an attempt runs", extra={"attempt": handle.attempt_id}, exc_info=True)
             return Status.UNKNOWN
 
     async def stop(self, handle: Handle) -> None:
         """See :class:`~perijove_hub.sites.models.SiteInterface`."""
-        await asyncio.to_thread(self._stop, handle.attempt_id)
+        await self._in_thread(self._stop, handle.attempt_id)
 
     async def list(self) -> Sequence[str]:
         """See :class:`~perijove_hub.sites.models.SiteInterface`."""
-        return await asyncio.to_thread(self._running_attempts)
+        return await self._in_thread(self._running_attempts)
 
     async def log_tail(self, attempt_id: str) -> str:
         """See :class:`~perijove_hub.sites.models.SiteInterface`."""
-        return await asyncio.to_thread(self._log_tail, attempt_id)
+        return await self._in_thread(self._log_tail, attempt_id)
+
+    async def home_bytes(self, owner: str) -> int | None:
+        """See :class:`~perijove_hub.sites.models.SiteInterface`."""
+        homes = self._homes.get(self.name)
+        return None if homes is None else await self._in_thread(directory_bytes, homes / directory_name(owner))
+
+    async def _in_thread(self, call: Callable[Asked, Answer], *args: Asked.args, **kwargs: Asked.kwargs) -> Answer:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, partial(call, *args, **kwargs))
 
     def _start(self, spec: StartSpec, attempt_id: str) -> Handle:
         _check_id(attempt_id)
@@ -96,6 +136,7 @@ class LocalProcesses:
             env = {
                 **_inherited_environment(),
                 **spec.env,
+                **(self._rescue_environment(attempt_id) if spec.rescue else {}),
                 ATTEMPT_VARIABLE: attempt_id,
                 "HOME": str(home),
                 "JUPYTERHUB_SERVICE_URL": f"{url}{spec.path}",
@@ -111,8 +152,10 @@ class LocalProcesses:
                     stderr=subprocess.STDOUT,
                     start_new_session=True,
                 )
-        except OSError as error:
-            raise SiteError(f"the process could not be started: {error.strerror or error}") from error
+        except (OSError, ValueError) as error:
+            # a ValueError is a zero byte in the environment or the command
+            said = error.strerror if isinstance(error, OSError) else None
+            raise SiteError(f"the process could not be started: {said or error}") from error
         return Handle(self.name, attempt_id, url)
 
     def _forget_old_attempts(self) -> None:
@@ -135,6 +178,12 @@ class LocalProcesses:
             raise SiteError(f"the home at {spec.home_site} is not mounted here")
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         return directory
+
+    def _rescue_environment(self, attempt_id: str) -> Mapping[str, str]:
+        env = {name: self._scratch / attempt_id / folder for name, folder in RESCUE_FOLDERS.items()}
+        for directory in env.values():
+            directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return {name: str(directory) for name, directory in env.items()}
 
     def _status(self, attempt_id: str) -> Status:
         return Status.RUNNING if self._process(attempt_id) else Status.STOPPED

@@ -11,7 +11,14 @@ from perijove.models import Resources
 
 
 class SiteError(Exception):
-    """A site did not do what it was asked; the message is for the user, in plain words."""
+    """A site did not do what it was asked; the message is for the user, in plain words.
+
+    What ``start`` was to create may be there, or come to be.
+    """
+
+
+class SiteUnreachable(SiteError):
+    """A site could not even be asked: nothing was created there."""
 
 
 class Status(StrEnum):
@@ -24,7 +31,10 @@ class Status(StrEnum):
 
 @dataclass(frozen=True)
 class StartSpec:
-    """What to start. ``home_site`` names the site whose home directory is used; None: scratch only."""
+    """What to start. ``home_site`` names the site whose home directory is used; None: scratch only.
+
+    With ``rescue``, what a server writes to come up goes to scratch instead of the home, which is full.
+    """
 
     owner: str
     command: Sequence[str]
@@ -32,6 +42,7 @@ class StartSpec:
     resources: Resources
     path: str
     home_site: str | None
+    rescue: bool = False
 
 
 @dataclass(frozen=True)
@@ -50,7 +61,8 @@ class SiteInterface(Protocol):
         """Create the workload; the URL answers once it is up.
 
         Raises:
-            SiteError: the site could not.
+            SiteUnreachable: the site could not be asked; nothing was created.
+            SiteError: the site could not, or nobody can tell.
         """
 
     async def poll(self, handle: Handle) -> Status:
@@ -71,4 +83,10 @@ class SiteInterface(Protocol):
         """
 
     async def log_tail(self, attempt_id: str) -> str:
-        """The last lines that the workload wrote; empty when there are none."""
+        """The last lines that the workload wrote; empty when there are none. Never raises."""
+
+    async def home_bytes(self, owner: str) -> int | None:
+        """How much the owner's home that this site holds takes up on its disk, in bytes.
+
+        None: there is none here, or it could not be measured in the time a site allows itself. Never raises.
+        """

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import subprocess
 import sys
+import threading
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable
@@ -285,7 +287,7 @@ async def test_only_the_end_of_a_long_log_is_told(bed: Bed) -> None:
     handle = await bed.python("print('x' * 100_000); print(b'\\xff'.decode('latin1')); print('the end')")
     await until(lambda: is_gone(bed.pid(handle)))
     tail = await bed.site.log_tail(handle.attempt_id)
-    assert len(tail) <= 4000
+    assert 7000 < len(tail) <= 8000
     assert tail.endswith("the end\n")
 
 
@@ -330,3 +332,95 @@ async def test_a_site_that_cannot_tell_says_so(bed: Bed, monkeypatch: pytest.Mon
         with pytest.raises(SiteError, match="cannot tell whether"):
             await again.stop(handle)
     assert await bed.site.poll(handle) is Status.RUNNING
+
+
+# --- a disk that is full ---------------------------------------------------------------------------------------------
+
+WRITE_WHERE_JUPYTER_DOES = """
+import os, pathlib, tempfile
+for name in sorted(os.environ):
+    if name.startswith(("JUPYTER_", "IPYTHON", "MPL", "XDG_")):
+        pathlib.Path(os.environ[name], "written").write_text(name)
+tempfile.NamedTemporaryFile(delete=False).close()
+print("written")
+"""
+
+
+async def test_a_rescue_writes_nothing_to_the_home_while_it_comes_up(bed: Bed) -> None:
+    handle = await bed.python(WRITE_WHERE_JUPYTER_DOES, rescue=True, env={"JUPYTER_RUNTIME_DIR": "/elsewhere"})
+    assert (await bed.site.log_tail(handle.attempt_id)).strip() == "written"
+    scratch = bed.directory / "esac/scratch" / handle.attempt_id
+    assert {path.read_text() for path in scratch.glob("*/written")} == {
+        "IPYTHONDIR",
+        "JUPYTER_CONFIG_DIR",
+        "JUPYTER_DATA_DIR",
+        "JUPYTER_RUNTIME_DIR",
+        "MPLCONFIGDIR",
+        "XDG_CACHE_HOME",
+        "XDG_CONFIG_HOME",
+        "XDG_DATA_HOME",
+        "XDG_STATE_HOME",
+    }
+    assert len(list((scratch / "tmp").iterdir())) == 1
+    assert list((bed.directory / "esac/homes/ana").iterdir()) == []
+    await bed.site.stop(handle)
+    assert not scratch.exists()
+
+
+async def test_any_other_session_has_its_folders_in_the_home(bed: Bed) -> None:
+    handle = await bed.python("import os; print(sorted(n for n in os.environ if n.startswith(('JUPYTER_', 'XDG_'))))")
+    assert (await bed.site.log_tail(handle.attempt_id)).strip() == "[]"
+    assert not (bed.directory / "esac/scratch").exists()
+
+
+# --- how full a home is ----------------------------------------------------------------------------------------------
+
+
+async def test_the_home_that_this_site_holds_is_measured(bed: Bed) -> None:
+    await bed.python("import os; open('data', 'wb').write(os.urandom(2**20)); print('written')")
+    assert 2**20 <= (await bed.site.home_bytes("ana") or 0) < 2**20 + 64 * 1024
+
+
+async def test_odd_names_of_files_and_owners_are_no_options_of_the_measure(bed: Bed) -> None:
+    await bed.start(owner="--help")
+    (home,) = (bed.directory / "esac/homes").iterdir()
+    (home / "--files0-from=-").write_bytes(os.urandom(2**20))
+    (home / "new\nline").write_bytes(os.urandom(2**20))
+    assert (await bed.site.home_bytes("--help") or 0) >= 2 * 2**20
+
+
+async def test_a_home_that_is_not_there_or_held_elsewhere_has_no_size(bed: Bed) -> None:
+    await bed.start()
+    assert await bed.site.home_bytes("nobody") is None
+    elsewhere = LocalProcesses("cloud", bed.directory / "cloud", {"esac": bed.directory / "esac/homes"})
+    assert await elsewhere.home_bytes("ana") is None
+
+
+# --- a start that nobody waits for any more --------------------------------------------------------------------------
+
+
+async def test_a_start_that_is_cancelled_leaves_nothing_that_runs(bed: Bed, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, launch, launched = threading.Event(), subprocess.Popen, []
+
+    def slow(*args: object, **more: object) -> object:
+        begun.set()
+        time.sleep(0.5)
+        launched.append(launch(*args, **more))
+        return launched[0]
+
+    monkeypatch.setattr(local_module.subprocess, "Popen", slow)
+    attempt = uuid.uuid4().hex
+    spec = StartSpec("ana", SLEEP, {}, Resources(cpu=1, memory_gib=1), "/", "esac")
+    starting = asyncio.create_task(bed.site.start(spec, attempt))
+    await asyncio.to_thread(begun.wait, 5)
+    starting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await starting
+    await until(lambda: bool(launched))
+    await until(lambda: is_gone(launched[0].pid))
+    assert await bed.restarted().list() == []
+
+
+async def test_an_environment_that_no_process_can_have_is_an_error_in_words(bed: Bed) -> None:
+    with pytest.raises(SiteError, match=r"^the process could not be started: embedded null byte$"):
+        await bed.start(env={"WORSE": "a\0b"})
