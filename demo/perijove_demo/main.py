@@ -25,10 +25,10 @@ from perijove_demo.ports import check_free, free_ports
 from perijove_demo.problem import DemoProblem, os_errors_explained
 from perijove_demo.state import State
 from perijove_demo.supervisor import Child, Supervisor
+from perijove_hub.admission.client import HUB_SECRET
 from perijove_hub.hub import make_sites
 from perijove_hub.policy import PlatformFileError, load_platform
 from perijove_hub.sites import Handle, SiteInterface
-from perijove_hub.web.control import HUB_SECRET
 
 #: The region that clients of each cloud sign for, by site.
 CLOUDS = {"esac": "eu-es-madrid", "cloud-eu": "eu-de-1"}

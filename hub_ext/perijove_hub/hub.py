@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import logging
+from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from jupyterhub.app import JupyterHub
 
-from perijove.models import Inventory, SeenAttempt
-from perijove_hub.admission.client import ControlClient, ControlRefused, ControlUnreachable
+from perijove_hub.admission.client import HUB_SECRET, ControlClient
 from perijove_hub.policy import Platform, load_platform
-from perijove_hub.policy.secrets import SecretError, Secrets
-from perijove_hub.sites import Handle, LocalProcesses, SiteError, SiteInterface
+from perijove_hub.policy.secrets import Secrets
+from perijove_hub.sites import Bounded, LocalProcesses, SiteInterface
 from perijove_hub.spawner import PerijoveSpawner
+from perijove_hub.spawning.attempt import House
+from perijove_hub.spawning.homes import HomeInUse, HomeSizes
+from perijove_hub.spawning.inventory import SiteReporter
 from perijove_hub.web.auth import ADMIN_SCOPE
-from perijove_hub.web.control import HUB_SECRET
 from perijove_hub.web.hub_handlers import PlacementHandler
-
-log = logging.getLogger(__name__)
 
 #: What a user's server may do: report its activity, be reached, and call our services as its user.
 SERVER_SCOPES = ["users:activity!user", "access:servers!server", "access:services!service=perijove"]
@@ -77,12 +75,11 @@ def configure(c: Any, options: HubOptions) -> None:
     platform = load_platform(options.platform)
     secrets = Secrets(options.secrets_dir)
     secrets.text(HUB_SECRET)  # a hub without it could start nothing: say so now
-    PerijoveSpawner.platform = platform
-    PerijoveSpawner.sites = make_sites(platform, options.state_dir)
-    PerijoveSpawner.control = ControlClient(
-        f"{options.control_url}/services/perijove", lambda: secrets.text(HUB_SECRET)
-    )
-    PlacementHandler.control = PerijoveSpawner.control
+    sites = make_sites(platform, options.state_dir)
+    control = ControlClient(f"{options.control_url}/services/perijove", lambda: secrets.text(HUB_SECRET))
+    PerijoveSpawner.house = House(platform, sites, control)
+    PerijoveSpawner.homes = HomeSizes(sites, _homes_in_use)
+    PlacementHandler.control = control
     c.JupyterHub.spawner_class = PerijoveSpawner
     c.PerijoveSpawner.control_url = options.public_control_url
     c.Spawner.server_token_scopes = SERVER_SCOPES
@@ -106,7 +103,7 @@ def configure(c: Any, options: HubOptions) -> None:
     ]
     c.JupyterHub.extra_handlers = [("/perijove/placement", PlacementHandler)]
     # the hub reads its configuration inside its running loop
-    _background.add(asyncio.get_running_loop().create_task(report_inventories(JupyterHub.instance(), platform)))
+    _background.add(asyncio.get_running_loop().create_task(tell_control(JupyterHub.instance(), platform)))
 
 
 #: Tasks of the process, held so that they are not collected.
@@ -116,60 +113,30 @@ _background: set[asyncio.Task[None]] = set()
 def make_sites(platform: Platform, state_dir: Path) -> dict[str, SiteInterface]:
     """The sites of the platform file, each with the homes that it can reach."""
     homes = {name: state_dir / name / "homes" for name, site in platform.sites.items() if site.homes}
-    return {
-        name: LocalProcesses(
-            name,
-            state_dir / name,
-            {home: path for home, path in homes.items() if home == name or home in site.mounts_homes_of},
-        )
-        for name, site in platform.sites.items()
-    }
+    sites: dict[str, SiteInterface] = {}
+    for name, site in platform.sites.items():
+        mounted = {home: path for home, path in homes.items() if home == name or home in site.mounts_homes_of}
+        sites[name] = Bounded(LocalProcesses(name, state_dir / name, mounted), name, site.start_timeout_seconds)
+    return sites
 
 
-async def report_inventories(hub: JupyterHub, platform: Platform) -> None:
-    """Tell control what each site runs, for ever, and remove what it says has no business there.
+def _homes_in_use() -> Iterator[HomeInUse]:
+    for spawner in PerijoveSpawner.owned.values():
+        if spawner.home_site is not None and spawner.is_up:
+            yield spawner.home_site, spawner.user.name, spawner.home_seconds
+
+
+async def tell_control(hub: JupyterHub, platform: Platform) -> None:
+    """Tell control what each site runs and how full the homes are, for ever.
 
     Begins when the hub has loaded its spawners: before, everything that runs would look like an orphan.
     """
     while not getattr(hub, "_start_future", None) or not hub._start_future.done():  # noqa: ASYNC110 - the hub has no event for it
         await asyncio.sleep(0.1)
-    # a loop for each site: one that answers slowly makes no other late
-    await asyncio.gather(*(_report_for_ever(name, site, platform) for name, site in PerijoveSpawner.sites.items()))
-
-
-async def _report_for_ever(name: str, site: SiteInterface, platform: Platform) -> None:
-    while True:
-        try:
-            await report_site(name, site)
-        except Exception:  # whatever it was, the loop goes on: without inventories nothing is ever reconciled
-            log.exception("an inventory of %s failed", name)
-        await asyncio.sleep(platform.admission.inventory_seconds)
-
-
-async def report_site(name: str, site: SiteInterface, *, is_second: bool = False) -> None:
-    """Take and send the inventory of one site. Logs what goes wrong: the next one comes anyway."""
-    # the set of owned attempts is read before and after: a start that begins meanwhile is no orphan
-    observed_at, owned = datetime.now(UTC), set(PerijoveSpawner.owned_attempts)
+    house, seconds = PerijoveSpawner.house, platform.admission.inventory_seconds
+    reporters = [SiteReporter(name, site, seconds) for name, site in house.sites.items()]
     try:
-        seen = await site.list()
-    except SiteError as error:
-        log.warning("site %s does not tell what it runs: %s", name, error)
-        inventory = Inventory(observed_at=observed_at, reachable=False)
-    else:
-        owned |= PerijoveSpawner.owned_attempts
-        # what the hub is just starting here counts as there: its process may be about to appear
-        starting = {attempt for attempt, where in PerijoveSpawner.starting.items() if where == name}
-        attempts = [SeenAttempt(attempt_id=attempt, owned=attempt in owned) for attempt in {*seen, *starting}]
-        inventory = Inventory(observed_at=observed_at, reachable=True, attempts=attempts)
-    try:
-        answer = await PerijoveSpawner.control.report(name, inventory)
-    except (ControlRefused, ControlUnreachable, SecretError) as error:
-        log.warning("the inventory of %s was not settled: %s", name, error)
-        return
-    # together, so that one that does not end keeps none of the others alive
-    stops = [site.stop(Handle(name, attempt, "")) for attempt in answer.remove]
-    for attempt, fault in zip(answer.remove, await asyncio.gather(*stops, return_exceptions=True), strict=True):
-        log.warning("attempt %s at %s has no lease: %s", attempt, name, fault or "removed")
-    if stops and not is_second:
-        # what is gone now is told at once, so that the next sweep closes its leases
-        await report_site(name, site, is_second=True)
+        # a loop for each site: one that answers slowly makes no other late
+        await asyncio.gather(PerijoveSpawner.homes.run(), *(reporter.report_for_ever() for reporter in reporters))
+    finally:
+        await house.control.close()

@@ -21,8 +21,9 @@ from tornado.testing import bind_unused_port
 from tornado.web import Application
 from yarl import URL
 
+from perijove_hub.admission.client import HUB_SECRET
 from perijove_hub.web.auth import ADMIN_SCOPE
-from perijove_hub.web.control import HUB_SECRET, LARGEST_BODY_BYTES, ControlOptions, make_app, make_state
+from perijove_hub.web.control import LARGEST_BODY_BYTES, ControlOptions, make_app, make_state
 from perijove_hub.web.state import ControlState
 
 from .hub_api import ACCESS, CANARY, FakeHub, running_hub

@@ -46,19 +46,6 @@ async def render_spawn_form(spawner: Any) -> str:
     )
 
 
-def options_from_form(form: dict[str, list[str]]) -> dict[str, Any]:
-    """The fields of the form as ``user_options``; what they hold is checked when the server starts."""
-    options: dict[str, Any] = {"datasets": form.get("datasets", [])}
-    for name in ("profile", "site"):
-        if value := form.get(name, [""])[0]:
-            options[name] = value
-    if form.get("without_home"):
-        options["without_home"] = True
-    unknown = set(form) - {"datasets", "profile", "site", "without_home", "_xsrf"}
-    # kept, so that the start refuses them by name instead of passing them over
-    return options | {name: form[name] for name in sorted(unknown)}
-
-
 def _chosen(user_options: Any) -> dict[str, Any]:
     """What of the last start's options can be ticked again; they may have come by the API and hold anything."""
     options = user_options if isinstance(user_options, dict) else {}
