@@ -23,7 +23,7 @@ from perijove_hub.ledger.binding import (
 )
 from perijove_hub.ledger.metering import Amounts, amounts
 from perijove_hub.ledger.quota import Limit, Need, OverLimit, Use, first_over, hours_that_fit, view_limit
-from perijove_hub.ledger.usage_store import Holdings, Running
+from perijove_hub.ledger.usage_store import Holdings
 from perijove_hub.policy.models import Platform
 
 #: How many entries are looked through to say when a rolling window has room again.
@@ -134,32 +134,21 @@ async def uses_of(
     held: Holdings,
     now: datetime,
     excluding: str | None = None,
-    running: list[Running] | None = None,
 ) -> dict[Limit, Use]:
     """What is used of each limit: what is held at once, and what entries and open leases used over its window."""
     uses: dict[Limit, Use] = {}
-    windowed: list[Limit] = []
+    found: dict[tuple[str, datetime], tuple[Amounts, Amounts]] = {}
     for limit in limits:
-        if limit.is_windowed:
-            windowed.append(limit)
-        elif limit.resource != "home_gib":
-            uses[limit] = Use(held.of(limit.subject).of(limit.resource))
-    if windowed and running is None:
-        subjects = sorted({limit.subject for limit in windowed})
-        running = await usage_store.running_leases(connection, now, subjects, excluding)
-    used: dict[tuple[str, datetime], Amounts] = {}
-    for limit in windowed:
         if limit.span is None:
-            raise ValueError(f"limit {limit.name} is over time and has no window")
+            if limit.resource != "home_gib":
+                uses[limit] = Use(held.of(limit.subject).of(limit.resource))
+            continue
         key = (limit.subject, limit.span.start)
-        if key not in used:
-            used[key] = await usage_store.used_since(connection, *key, platform.zone)
-        use = Use(used[key].of(limit.resource))
-        for lease in running or ():
-            if lease.is_of(limit.subject):
-                more = lease.use(limit.resource, limit.span.start, now)
-                use = Use(use.spent + more.spent, use.reserved + more.reserved)
-        uses[limit] = use
+        if key not in found:
+            entered = await usage_store.used_since(connection, *key, platform.zone)
+            spent, reserved = await usage_store.pending_use(connection, *key, now, excluding)
+            found[key] = (entered + spent, reserved)
+        uses[limit] = Use(*(amount.of(limit.resource) for amount in found[key]))
     return uses
 
 
@@ -222,7 +211,7 @@ async def views_for(
     held = await usage_store.holdings(connection, now, owner, pools)
     windowed = sorted({limit.subject for limit in limits if limit.is_windowed})
     running = await usage_store.running_leases(connection, now, windowed) if windowed else []
-    uses = await uses_of(connection, platform, limits, held, now, running=running)
+    uses = await uses_of(connection, platform, limits, held, now)
     home = await usage_store.home_gib(connection, owner)
     views = []
     for limit in limits:

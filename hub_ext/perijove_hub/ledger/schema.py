@@ -73,6 +73,8 @@ leases = Table(
     Column("without_home", Boolean, nullable=False),
     Column("offer", JSON, nullable=False),
     Column("price", JSON, nullable=True),
+    # the price times the resources, so that sums need not look into the price
+    Column("cost_hour", Float, nullable=True),
     Column("created", UtcDateTime, nullable=False),
     Column("expires", UtcDateTime, nullable=False),
     Column("changed", UtcDateTime, nullable=False),

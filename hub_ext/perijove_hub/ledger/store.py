@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from perijove.models import OPEN_STATES, HomeSize, Kind, LeaseOffer, LeaseState, Price, Resources, SeenAttempt
 from perijove_hub.ledger.models import LeaseRow, SiteRow
+from perijove_hub.ledger.removal import REMOVED
 from perijove_hub.ledger.schema import homes, leases, sites
 
 #: SQLite takes a bounded number of variables in one statement.
@@ -84,6 +85,7 @@ async def groups_of_owners(connection: AsyncConnection, most: int) -> dict[str, 
     """The groups with which each owner was admitted last; of those who were admitted most recently."""
     newest = (
         select(leases.c.owner, func.max(leases.c.created).label("created"))
+        .where(leases.c.owner != REMOVED)
         .group_by(leases.c.owner)
         .order_by(func.max(leases.c.created).desc())
         .limit(most)
@@ -182,6 +184,7 @@ def _values(row: LeaseRow) -> dict[str, Any]:
         "without_home": row.without_home,
         "offer": row.offer.model_dump(mode="json"),
         "price": row.price.model_dump() if row.price else None,
+        "cost_hour": row.cost_hour,
         "created": row.created,
         "expires": row.expires,
         "changed": row.changed,

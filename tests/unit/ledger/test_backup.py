@@ -108,7 +108,8 @@ def test_a_copy_put_back_is_the_ledger_of_its_moment_and_what_was_there_is_kept(
     assert (code, err) == (0, "")
     told = re.fullmatch(
         rf"{copy} is the ledger now\. What was there before is (\S+)\.\n"
-        r"Start control and the controller: what runs now gets its lease back from what the sites show\.\n",
+        r"Start control and the controller: what runs now gets its lease back from what the sites show\. Then ask\n"
+        r"  perijove ledger difference --since \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ --database URL\n",
         out,
     )
     assert told is not None

@@ -15,7 +15,8 @@ OPEN = sa.text("state IN ('offered', 'starting', 'active')")
 IS_USE = sa.text("entry = 'use'")
 
 ADDED = [
-    "charge_to", "groups", "metered_until", "reserved_until", "ends_at", "idle_minutes", "keeps_left", "kept_until",
+    "cost_hour", "charge_to", "groups", "metered_until", "reserved_until", "ends_at", "idle_minutes", "keeps_left",
+    "kept_until",
     "last_activity", "busy", "quota_stop_at", "quota_stop_name", "allowed_stop_at", "log_tail",
 ]  # fmt: skip
 TABLES = ["notices", "closures", "overrides", "refusals", "prices", "usage_days", "usage_entries"]
@@ -23,6 +24,7 @@ TABLES = ["notices", "closures", "overrides", "refusals", "prices", "usage_days"
 
 def upgrade() -> None:
     with op.batch_alter_table("leases") as table:
+        table.add_column(sa.Column("cost_hour", sa.Float, nullable=True))
         table.add_column(sa.Column("charge_to", sa.String(255), nullable=True))
         table.add_column(sa.Column("groups", sa.JSON, nullable=False, server_default="[]"))
         table.add_column(sa.Column("metered_until", UtcDateTime, nullable=True))
