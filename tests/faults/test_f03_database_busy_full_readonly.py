@@ -64,21 +64,32 @@ def locked(ledger: Path) -> Iterator[None]:
         connection.execute("rollback")
 
 
+#: What is set on whatever connection is used; see the fixture of that name.
+PRAGMAS: list[str] = []
+
+
+@pytest.fixture(autouse=True)
+def pragmas() -> Iterator[None]:
+    def set_them(connection: Any, *_: Any) -> None:
+        cursor = connection.cursor()
+        for pragma in PRAGMAS:
+            cursor.execute(pragma)
+        cursor.close()
+
+    event.listen(Pool, "checkout", set_them)
+    yield
+    event.remove(Pool, "checkout", set_them)
+    PRAGMAS.clear()
+
+
 @contextmanager
 def every_connection(while_faulty: str, afterwards: str) -> Iterator[None]:
     """A pragma on whatever connection is used, and another one once the fault is over."""
-    now = [while_faulty]
-
-    def set_it(connection: Any, *_: Any) -> None:
-        cursor = connection.cursor()
-        cursor.execute(now[0])
-        cursor.close()
-
-    event.listen(Pool, "checkout", set_it)
+    PRAGMAS[:] = [while_faulty]
     try:
         yield
     finally:
-        now[0] = afterwards
+        PRAGMAS[:] = [afterwards]
 
 
 @contextmanager

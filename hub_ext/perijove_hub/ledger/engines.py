@@ -32,6 +32,8 @@ DRIVERS = {"sqlite": "aiosqlite", "postgresql": "psycopg"}
 GAVE_WAY = frozenset({"40001", "40P01"})
 #: SQLSTATE: the server takes no writes, as a primary that has become a standby.
 READ_ONLY = "25006"
+#: SQLSTATE: the server's last words in a session that it ends: it was told to, shuts down, or we stood still too long.
+ENDED = frozenset({"57P01", "57P02", "57P03", "57P04", "57P05", "25P03"})
 
 
 class DatabaseError(Exception):
@@ -95,7 +97,7 @@ def async_engine(url: URL) -> AsyncEngine:
             connect_args=_postgres_arguments(url, STATEMENT_SECONDS, BUSY_SECONDS),
             **pool,
         )
-        event.listen(engine.sync_engine, "handle_error", _notice_a_standby)
+        event.listen(engine.sync_engine, "handle_error", _notice_loss)
         return engine
     except (SQLAlchemyError, ImportError, ValueError, TypeError) as error:
         raise DatabaseError(f"the database address cannot be used: {error}") from error
@@ -151,10 +153,15 @@ def _postgres_arguments(url: URL, statement_seconds: float, lock_seconds: float)
     }
 
 
-def _notice_a_standby(context: ExceptionContext) -> None:
-    """A server that became a standby answers and takes no writes: leave it, as if it had gone."""
+def _notice_loss(context: ExceptionContext) -> None:
+    """Leave a connection that is of no use any more, where the driver does not say so itself.
+
+    It tells the server's last words before it sees that the connection is closed. And a server that became a standby
+    answers and takes no writes: it is left as if it had gone.
+    """
     asked = context.connection is not None and context.connection.get_execution_options().get("postgresql_readonly")
-    if getattr(context.original_exception, "sqlstate", None) == READ_ONLY and not asked:
+    state = getattr(context.original_exception, "sqlstate", None)
+    if state in ENDED or (state == READ_ONLY and not asked):
         context.is_disconnect = True
 
 

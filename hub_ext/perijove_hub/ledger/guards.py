@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+from threading import RLock
 from typing import Protocol
 
 from sqlalchemy import URL, Connection, func, select
@@ -63,13 +64,14 @@ class FileGuard:
 class SessionGuard:
     """An advisory lock of PostgreSQL, which the server gives back when our connection ends.
 
-    A connection may be lost while we run: :meth:`confirm` notices, and takes the lock again.
+    A connection may be lost while we run: :meth:`confirm` notices, and takes the lock again. Any thread may call.
     """
 
     def __init__(self, url: URL, role: str) -> None:
         self._url, self._role = url, role
         self._engine = plain_engine(url).execution_options(isolation_level="AUTOCOMMIT")
         self._connection: Connection | None = None
+        self._one_at_a_time = RLock()
         try:
             self._take()
         except DBAPIError as error:
@@ -82,21 +84,23 @@ class SessionGuard:
             DatabaseError: another process has taken it meanwhile.
             DBAPIError: the database cannot be asked now.
         """
-        if self._connection is not None:
-            try:
-                self._connection.execute(select(1))
-            except DBAPIError:
-                self.release()
-            else:
-                return
-        self._take()
+        with self._one_at_a_time:
+            if self._connection is not None:
+                try:
+                    self._connection.execute(select(1))
+                except DBAPIError:
+                    self.release()
+                else:
+                    return
+            self._take()
 
     def release(self) -> None:
         """Give it back."""
-        if self._connection is not None:
-            self._connection.invalidate()
-            self._connection.close()
-            self._connection = None
+        with self._one_at_a_time:
+            if self._connection is not None:
+                self._connection.invalidate()
+                self._connection.close()
+                self._connection = None
 
     def _take(self) -> None:
         connection = self._engine.connect()
