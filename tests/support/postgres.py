@@ -15,7 +15,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -56,10 +56,11 @@ def find_programs() -> Path:
 
 
 class PostgresServer:
-    """One server; :meth:`database` makes databases in it."""
+    """One server; :meth:`ledger` makes databases in it. ``settings`` take the place of what suits the tests."""
 
-    def __init__(self) -> None:
+    def __init__(self, settings: Mapping[str, str] | None = None) -> None:
         self._programs = find_programs()
+        self._settings = SETTINGS | dict(settings or {})
         self._directory = Path(tempfile.mkdtemp(prefix="perijove-pg-"))
         # PostgreSQL refuses to run as root
         self._account: dict[str, Any] = {}
@@ -124,9 +125,9 @@ class PostgresServer:
         return self._process is not None and self._process.poll() is None
 
     def start(self) -> None:
-        """Start it, again at the same port, and wait until it answers."""
+        """Start it, again at the same port, and wait until it answers. The server ends with the thread that calls."""
         command = [self._programs / "postgres", "-D", self._directory / "data", "-k", self._directory]
-        command += ["-p", str(self.port), *(f"--{name}={value}" for name, value in SETTINGS.items())]
+        command += ["-p", str(self.port), *(f"--{name}={value}" for name, value in self._settings.items())]
         with (self._directory / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 command, stdout=log, stderr=log, start_new_session=True, preexec_fn=_die_with_us, **self._account
