@@ -6,12 +6,12 @@ import argparse
 import asyncio
 import json
 import sys
-from collections.abc import Sequence, Sized
+from collections.abc import Callable, Sequence, Sized
 from pathlib import Path
 
 from perijove_hub import __version__
+from perijove_hub.cli_explain import add_explain_commands
 from perijove_hub.cli_ledger import add_ledger_command
-from perijove_hub.policy import Platform, PlatformFileError, load_platform
 
 #: Exit code for what the caller has to change: a wrong file, a taken port, a missing tool.
 WRONG_USE = 2
@@ -20,6 +20,8 @@ EPILOG = """\
 a first look:    perijove demo
 before a deploy: perijove check perijove.yaml
 in an editor:    perijove schema > perijove.schema.json
+why here:        perijove explain
+what is left:    perijove usage
 """
 
 DEMO_DESCRIPTION = """\
@@ -39,9 +41,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         code: int = options.run(options)
-    except PlatformFileError as error:
-        print("\n".join(error.faults), file=sys.stderr)
-        return WRONG_USE
     except KeyboardInterrupt:
         return 130
     return code
@@ -64,14 +63,14 @@ def make_parser() -> argparse.ArgumentParser:
         description="Check a platform file; says FILE:LINE: KEY: what is wrong, one line a fault.",
     )
     check.add_argument("file", type=Path, metavar="FILE")
-    check.set_defaults(run=_check)
+    check.set_defaults(run=_with_platform(_check))
 
     schema = commands.add_parser(
         "schema",
         help="print the JSON schema of the platform file",
         description="Print the JSON schema of the platform file, for editors and for Helm's values.schema.json.",
     )
-    schema.set_defaults(run=_schema)
+    schema.set_defaults(run=_with_platform(_schema))
 
     demo = commands.add_parser(
         "demo",
@@ -96,7 +95,7 @@ def make_parser() -> argparse.ArgumentParser:
     demo.add_argument(
         "--reset", action="store_true", help="forget everything in DIR first: users, homes, ledger and data"
     )
-    demo.set_defaults(run=_demo)
+    demo.set_defaults(run=_with_platform(_demo))
 
     control = commands.add_parser(
         "control",
@@ -109,7 +108,7 @@ def make_parser() -> argparse.ArgumentParser:
     )
     control.add_argument("--address", default="127.0.0.1", help="address to listen at (default: %(default)s)")
     control.add_argument("--port", type=int, default=8010, help="port to listen at (default: %(default)s)")
-    control.set_defaults(run=_control)
+    control.set_defaults(run=_with_platform(_control))
 
     controller = commands.add_parser(
         "controller",
@@ -117,7 +116,8 @@ def make_parser() -> argparse.ArgumentParser:
         description="Reconcile the ledger with what the sites show, for ever. SIGHUP reads the platform file again.",
     )
     _add_ledger_options(controller)
-    controller.set_defaults(run=_controller)
+    controller.set_defaults(run=_with_platform(_controller))
+    add_explain_commands(commands)
     add_ledger_command(commands)
     return parser
 
@@ -132,12 +132,32 @@ def _add_ledger_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _with_platform(run: Callable[[argparse.Namespace], int]) -> Callable[[argparse.Namespace], int]:
+    """A command that needs the platform file; the others work in a user's image, which cannot read one."""
+
+    def told(options: argparse.Namespace) -> int:
+        try:
+            from perijove_hub.policy import PlatformFileError
+        except ModuleNotFoundError as error:
+            return _complain(f"{error.name} is missing: install the hub's side with pip install 'perijove[hub]'")
+        try:
+            return run(options)
+        except PlatformFileError as error:
+            print("\n".join(error.faults), file=sys.stderr)
+            return WRONG_USE
+
+    return told
+
+
 def _check(options: argparse.Namespace) -> int:
+    from perijove_hub.policy import load_platform
+
     platform = load_platform(options.file)
     parts: dict[str, Sized] = {
         "site": platform.sites,
         "profile": platform.profiles,
         "quota": platform.quotas,
+        "allocation": platform.allocations,
         "dataset": platform.datasets,
     }
     counted = ", ".join(f"{len(items)} {name}{'' if len(items) == 1 else 's'}" for name, items in parts.items())
@@ -146,6 +166,8 @@ def _check(options: argparse.Namespace) -> int:
 
 
 def _schema(options: argparse.Namespace) -> int:
+    from perijove_hub.policy import Platform
+
     print(json.dumps(Platform.model_json_schema(), indent=2))
     return 0
 
