@@ -48,6 +48,9 @@ async def remove_person(connection: AsyncConnection, name: str) -> Forgotten:
         connection: of a transaction that writes, and that has made sure that nothing of this user runs.
         name: of the user.
     """
+    if connection.dialect.name == "sqlite":
+        # or the name would stay in parts of the file that are free
+        await connection.exec_driver_sql("PRAGMA secure_delete = ON")
     await _merge_days(connection, name)
     changed = await connection.execute(update(entries).where(entries.c.owner == name).values(owner=REMOVED))
     blanked = await _blank_leases(connection, name)

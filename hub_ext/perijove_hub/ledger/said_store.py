@@ -20,6 +20,7 @@ from perijove.models import (
 )
 from perijove_hub.ledger.dialects import insert_once
 from perijove_hub.ledger.notices import in_force
+from perijove_hub.ledger.removal import REMOVED
 from perijove_hub.ledger.schema import closures, leases, notices, overrides, refusals
 
 #: The states of a lease that is over.
@@ -142,11 +143,14 @@ async def save_refusal(connection: AsyncConnection, refused: FailedStart) -> Non
 
 
 async def list_failures(connection: AsyncConnection, owner: str | None, limit: int) -> list[FailedStart]:
-    """Starts that were refused, and leases that ended before they were active; of one owner or of all, newest first."""
+    """Starts that were refused, and leases that ended before they were active; of one owner or of all, newest first.
+
+    Nobody asks about the starts of people who were removed.
+    """
     refused = select(refusals).order_by(refusals.c.at.desc(), refusals.c.attempt_id).limit(limit)
     ended = (
         select(leases)
-        .where(leases.c.started.is_(None), leases.c.state.in_(OVER))
+        .where(leases.c.started.is_(None), leases.c.state.in_(OVER), leases.c.owner != REMOVED)
         .order_by(leases.c.created.desc(), leases.c.id.desc())
         .limit(limit)
     )
