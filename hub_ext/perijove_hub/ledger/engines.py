@@ -106,7 +106,7 @@ def async_engine(url: URL) -> AsyncEngine:
 def plain_engine(url: URL) -> Engine:
     """An engine for one blocking task, such as a migration: no pool, and on PostgreSQL no limit to a statement."""
     if url.get_backend_name() == "sqlite":
-        engine = create_engine(url.set(drivername="sqlite"), poolclass=NullPool)
+        engine = create_engine(url.set(drivername="sqlite"), poolclass=NullPool, hide_parameters=True)
         _on_sqlite(engine)
         return engine
     return create_engine(url, poolclass=NullPool, hide_parameters=True, connect_args=_postgres_arguments(url, 0, 0))
