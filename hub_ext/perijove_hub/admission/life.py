@@ -95,6 +95,7 @@ class Life(AdmissionBase):
                 f"{spoken_time(ends_at, platform.zone)}: {request.reason}",
                 owner=lease.owner,
                 lease_id=lease.id,
+                expires=ends_at,
                 author=author,
             )
             await add_notice(connection, notice, now)

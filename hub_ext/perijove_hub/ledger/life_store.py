@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import and_, case, literal, or_, select
+from sqlalchemy import and_, case, func, literal, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from perijove.models import LeaseState, Topic
+from perijove.models import OPEN_STATES, LeaseState, Topic
 from perijove_hub.ledger.schema import UtcDateTime, leases, notices
 from perijove_hub.ledger.store import CHUNK
 
 
 @dataclass(frozen=True)
 class Announcement:
-    """An announcement of a stop that stands: ``stops_at`` is the moment that its owner was told."""
+    """An announcement of a stop that stands: ``stops_at`` is the moment that its owner was told.
+
+    One that is not ``is_final`` is followed by another shortly before.
+    """
 
     lease_id: str
     topic: Topic
     stops_at: datetime
+    created: datetime
+    is_final: bool = True
 
 
 async def record_activity(
@@ -57,24 +62,21 @@ async def withdraw_announcements(
     )
 
 
-async def standing_announcements(
-    connection: AsyncConnection, owners_of: dict[str, str], topics: Iterable[Topic]
-) -> list[Announcement]:
+async def standing_announcements(connection: AsyncConnection, owners_of: Mapping[str, str]) -> list[Announcement]:
     """What was announced for these leases and not taken back, by lease id and owner; past moments among it."""
-    found, wanted, ids = [], list(topics), sorted(owners_of)
+    columns, found, ids = notices.c, [], sorted(owners_of)
     for start in range(0, len(ids), CHUNK):
         chunk = ids[start : start + CHUNK]
-        query = select(notices.c.lease_id, notices.c.topic, notices.c.expires).where(
+        query = select(columns.lease_id, columns.topic, columns.expires, columns.created, columns.severity).where(
             # the owner is what the table is searched by
-            notices.c.owner.in_({owners_of[lease_id] for lease_id in chunk}),
-            notices.c.lease_id.in_(chunk),
-            notices.c.topic.in_(wanted),
-            notices.c.withdrawn.is_(None),
-            notices.c.expires.is_not(None),
+            columns.owner.in_({owners_of[lease_id] for lease_id in chunk}),
+            columns.lease_id.in_(chunk),
+            columns.withdrawn.is_(None),
+            columns.expires.is_not(None),
         )
         found += [
-            Announcement(lease_id, Topic(topic), stops_at)
-            for lease_id, topic, stops_at in await connection.execute(query)
+            Announcement(lease_id, Topic(topic), stops_at, created, severity != "info")
+            for lease_id, topic, stops_at, created, severity in await connection.execute(query)
         ]
     return found
 
@@ -106,3 +108,10 @@ async def set_reason(connection: AsyncConnection, lease_id: str, expected: str |
         .values(reason=reason)
     )
     return updated.rowcount > 0
+
+
+async def count_open(connection: AsyncConnection) -> list[tuple[tuple[str, str, str], float]]:
+    """How many leases are open, by site, kind and state."""
+    by = (leases.c.site, leases.c.kind, leases.c.state)
+    query = select(*by, func.count()).where(leases.c.state.in_(list(OPEN_STATES))).group_by(*by).order_by(*by)
+    return [((site or "", kind, state), float(count)) for site, kind, state, count in await connection.execute(query)]
