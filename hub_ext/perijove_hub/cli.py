@@ -34,6 +34,11 @@ Serve admission and catalogue as a service of the hub. Takes JUPYTERHUB_API_URL,
 JUPYTERHUB_CLIENT_ID from the environment. SIGHUP reads the platform file again.
 """
 
+CONTROLLER_DESCRIPTION = """\
+Reconcile the ledger with what the sites show, write down what is used, warn owners and stop sessions; for ever. Takes
+JUPYTERHUB_API_URL and JUPYTERHUB_API_TOKEN from the environment. SIGHUP reads the platform file again.
+"""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the result is the exit code: 0, or 2 with one sentence about what to change."""
@@ -108,14 +113,16 @@ def make_parser() -> argparse.ArgumentParser:
     )
     control.add_argument("--address", default="127.0.0.1", help="address to listen at (default: %(default)s)")
     control.add_argument("--port", type=int, default=8010, help="port to listen at (default: %(default)s)")
+    _add_metrics_options(control)
     control.set_defaults(run=_with_platform(_control))
 
     controller = commands.add_parser(
         "controller",
-        help="reconcile the ledger with reality",
-        description="Reconcile the ledger with what the sites show, for ever. SIGHUP reads the platform file again.",
+        help="keep the ledger, warn and stop",
+        description=CONTROLLER_DESCRIPTION,
     )
     _add_ledger_options(controller)
+    _add_metrics_options(controller)
     controller.set_defaults(run=_with_platform(_controller))
     add_explain_commands(commands)
     add_ledger_command(commands)
@@ -129,6 +136,18 @@ def _add_ledger_options(parser: argparse.ArgumentParser) -> None:
         required=True,
         metavar="URL",
         help="of the ledger, as sqlite+aiosqlite:///control.db or postgresql+psycopg://USER@HOST/DATABASE",
+    )
+
+
+def _add_metrics_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--metrics-port", type=int, default=0, metavar="PORT", help="where Prometheus asks (default: 0, nowhere)"
+    )
+    parser.add_argument(
+        "--metrics-address",
+        default="127.0.0.1",
+        metavar="ADDRESS",
+        help="address of that port; it asks for no login, so keep it inside (default: %(default)s)",
     )
 
 
@@ -206,15 +225,19 @@ def _control(options: argparse.Namespace) -> int:
 
 
 def _controller(options: argparse.Namespace) -> int:
+    from perijove_hub.controller.hub_client import HubNotConfigured
     from perijove_hub.controller.service import ControllerOptions, run_controller
     from perijove_hub.ledger.database import DatabaseError
     from perijove_hub.logs import configure_logs
 
     configure_logs("controller")
+    told = ControllerOptions(options.platform, options.database, options.metrics_address, options.metrics_port)
     try:
-        asyncio.run(run_controller(ControllerOptions(options.platform, options.database)))
-    except DatabaseError as error:
+        asyncio.run(run_controller(told))
+    except (DatabaseError, HubNotConfigured) as error:
         return _complain(str(error))
+    except OSError as error:
+        return _complain(f"{options.metrics_address}:{options.metrics_port} cannot be used: {error.strerror}")
     return 0
 
 

@@ -29,6 +29,10 @@ class FakeHub:
     tokens: dict[str, dict[str, Any]] = field(default_factory=dict)
     fault: int | Literal["drop", "slow", "html"] | None = None
     asked: list[str] = field(default_factory=list)
+    #: The servers that run, by owner and name; what was asked to stop; and statuses that stops are answered with.
+    servers: set[tuple[str, str]] = field(default_factory=set)
+    stops: list[tuple[str, str]] = field(default_factory=list)
+    stop_answers: dict[str, int] = field(default_factory=dict)
     url: str = ""
 
     def add(self, name: str, *groups: str, **more: Any) -> str:
@@ -42,6 +46,9 @@ class FakeHub:
         app = web.Application(middlewares=[self._misbehave])
         app.router.add_get("/hub/api/user", self._user)
         app.router.add_get("/hub/api/users/{name}", self._users)
+        app.router.add_get("/hub/api/users", self._list)
+        app.router.add_delete("/hub/api/users/{name}/server", self._stop)
+        app.router.add_delete("/hub/api/users/{name}/servers/{server}", self._stop)
         return app
 
     @web.middleware
@@ -75,6 +82,35 @@ class FakeHub:
             if model["name"] == request.match_info["name"]:
                 return web.json_response({"name": model["name"], "groups": model["groups"], "kind": "user"})
         return web.json_response({"status": 404, "message": "No such user"}, status=404)
+
+    def _is_ours(self, request: web.Request) -> bool:
+        return request.headers.get("Authorization") == f"token {self.own_token}"
+
+    async def _list(self, request: web.Request) -> web.Response:
+        """The users with servers, page by page, as a hub answers who can take pages."""
+        if not self._is_ours(request):
+            return web.json_response({"status": 403, "message": "Forbidden"}, status=403)
+        assert request.query["state"] == "active"
+        assert request.headers["Accept"] == "application/jupyterhub-pagination+json"
+        running = {owner for owner, _ in self.servers}
+        models = [model for model in self.tokens.values() if model["name"] in running]
+        offset, limit = int(request.query["offset"]), min(int(request.query["limit"]), 200)
+        more = {"offset": offset + limit, "limit": limit} if offset + limit < len(models) else None
+        items = [{"name": model["name"], "groups": model["groups"]} for model in models[offset : offset + limit]]
+        pagination = {"offset": offset, "limit": limit, "total": len(models), "next": more}
+        return web.json_response({"items": items, "_pagination": pagination})
+
+    async def _stop(self, request: web.Request) -> web.Response:
+        if not self._is_ours(request):
+            return web.json_response({"status": 403, "message": "Forbidden"}, status=403)
+        owner, server = request.match_info["name"], request.match_info.get("server", "")
+        self.stops.append((owner, server))
+        if owner in self.stop_answers:
+            return web.json_response({"status": self.stop_answers[owner]}, status=self.stop_answers[owner])
+        if not any(model["name"] == owner for model in self.tokens.values()):
+            return web.json_response({"status": 404, "message": "Not Found"}, status=404)
+        self.servers.discard((owner, server))
+        return web.Response(status=204)
 
 
 @asynccontextmanager
