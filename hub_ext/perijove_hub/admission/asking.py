@@ -234,7 +234,7 @@ class Asking(AdmissionBase):
         return LeaseOffer(
             id=lease_id,
             attempt_id=request.attempt_id,
-            candidates=list(decision.ranking.candidates[: 1 + platform.placement.retries]),
+            candidates=decision.ranking.to_try(platform.placement.retries),
             spawn=SpawnSpec(
                 resources=profile.resources,
                 image=profile.image,

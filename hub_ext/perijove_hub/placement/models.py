@@ -92,11 +92,19 @@ class Wish:
 
 @dataclass(frozen=True)
 class Ranking:
-    """Every site, ranked or rejected, with reasons; ``summary`` is the decision in one sentence."""
+    """Every site, ranked or rejected, with reasons; ``summary`` is the decision in one sentence.
+
+    ``may_not_follow`` are candidates that the rules of spilling over keep from being tried when the first one fails.
+    """
 
     candidates: tuple[Candidate, ...]
     rejected: tuple[Rejection, ...]
     summary: str
+    may_not_follow: frozenset[str] = frozenset()
+
+    def to_try(self, retries: int) -> list[Candidate]:
+        """The candidates for one start: the first, and at most ``retries`` that may take its place when it fails."""
+        return [each for each in self.candidates if each.site not in self.may_not_follow][: 1 + retries]
 
     def explanation(self) -> Explanation:
         """The ranking as it is kept with the lease and shown to people."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from perijove.models import Candidate, Rejection
 from perijove_hub.placement.look import Rejected, Suitable, look_at
@@ -28,26 +28,45 @@ def rank_sites(wish: Wish, sites: Sequence[SiteFacts]) -> Ranking:
     rejected += [Rejected(look.site, look.in_the_way, lasting=False) for look in suitable if look.in_the_way]
     ready = [look for look in suitable if not look.in_the_way]
     best = _ranked(wish, suitable)[0][1] if suitable else None
-    refusals: dict[str, list[str]] = {}
-    if best is not None and best.in_the_way:
-        refusals = {other.site.name: why for other in ready if (why := forbidden(wish, best, other))}
-        ready = [other for other in ready if other.site.name not in refusals]
-    ranked = _ranked(wish, ready)
-    if best is not None and ranked:
-        summary = sentence_for(wish, [look for _, look in ranked], best)
-    else:
-        summary = sentence_for_none(wish, rejected, [why for reasons in refusals.values() for why in reasons])
-    candidates = tuple(
-        Candidate(
-            site=look.site.name,
-            title=look.title,
-            score=score,
-            reasons=list(look.reasons),
-            cost_hour=round(look.cost_hour, 6),
-        )
-        for score, look in ranked
+    refusals = _refusals(wish, best, ready) if best is not None and best.in_the_way else {}
+    ranked = _ranked(wish, [look for look in ready if look.site.name not in refusals])
+    kept_back: dict[str, list[str]] = {}
+    if ranked and best is not None and not best.in_the_way:
+        # who may not take the place of a site that is full may not take it when the start fails there either
+        kept_back = _refusals(wish, ranked[0][1], [look for _, look in ranked[1:]])
+    return Ranking(
+        candidates=tuple(_candidate(score, look) for score, look in ranked),
+        rejected=_rejections(rejected, refusals, best, by_name),
+        summary=_summary(wish, best, [look for _, look in ranked], rejected, refusals),
+        may_not_follow=frozenset(kept_back),
     )
-    return Ranking(candidates, _rejections(rejected, refusals, best, by_name), summary)
+
+
+def _refusals(wish: Wish, best: Suitable, others: Iterable[Suitable]) -> dict[str, list[str]]:
+    """Which of the others may not take the place of the best site, and why not."""
+    return {other.site.name: why for other in others if (why := forbidden(wish, best, other))}
+
+
+def _candidate(score: float, look: Suitable) -> Candidate:
+    return Candidate(
+        site=look.site.name,
+        title=look.title,
+        score=score,
+        reasons=list(look.reasons),
+        cost_hour=round(look.cost_hour, 6),
+    )
+
+
+def _summary(
+    wish: Wish,
+    best: Suitable | None,
+    ranked: Sequence[Suitable],
+    rejected: Sequence[Rejected],
+    refusals: Mapping[str, list[str]],
+) -> str:
+    if best is not None and ranked:
+        return sentence_for(wish, ranked, best)
+    return sentence_for_none(wish, rejected, [why for reasons in refusals.values() for why in reasons])
 
 
 def _ranked(wish: Wish, sites: Sequence[Suitable]) -> list[tuple[float, Suitable]]:
@@ -59,7 +78,7 @@ def _ranked(wish: Wish, sites: Sequence[Suitable]) -> list[tuple[float, Suitable
 
 def _rejections(
     rejected: Sequence[Rejected],
-    refusals: dict[str, list[str]],
+    refusals: Mapping[str, list[str]],
     best: Suitable | None,
     sites: dict[str, SiteFacts],
 ) -> tuple[Rejection, ...]:

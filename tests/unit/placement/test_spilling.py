@@ -159,6 +159,33 @@ def test_the_rules_are_only_for_taking_the_place_of_a_better_site() -> None:
     assert candidates(rank(esac({**FULL}, groups=["staff"]), cloud(), spill=strict)) == ["cloud-eu"]
 
 
+@pytest.mark.parametrize(
+    ("spill", "tried"),
+    [
+        ({}, ["esac", "moon"]),
+        ({"max_cost_factor": 1.5}, ["esac", "moon"]),
+        ({"max_cost_factor": 1}, ["esac"]),
+        ({"allowed": False}, ["esac"]),
+        ({"groups": ["staff"]}, ["esac"]),
+        ({"max_egress_cost": 0}, ["esac"]),
+    ],
+)
+def test_a_start_that_fails_goes_on_within_the_rules_too(spill: dict[str, Any], tried: list[str]) -> None:
+    moon = SiteFacts("moon", LocalSite.model_validate(site("Moon", "moon", price={"cpu_hour": 0.15})))
+    ranking = rank(esac(), moon, cloud(), spill=spill)
+    assert candidates(ranking) == ["esac", "moon", "cloud-eu"]
+    assert [candidate.site for candidate in ranking.to_try(1)] == tried
+    assert [candidate.site for candidate in ranking.to_try(0)] == ["esac"]
+
+
+def test_what_takes_the_place_of_a_full_site_is_measured_by_that_site_alone() -> None:
+    # both are within three times the price of the full site, and one is more than 1.5 times as dear as the other
+    moon = SiteFacts("moon", LocalSite.model_validate(site("Moon", "moon", price={"cpu_hour": 0.15})))
+    ranking = rank(esac(FULL), moon, cloud(), spill={"max_cost_factor": 3})
+    assert [candidate.site for candidate in ranking.to_try(5)] == ["moon", "cloud-eu"]
+    assert rank(esac(groups=["staff"])).to_try(2) == []
+
+
 def test_who_insists_on_a_site_is_told_of_that_one_and_sent_nowhere_else() -> None:
     ranking = rank(esac(FULL), cloud(), site="esac")
     assert candidates(ranking) == []
