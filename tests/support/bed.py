@@ -47,6 +47,8 @@ profiles:
   stranger: {title: Stranger, cpu: 1, memory_gib: 1, env: {PJ_FAULT: stranger}}
   parent: {title: Parent, cpu: 1, memory_gib: 1, env: {PJ_FAULT: parent}}
   stubborn: {title: Stubborn, cpu: 1, memory_gib: 1, env: {PJ_FAULT: stubborn}}
+  deaf: {title: Deaf, cpu: 1, memory_gib: 1, env: {PJ_FAULT: deaf}}
+  broken: {title: Broken, cpu: 1, memory_gib: 1, env: {PJ_FAULT: broken}}
   for-staff: {title: For staff, cpu: 1, memory_gib: 1, groups: [staff]}
 placement: {retries: 1}
 quotas:
@@ -63,15 +65,24 @@ datasets:
 class Bed:
     """Start it, drive it by the hub's API, kill its parts, and compare leases with processes."""
 
-    def __init__(self, directory: Path, platform: str = PLATFORM) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        platform: str = PLATFORM,
+        hub: dict[str, Any] | None = None,
+        spawner: dict[str, Any] | None = None,
+    ) -> None:
         self.directory = directory
-        self._ports = dict(zip(("public", "hub", "control", "proxy_api", "gate"), free_ports(5), strict=True))
+        self._hub, self._spawner = hub or {}, spawner or {}
+        names = ("public", "hub", "control", "proxy_api", "gate", "metrics")
+        self._ports = dict(zip(names, free_ports(len(names)), strict=True))
         self.url = f"http://127.0.0.1:{self._ports['public']}"
         self._token = secrets.token_hex(16)
-        self._control_token = secrets.token_hex(16)
+        self._control_token, self._controller_token = secrets.token_hex(16), secrets.token_hex(16)
         self._proxy_token = secrets.token_hex(16)
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         (directory / "secrets").mkdir()
+        (directory / "faults").mkdir()
         self._write("secrets/hub-to-control", secrets.token_hex(16))
         self._write("perijove.yaml", platform)
         self._write("bed.json", json.dumps(self._told()))
@@ -108,6 +119,17 @@ class Bed:
         process.send_signal(number)
         process.wait(15)
 
+    def break_site(self, site: str, fault: str) -> None:
+        """Make a site misbehave from now on, or behave again; see :mod:`tests.support.faulty_site`."""
+        self._write(f"faults/{site}", fault)
+
+    def signal(self, name: str, number: int) -> None:
+        """Send a signal to a process that goes on."""
+        self._processes[name].send_signal(number)
+
+    def has_ended(self, name: str) -> bool:
+        return self._processes[name].poll() is not None
+
     def log(self, name: str) -> str:
         return (self.directory / f"{name}.log").read_text(errors="replace")
 
@@ -133,6 +155,11 @@ class Bed:
     def servers(self, user: str) -> dict[str, Any]:
         model: dict[str, Any] = self.api.get(f"users/{user}").raise_for_status().json()
         return {name: server for name, server in model["servers"].items() if server["ready"] or server["pending"]}
+
+    def all_servers(self, user: str) -> set[str]:
+        """The names of all servers in the hub's list, stopped ones too; the default one is always there."""
+        model = self.api.get(f"users/{user}?include_stopped_servers").raise_for_status().json()
+        return set(model["servers"]) - {""}
 
     def control_as(self, user: str) -> httpx.Client:
         token = self.api.post(f"users/{user}/tokens", json={}).raise_for_status().json()["token"]
@@ -194,6 +221,14 @@ class Bed:
             f"waited {seconds} s for: {what}\n{self.open_leases()}\n{self.session_processes()}\n{logs}"
         )
 
+    def metrics(self) -> dict[str, float]:
+        """What the controller tells Prometheus, by the name of a sample with its labels."""
+        text = httpx.get(f"http://127.0.0.1:{self._ports['metrics']}/metrics").raise_for_status().text
+        return {
+            name: float(value)
+            for name, _, value in (line.rpartition(" ") for line in text.splitlines() if not line.startswith("#"))
+        }
+
     # --- how it is put together -----------------------------------------------------------------------------------
 
     def _answers(self, base: str, what: str) -> bool:
@@ -212,7 +247,7 @@ class Bed:
                 *python, "control", *ledger, "--port", port["control"],
                 "--secrets-dir", str(self.directory / "secrets"),
             ],
-            "controller": [*python, "controller", *ledger],
+            "controller": [*python, "controller", *ledger, "--metrics-port", port["metrics"]],
             "hub": [sys.executable, "-m", "jupyterhub", "--config", str(ROOT / "tests/support/bed_config.py")],
             "proxy": [
                 *find_proxy(), "--ip", "127.0.0.1", "--port", port["public"],
@@ -227,7 +262,7 @@ class Bed:
             "PJ_BED": str(self.directory / "bed.json"),
             "CONFIGPROXY_AUTH_TOKEN": self._proxy_token,
             "JUPYTERHUB_API_URL": f"http://127.0.0.1:{self._ports['hub']}/hub/api",
-            "JUPYTERHUB_API_TOKEN": self._control_token,
+            "JUPYTERHUB_API_TOKEN": self._controller_token if name == "controller" else self._control_token,
             "JUPYTERHUB_CLIENT_ID": "service-perijove",
             "JUPYTERHUB_SERVICE_PREFIX": "/services/perijove/",
             "JUPYTERHUB_BASE_URL": "/",
@@ -243,7 +278,7 @@ class Bed:
                 "control_url": f"http://127.0.0.1:{self._ports['gate']}",
                 "public_control_url": f"{self.url}/services/perijove",
                 "control_token": self._control_token,
-                "controller_token": secrets.token_hex(16),
+                "controller_token": self._controller_token,
             },
             "jupyterhub": {
                 "bind_url": self.url,
@@ -255,8 +290,11 @@ class Bed:
                 "cleanup_servers": False,
                 "cleanup_proxy": False,
                 "concurrent_spawn_limit": 0,
-                "consecutive_failure_limit": 3,
+                **self._hub,
             },
+            "spawner": {"consecutive_failure_limit": 3, "poll_interval": 1, **self._spawner},
+            "faults_dir": str(self.directory / "faults"),
+            "own_commits": str(self.directory / "own-commits.log"),
             "bed_token": self._token,
             "proxy_api_url": f"http://127.0.0.1:{self._ports['proxy_api']}",
             "proxy_token": self._proxy_token,
