@@ -111,16 +111,27 @@ async def test_a_dry_run_ranks_the_sites(control: ControlBed) -> None:
         "allowed": True,
         "reason": None,
         "candidates": [
-            {"site": "esac", "title": "ESAC", "score": 1.0, "reasons": ["holds open-sky", "has 8 of 8 cores free"]},
+            {
+                "site": "esac",
+                "title": "ESAC",
+                "score": 1.0,
+                "reasons": ["holds open-sky", "has 8 of 8 cores free"],
+                "cost_hour": 0.0,
+            },
             {
                 "site": "cloud-eu",
                 "title": "Cloud EU",
-                "score": 0.5,
+                "score": 0.615385,
                 "reasons": ["would move 1.0 GiB", "has 16 of 16 cores free"],
+                "cost_hour": 0.0,
             },
         ],
         "rejected": [],
         "summary": "ESAC: it holds open-sky; the other site would move 1.0 GiB",
+        "cost_hour": 0.0,
+        "lasts_hours": None,
+        "charge_to": "astro",
+        "may_charge": [],
     }
     body = {"owner": "bob", "groups": ["staff"], "datasets": ["staff-only"]}
     answer = await control.call("POST", "placements", SECRET, body=body)
