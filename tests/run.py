@@ -12,7 +12,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 BIN = Path(sys.executable).parent
-OURS = ["hub_ext", "server_ext", "demo", "docs", "tests"]
+OURS = ["hub_ext", "server_ext", "demo", "docs", "tests", "benchmarks"]
 
 TIERS: dict[str, list[list[str]]] = {
     "lint": [

@@ -1,0 +1,73 @@
+"""Inside Perijove's hub that is measured: a site that starts nothing, and the counter of calls to control."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks.hub_spawners import COUNTED
+from perijove_hub.admission.client import ControlClient
+from perijove_hub.sites import Handle, StartSpec, Status
+
+
+class EchoSite:
+    """A site that starts nothing: every workload is the echo server. While it is dark, it answers nothing.
+
+    Args:
+        name: of the site.
+        url: of the echo server.
+        darkness: a file; while it is there, this site hangs. None: it never does.
+    """
+
+    def __init__(self, name: str, url: str, darkness: Path | None) -> None:
+        self._name, self._url, self._darkness = name, url, darkness
+        self._attempts: set[str] = set()
+
+    async def start(self, spec: StartSpec, attempt_id: str) -> Handle:
+        """See :class:`perijove_hub.sites.models.SiteInterface`, as for the other methods."""
+        self._attempts.add(attempt_id)
+        return Handle(self._name, attempt_id, self._url)
+
+    async def poll(self, handle: Handle) -> Status:
+        """It runs, as far as anybody can tell."""
+        await self._light()
+        self._attempts.add(handle.attempt_id)  # it was there before this hub was
+        return Status.RUNNING
+
+    async def stop(self, handle: Handle) -> None:
+        """There is nothing to stop."""
+        await self._light()
+        self._attempts.discard(handle.attempt_id)
+
+    async def list(self) -> Sequence[str]:
+        """What was started here."""
+        await self._light()
+        return sorted(self._attempts)
+
+    async def log_tail(self, attempt_id: str) -> str:
+        """It says nothing."""
+        return ""
+
+    async def home_bytes(self, owner: str) -> int | None:
+        """It has no homes to measure."""
+        return None
+
+    async def _light(self) -> None:
+        while self._darkness is not None and self._darkness.exists():  # noqa: ASYNC110 - a file is how another process tells it
+            await asyncio.sleep(0.5)
+
+
+def count_calls() -> None:
+    """Count what a start asks control for, apart from the tries that one call may take."""
+    for name in ("ask", "move"):
+        setattr(ControlClient, name, _counted(getattr(ControlClient, name)))
+
+
+def _counted(call: Any) -> Any:
+    async def counted(*arguments: Any, **named: Any) -> Any:
+        COUNTED["calls"] += 1
+        return await call(*arguments, **named)
+
+    return counted

@@ -1,0 +1,158 @@
+"""The two hubs that are measured beside each other: the stock one with a bare delegate, and Perijove's."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import secrets
+import signal
+import sys
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from benchmarks.measure import ROOT
+from benchmarks.processes import ControlService, Processes, answers
+from perijove_demo.build import find_proxy
+from perijove_demo.ports import free_ports
+from perijove_hub.policy.models import Platform
+
+
+class EchoServers:
+    """Two servers that answer for all workloads; the second one is where it may become dark."""
+
+    def __init__(self, processes: Processes) -> None:
+        ports = free_ports(2)
+        self.urls = [f"http://127.0.0.1:{port}" for port in ports]
+        for number, port in enumerate(ports):
+            command = [sys.executable, str(ROOT / "benchmarks/echo.py"), str(port)]
+            process = processes.start(f"echo-{number}", command)
+            processes.wait(f"echo-{number}", partial(answers, self.urls[number]))
+        self._second = process
+        self.darkness = processes.directory / "darkness"
+
+    def darken(self) -> None:
+        """From now on the second one takes connections and never answers, and dark sites hang."""
+        self.darkness.touch()
+        os.kill(self._second.pid, signal.SIGSTOP)
+
+    def lighten(self) -> None:
+        """They answer again."""
+        self.darkness.unlink()
+        os.kill(self._second.pid, signal.SIGCONT)
+
+
+class Hub:
+    """A hub with its proxy, driven by its API.
+
+    Args:
+        processes: where it runs.
+        name: of its logs and its database.
+        told: what its configuration needs beside what every hub is told.
+    """
+
+    def __init__(self, processes: Processes, name: str, told: dict[str, Any]) -> None:
+        self._processes, self.name = processes, name
+        ports = dict(zip(("public", "hub", "proxy_api"), free_ports(3), strict=True))
+        self.base_url = f"http://127.0.0.1:{ports['hub']}"
+        token, proxy_token = secrets.token_hex(16), secrets.token_hex(16)
+        public = f"http://127.0.0.1:{ports['public']}"
+        self._told = told | {
+            "token": token,
+            "proxy_api_url": f"http://127.0.0.1:{ports['proxy_api']}",
+            "proxy_token": proxy_token,
+            "jupyterhub": {
+                "bind_url": public,
+                "hub_bind_url": self.base_url,
+                "db_url": f"sqlite:///{processes.directory}/{name}.sqlite",
+                "cookie_secret_file": str(processes.directory / f"{name}-cookie-secret"),
+                "cleanup_servers": False,
+                "cleanup_proxy": False,
+                "concurrent_spawn_limit": 0,
+                "log_level": "WARN",
+            },
+        }
+        proxy = [*find_proxy(), "--ip", "127.0.0.1", "--port", str(ports["public"]), "--api-ip", "127.0.0.1"]
+        proxy += ["--api-port", str(ports["proxy_api"]), "--default-target", self.base_url]
+        processes.start(f"{name}-proxy", proxy, {"CONFIGPROXY_AUTH_TOKEN": proxy_token})
+        self.api = httpx.AsyncClient(
+            base_url=f"{self.base_url}/hub/api/", headers={"Authorization": f"token {token}"}, timeout=120
+        )
+
+    def start(self) -> float:
+        """Start the hub, or start it again; the seconds until its API answers."""
+        command = [sys.executable, "-m", "jupyterhub", "--config", str(ROOT / "benchmarks/hub_config.py")]
+        self._processes.start(self.name, command, {"PJ_BENCH": json.dumps(self._told)})
+        return self._processes.wait(self.name, lambda: answers(f"{self.base_url}/hub/bench"), 180)
+
+    def kill(self) -> None:
+        """End it as a crash would."""
+        self._processes.end(self.name, kill=True)
+
+    async def figures(self) -> dict[str, Any]:
+        """What it has used and done so far."""
+        answer = await self.api.get(f"{self.base_url}/hub/bench")
+        found: dict[str, Any] = answer.raise_for_status().json()
+        return found
+
+    async def add_users(self, names: list[str]) -> None:
+        """Create users."""
+        for first in range(0, len(names), 200):
+            (await self.api.post("users", json={"usernames": names[first : first + 200]})).raise_for_status()
+
+    async def spawn(self, names: list[str], at_once: int = 10) -> None:
+        """Start a server for each, and wait until all are ready."""
+        turn = asyncio.Semaphore(at_once)
+
+        async def start(name: str) -> None:
+            async with turn:
+                answer = await self.api.post(f"users/{name}/server")
+                if answer.status_code != 201:
+                    raise RuntimeError(f"{self.name}: {name} was not started: {answer.status_code} {answer.text}")
+
+        await asyncio.gather(*map(start, names))
+
+    async def stop(self, names: list[str]) -> None:
+        """Stop the servers of these users."""
+        answers = [await self.api.delete(f"users/{name}/server") for name in names]
+        if any(answer.status_code != 204 for answer in answers):
+            raise RuntimeError(f"{self.name}: a server was not stopped")
+
+    async def close(self) -> None:
+        """Give the connections back."""
+        await self.api.aclose()
+
+
+def bare_hub(processes: Processes, echo: EchoServers, dark_share: int) -> Hub:
+    """A stock hub; of ``dark_share`` servers one is at the second echo server."""
+    urls = [*[echo.urls[0]] * (dark_share - 1), echo.urls[1]]
+    return Hub(processes, "bare", {"kind": "bare", "urls": urls, "darkness": str(echo.darkness)})
+
+
+def perijove_hub(processes: Processes, echo: EchoServers, platform: Platform, ledger: str, dark: list[str]) -> Hub:
+    """Perijove's hub with its control; the sites named in ``dark`` are at the second echo server."""
+    control = ControlService(processes, platform, ledger)
+    told = {
+        "kind": "perijove",
+        "sites": {name: echo.urls[name in dark] for name in platform.sites},
+        "dark": dark,
+        "darkness": str(echo.darkness),
+        "hub": {
+            "platform": str(control.platform_file),
+            "secrets_dir": str(control.secrets_dir),
+            "state_dir": str(_made(processes.directory / "sites")),
+            "control_url": control.urls[0],
+            "public_control_url": control.urls[0],
+            "control_token": secrets.token_hex(16),
+            "controller_token": secrets.token_hex(16),
+        },
+    }
+    return Hub(processes, "perijove", told)
+
+
+def _made(path: Path) -> Path:
+    path.mkdir(exist_ok=True)
+    return path

@@ -1,0 +1,153 @@
+"""The report: a table of what was promised, what was measured, and what the peer needed, as Markdown and JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from benchmarks.measure import Samples
+
+RESULTS = Path(__file__).parent / "results"
+
+HEAD = ["what", "runs", "median", "p95", "goal", "reached", "peer", "peer's median", "ratio"]
+
+
+@dataclass(frozen=True)
+class Goal:
+    """What was promised: ``judged`` of the samples is at most ``value``, or each of them is exactly that."""
+
+    value: float
+    judged: Literal["median", "p95", "greatest", "ratio", "each"] = "p95"
+
+    @property
+    def text(self) -> str:
+        """In the words of the table."""
+        return f"{'=' if self.judged == 'each' else '≤'} {number(self.value)} ({self.judged})"
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One line of the table. ``peer`` names what ``peer_samples`` were taken of, in the same run and by turns."""
+
+    what: str
+    samples: Samples
+    goal: Goal | None = None
+    peer: str = ""
+    peer_samples: Samples | None = None
+
+    @property
+    def ratio(self) -> float | None:
+        """Our median over the peer's."""
+        if self.peer_samples is None or not self.peer_samples.median:
+            return None
+        return self.samples.median / self.peer_samples.median
+
+    @property
+    def reached(self) -> bool | None:
+        """Whether the goal is reached; None where there is none."""
+        if self.goal is None:
+            return None
+        if self.goal.judged == "each":
+            return all(value == self.goal.value for value in self.samples.values)
+        value = self.ratio if self.goal.judged == "ratio" else getattr(self.samples, self.goal.judged)
+        return None if value is None else bool(value <= self.goal.value)
+
+    def row(self) -> list[str]:
+        """The cells of the table."""
+        unit, ratio = self.samples.unit, self.ratio
+        return [
+            self.what,
+            str(len(self.samples.values)),
+            f"{number(self.samples.median)} {unit}",
+            f"{number(self.samples.p95)} {unit}",
+            f"{self.goal.text}" if self.goal else "",
+            {True: "yes", False: "**no**", None: ""}[self.reached],
+            self.peer,
+            f"{number(self.peer_samples.median)} {self.peer_samples.unit}" if self.peer_samples else "",
+            number(ratio) if ratio is not None else "",
+        ]
+
+    def data(self) -> dict[str, Any]:
+        """All of it, for other programs."""
+        return {
+            "what": self.what,
+            "unit": self.samples.unit,
+            "median": self.samples.median,
+            "p95": self.samples.p95,
+            "values": [round(value, 4) for value in self.samples.values],
+            "goal": {"value": self.goal.value, "judged": self.goal.judged} if self.goal else None,
+            "reached": self.reached,
+            "peer": self.peer or None,
+            "peer_values": [round(value, 4) for value in self.peer_samples.values] if self.peer_samples else None,
+            "ratio": self.ratio,
+        }
+
+
+@dataclass
+class Section:
+    """What one module measured: on which data, with which figures, and what has to be said about them."""
+
+    title: str
+    data: str
+    figures: list[Figure] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    machine_was: str = ""
+
+    def markdown(self) -> str:
+        """The section with its table."""
+        lines = [f"## {self.title}", "", f"{self.data} Machine: {self.machine_was}.", ""]
+        lines += [_line(HEAD), _line(["---"] * len(HEAD)), *(_line(figure.row()) for figure in self.figures)]
+        if self.notes:
+            lines += ["", *(f"- {note}" for note in self.notes)]
+        return "\n".join([*lines, ""])
+
+
+def write_report(sections: Iterable[Section], facts: dict[str, str], size: str, into: Path = RESULTS) -> str:
+    """Write ``bench.md`` and ``bench.json``; the text of the first."""
+    now, found = datetime.now(UTC), list(sections)
+    text = "\n".join(
+        [
+            "# Measurements",
+            "",
+            f"Taken {now:%Y-%m-%d %H:%M} UTC by `make bench`, {size} size. Runs of ours and of the peer take turns.",
+            "A goal that this machine does not show stays in the table with its figure.",
+            "",
+            *(f"- {name}: {value}" for name, value in facts.items()),
+            "",
+            *(section.markdown() for section in found),
+        ]
+    )
+    data = {
+        "taken": now.isoformat(timespec="seconds"),
+        "size": size,
+        "machine": facts,
+        "sections": [
+            {
+                "title": section.title,
+                "data": section.data,
+                "machine_was": section.machine_was,
+                "notes": section.notes,
+                "figures": [figure.data() for figure in section.figures],
+            }
+            for section in found
+        ],
+    }
+    into.mkdir(parents=True, exist_ok=True)
+    (into / "bench.md").write_text(text)
+    (into / "bench.json").write_text(json.dumps(data, indent=1) + "\n")
+    return text
+
+
+def number(value: float) -> str:
+    """Three digits that matter, without an exponent."""
+    if value == 0 or abs(value) >= 1000:
+        return f"{value:,.0f}".replace(",", "\N{NARROW NO-BREAK SPACE}")
+    return f"{value:.3g}"
+
+
+def _line(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(cells)} |"

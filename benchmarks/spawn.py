@@ -1,0 +1,99 @@
+"""What Perijove adds to a hub: time of its one thread per start, memory, commits, and calls to control."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from benchmarks.hubs import EchoServers, Hub, bare_hub, perijove_hub
+from benchmarks.measure import Samples, alternate
+from benchmarks.processes import Processes
+from benchmarks.report import Figure, Goal, Section
+from perijove_hub.policy.models import Platform
+
+if TYPE_CHECKING:
+    from benchmarks.run import Bench
+
+PEER = "stock hub, bare delegate"
+ADDED_CPU_MS = 1.5
+ADDED_MEMORY_MIB = 60.0
+CALLS = 3.0
+
+PLATFORM = Platform.model_validate(
+    {
+        "sites": {
+            name: {
+                "kind": "local", "title": name, "region": name, "capacity": {"cpu": 10_000, "memory_gib": 10_000},
+                "mounts_homes_of": [other],
+            }
+            for name, other in (("near", "far"), ("far", "near"))
+        },
+        "profiles": {"small": {"title": "Small", "cpu": 1, "memory_gib": 1}},
+        "quotas": [{"name": "two-each", "resource": "sessions", "limit": 2}],
+    }
+)  # fmt: skip
+
+
+class _Measured:
+    """One hub and what it cost."""
+
+    def __init__(self, hub: Hub) -> None:
+        self.hub = hub
+        self.cpu, self.commits, self.calls = Samples("ms"), Samples("commits"), Samples("calls")
+
+    async def round(self, names: list[str]) -> None:
+        """Start a server for each of these users; they are stopped again off the record."""
+        before = await self.hub.figures()
+        await self.hub.spawn(names)
+        after = await self.hub.figures()
+        await self.hub.stop(names)
+        self.cpu.add((after["cpu_seconds"] - before["cpu_seconds"]) * 1000 / len(names))
+        self.commits.add((after["commits"] - before["commits"]) / len(names))
+        self.calls.add((after["calls"] - before["calls"]) / len(names))
+
+    async def memory(self, kind: str) -> Samples:
+        """Its memory now, in MiB."""
+        return Samples("MiB", [(await self.hub.figures())[f"{kind}_bytes"] / 2**20])
+
+
+async def measure(bench: Bench) -> Section:
+    """Measure."""
+    users, rounds = (20, 3) if bench.quick else (60, 12)
+    names = [f"user-{number:03}" for number in range(users)]
+    with Processes(bench.new_directory("spawn")) as processes:
+        echo = EchoServers(processes)
+        hubs = [
+            bare_hub(processes, echo, dark_share=2),
+            perijove_hub(processes, echo, PLATFORM, bench.postgres.ledger(), dark=[]),
+        ]
+        for hub in hubs:
+            hub.start()
+            await hub.add_users(names)
+            await hub.spawn(names)
+            await hub.stop(names)
+        bare, ours = map(_Measured, hubs)
+        await alternate(rounds, lambda _: bare.round(names), lambda _: ours.round(names))
+        memory = {kind: [await each.memory(kind) for each in (ours, bare)] for kind in ("rss", "uss")}
+        for hub in hubs:
+            await hub.close()
+    bench.postgres.drop_databases()
+    added = Samples("ms", [mine - its for mine, its in zip(ours.cpu.values, bare.cpu.values, strict=True)])
+    return Section(
+        "What a start costs the hub",
+        f"Two hubs with their proxies; a spawner that starts nothing, and sites that start nothing; {users} users, "
+        f"{rounds} rounds each by turns, ten starts at once; CPU time of the hub's process.",
+        [
+            Figure("CPU of the hub per start", ours.cpu, None, PEER, bare.cpu),
+            Figure("CPU added per start", added, Goal(ADDED_CPU_MS, "median")),
+            Figure("commits to the hub's database per start", ours.commits, Goal(1, "ratio"), PEER, bare.commits),
+            Figure("calls to control per start", ours.calls, Goal(CALLS, "greatest")),
+            *(
+                Figure(f"memory added ({kind.upper()})", Samples("MiB", [mine.median - its.median]),
+                       Goal(ADDED_MEMORY_MIB, "greatest"))
+                for kind, (mine, its) in memory.items()
+            ),
+        ],
+        [
+            f"Memory after the same starts: {kind.upper()} {mine.median:.0f} MiB, the stock hub {its.median:.0f} MiB."
+            for kind, (mine, its) in memory.items()
+        ],
+    )  # fmt: skip
