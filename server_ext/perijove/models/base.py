@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Generic, TypeVar
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
@@ -25,8 +25,9 @@ Reason = Annotated[str, StringConstraints(min_length=3, max_length=500, strip_wh
 #: What a program wrote, as it is; PostgreSQL keeps everything but the character NUL.
 LogText = Annotated[str, AfterValidator(lambda text: text.replace("\x00", "\ufffd"))]
 
-#: A moment with its zone; one without is refused, since nobody can tell when it was.
-Moment = AwareDatetime
+#: A moment with its zone; one without is refused, since nobody can tell when it was. So is one outside of these years,
+#: with which databases and differences of times cannot be trusted.
+Moment = Annotated[AwareDatetime, Field(ge=datetime(1970, 1, 1, tzinfo=UTC), lt=datetime(2200, 1, 1, tzinfo=UTC))]
 
 
 class Asked(BaseModel):
