@@ -28,12 +28,14 @@ from .errors import (
     Refused,
     StoreUnavailable,
 )
+from .limits import LimitList, limits
 
 __all__ = [
     "BadRequest",
     "ControlUnavailable",
     "DatasetList",
     "InvalidPath",
+    "LimitList",
     "NotConfigured",
     "NotFound",
     "NotSupported",
@@ -44,6 +46,7 @@ __all__ = [
     "StoreUnavailable",
     "dataset",
     "datasets",
+    "limits",
     "open",
     "storage_options",
 ]

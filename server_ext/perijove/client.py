@@ -21,7 +21,17 @@ import httpx
 from pydantic import TypeAdapter, ValidationError
 
 from .errors import BadRequest, ControlUnavailable, NotConfigured, NotFound, PerijoveError, Refused
-from .models import Credentials, Dataset, Lease, Page, Presigned, QuotaView
+from .models import (
+    Activity,
+    Credentials,
+    Dataset,
+    KeepRequest,
+    Lease,
+    Notice,
+    Page,
+    Presigned,
+    QuotaView,
+)
 from .paths import check_dataset_id
 
 Answer = TypeVar("Answer")
@@ -41,13 +51,17 @@ _PASSING_STATUSES = frozenset({502, 503, 504})
 
 @dataclass(frozen=True)
 class Call(Generic[Answer]):
-    """One request to control: what to send and what its answer must look like. All calls may safely be repeated."""
+    """One request to control: what to send and what its answer must look like.
+
+    ``tries`` is how often it is sent at most; 1 for a call that must not happen twice when only its answer was lost.
+    """
 
     method: str
     path: str
     answer: TypeAdapter[Answer]
     params: dict[str, str] = field(default_factory=dict)
     body: dict[str, Any] | None = None
+    tries: int = TRIES
 
 
 def _site() -> dict[str, str]:
@@ -90,9 +104,45 @@ def lease_call(lease_id: str) -> Call[Lease]:
     Raises:
         BadRequest: the id cannot be one; it comes from the environment and goes into a URL.
     """
+    return Call("GET", f"leases/{_check_lease_id(lease_id)}", TypeAdapter(Lease))
+
+
+def leases_call(limit: int) -> Call[Page[Lease]]:
+    """The newest leases of this user, ``limit`` of them at most."""
+    return Call("GET", "leases", TypeAdapter(Page[Lease]), {"limit": str(limit)})
+
+
+def activity_call(lease_id: str, activity: Activity) -> Call[Lease]:
+    """Tell how idle the session of a lease is; the lease as it then is.
+
+    Raises:
+        BadRequest: see :func:`lease_call`.
+    """
+    # the next report is better than this one again
+    path, body = f"leases/{_check_lease_id(lease_id)}/activity", activity.model_dump(mode="json")
+    return Call("POST", path, TypeAdapter(Lease), body=body, tries=1)
+
+
+def keep_call(lease_id: str, request: KeepRequest) -> Call[Lease]:
+    """Put off the end of the session of a lease; the lease as it then is.
+
+    Raises:
+        BadRequest: see :func:`lease_call`.
+    """
+    # twice would use up two of the times that the owner has
+    path, body = f"leases/{_check_lease_id(lease_id)}/keep", request.model_dump(mode="json")
+    return Call("POST", path, TypeAdapter(Lease), body=body, tries=1)
+
+
+def notices_call(since: int) -> Call[Page[Notice]]:
+    """Notices to this user with ids above ``since``, oldest first."""
+    return Call("GET", "notices", TypeAdapter(Page[Notice]), {"since": str(since)})
+
+
+def _check_lease_id(lease_id: str) -> str:
     if not lease_id.replace("-", "").replace("_", "").isalnum() or not lease_id.isascii():
         raise BadRequest("The lease id of this session is malformed: expected letters, digits, dashes.")
-    return Call("GET", f"leases/{lease_id}", TypeAdapter(Lease))
+    return lease_id
 
 
 class ControlClient:
@@ -241,20 +291,19 @@ def _exchange(
     ``Retry-After``.
     """
     pause_seconds = FIRST_PAUSE_SECONDS
-    for attempt in range(1, TRIES + 1):
+    for attempt in range(1, call.tries + 1):
         outcome = yield build(call.method, f"{url}/api/v1/{call.path}", params=call.params, json=call.body)
         if isinstance(outcome, httpx.Response) and outcome.status_code not in _PASSING_STATUSES:
             return outcome
-        if attempt == TRIES:
+        if attempt == call.tries:
             break
         yield _retry_after_seconds(outcome) or pause_seconds * random.uniform(0.5, 1.0)  # noqa: S311 (jitter)
         pause_seconds = min(pause_seconds * 2, LONGEST_PAUSE_SECONDS)
     if isinstance(outcome, httpx.Response):
         return outcome
     kind = "in time" if isinstance(outcome, httpx.TimeoutException) else "at all"
-    raise ControlUnavailable(
-        f"The control service at {url} did not answer {kind} (tried {TRIES} times): try again in a minute."
-    )
+    tried = "tried once" if call.tries == 1 else f"tried {call.tries} times"
+    raise ControlUnavailable(f"The control service at {url} did not answer {kind} ({tried}): try again in a minute.")
 
 
 def _retry_after_seconds(outcome: Outcome) -> float | None:
