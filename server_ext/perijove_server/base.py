@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 
 from jupyter_server.base.handlers import APIHandler
 from jupyter_server.utils import url_path_join
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 from tornado import web
 from tornado.http1connection import HTTP1Connection
 
@@ -21,7 +21,10 @@ from .service import DataService
 
 #: Longer search texts and cursors are refused before they are looked at.
 ARGUMENT_MAX_CHARS = 8192
+#: No message that our routes take is longer, in bytes.
+BODY_MAX_BYTES = 1024
 
+Asked = TypeVar("Asked", bound=BaseModel)
 Method = TypeVar("Method", bound=Callable[..., Coroutine[Any, Any, None]])
 
 
@@ -96,6 +99,21 @@ class PerijoveHandler(APIHandler):
         if value not in choices:
             raise BadRequest(f"The argument {name!r} must be one of {', '.join(choices)}.")
         return value
+
+    def body(self, model: type[Asked]) -> Asked:
+        """The JSON body as ``model``.
+
+        Raises:
+            BadRequest: it is too long or does not fit, and where.
+        """
+        if len(self.request.body) > BODY_MAX_BYTES:
+            raise BadRequest(f"The body has {len(self.request.body)} bytes: expected {BODY_MAX_BYTES} at most.")
+        try:
+            return model.model_validate_json(self.request.body)
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            where = ".".join(map(str, first["loc"])) or "the body"
+            raise BadRequest(f"{where}: {first['msg']}.") from None
 
     def route_url(self, *parts: str, **arguments: str) -> str:
         """The address of one of our routes, from the server's root, for ``next``."""

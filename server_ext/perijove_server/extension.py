@@ -3,26 +3,42 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
+from typing import Any
 
 from jupyter_server.extension.application import ExtensionApp
 from traitlets import Float, Int, Unicode, default
 
-from perijove.errors import NotConfigured
-
-from .preview.pool import Limits
-from .service import DataService
+from .activity.watch import KERNEL_EVENT, watch_saves, watch_terminals
+from .notices import SCHEMA_PATH
+from .rescue import NoSessionsHandler, refuse_all_but_deletion
+from .root import Root
 
 
 class PerijoveServer(ExtensionApp):
-    """Serves datasets, previews and usage below ``perijove/``."""
+    """Serves datasets, previews, usage and notices below ``perijove/``, and tells control how idle the session is."""
 
     name = "perijove_server"
     extension_url = "/perijove/datasets"
     load_other_extensions = True
+    static_paths = [str(Path(__file__).parent / "static")]  # noqa: RUF012 - the form that ExtensionApp asks for
 
     control_url = Unicode(
         help="Address of Perijove's control service, as http://hub:8081/services/perijove. "
         "Default: the environment's PERIJOVE_CONTROL_URL."
+    ).tag(config=True)
+    pages_url = Unicode(
+        help="Address of Perijove's pages for a browser, as https://science.example/services/perijove/. "
+        "Default: the path of control_url at the hub's own host."
+    ).tag(config=True)
+    heartbeat_seconds = Float(
+        60.0, min=0.05, max=3600, help="How often control is told how idle this session is, in seconds."
+    ).tag(config=True)
+    notices_seconds = Float(
+        30.0, min=0.05, max=3600, help="How often control is asked for notices to the user, in seconds."
+    ).tag(config=True)
+    home_directory = Unicode(
+        help="The home that the cleanup page measures and cleans. Default: the environment's HOME."
     ).tag(config=True)
     byte_budget = Int(8 << 20, min=1 << 20, max=256 << 20, help="How many bytes one preview may move.").tag(config=True)
     preview_seconds = Float(10.0, min=0.1, max=600, help="How long one preview may compute, in seconds.").tag(
@@ -42,51 +58,37 @@ class PerijoveServer(ExtensionApp):
     def _control_url_default(self) -> str:
         return os.environ.get("PERIJOVE_CONTROL_URL", "")
 
+    @default("home_directory")
+    def _home_directory_default(self) -> str:
+        return str(Path.home())
+
     def initialize_settings(self) -> None:
-        """Put the holder of the service where handlers find it."""
-        self.holder = ServiceHolder(self)
-        self.settings["perijove"] = self.holder
+        """Put the root of our services where handlers find it, and listen to what people do."""
+        server: Any = self.serverapp
+        self.root = self.settings["perijove"] = Root(self, server)
+        server.event_logger.register_event_schema(SCHEMA_PATH)
+        terminals = server.web_app.settings.get("terminal_manager")
+        if self.root.places.rescue:
+            refuse_all_but_deletion(server.kernel_manager, terminals, server.contents_manager)
+            # the Lab is to say so even when control is away
+            server.web_app.settings.setdefault("page_config_data", {})["perijoveRescue"] = True
+        server.event_logger.add_listener(schema_id=KERNEL_EVENT, listener=self.root.kernels.on_event)
+        watch_saves(server.contents_manager, self.root.idleness, self.root.clock)
+        if terminals is not None:
+            watch_terminals(terminals, self.root.idleness, self.root.clock)
 
     def initialize_handlers(self) -> None:
         """Add the routes."""
         from .handlers import ROUTES
 
         self.handlers.extend(ROUTES)
+        if self.root.places.rescue:
+            self.handlers.append((r"/api/sessions", NoSessionsHandler))
+
+    async def _start_jupyter_server_extension(self, serverapp: Any) -> None:
+        """Begin to tell control how idle the session is, and to ask for notices."""
+        await self.root.start(self.heartbeat_seconds, self.notices_seconds)
 
     async def stop_extension(self) -> None:
         """End what was started."""
-        await self.holder.close()
-
-
-class ServiceHolder:
-    """Makes the service when the first request needs it, so that a server without a platform starts all the same."""
-
-    def __init__(self, settings: PerijoveServer) -> None:
-        self._settings = settings
-        self._service: DataService | None = None
-
-    def get(self) -> DataService:
-        """The service.
-
-        Raises:
-            NotConfigured: this server was not told where control is.
-        """
-        if self._service is None:
-            settings = self._settings
-            if not settings.control_url:
-                raise NotConfigured(
-                    "This Jupyter server is not part of a Perijove platform: PERIJOVE_CONTROL_URL is not set."
-                )
-            limits = Limits(
-                budget_bytes=settings.byte_budget,
-                compute_seconds=settings.preview_seconds,
-                total_seconds=settings.preview_total_seconds,
-                memory_bytes=settings.preview_memory_bytes,
-            )
-            self._service = DataService(settings.control_url, limits, settings.preview_cache_bytes)
-        return self._service
-
-    async def close(self) -> None:
-        """Close the service if it was made."""
-        if self._service is not None:
-            await self._service.close()
+        await self.root.close()

@@ -1,4 +1,4 @@
-"""The routes below ``perijove/``: datasets, trees, previews, snippets of code and usage. Files are in ``files``."""
+"""The routes below ``perijove/``: datasets, trees, previews, snippets, usage, notices. Files are in ``files``."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ import json
 from tornado import web
 
 from perijove.client import next_cursor
-from perijove.models import Page
+from perijove.models import KeepRequest, Page
 from perijove.paths import check_dataset_id, check_path
 
 from .base import PerijoveHandler, sentences
 from .files import FileHandler
+from .home.page import CleanupHandler
 from .preview.answers import COLORMAPS, SCALES, STRETCHES
 from .preview.pool import PreviewFailed
 from .preview.service import Wish
@@ -124,7 +125,7 @@ class SnippetHandler(PerijoveHandler):
 
 
 class UsageHandler(PerijoveHandler):
-    """``GET usage``: limits, what is used of them, and the lease of this session."""
+    """``GET usage``: limits, what is used of them, the lease of this session, notices, and where the pages are."""
 
     #: The Lab asks once a minute; that must not keep an idle session alive.
     _track_activity = False
@@ -132,8 +133,32 @@ class UsageHandler(PerijoveHandler):
     @web.authenticated
     @sentences
     async def get(self) -> None:
-        """Quotas, lease and currency."""
-        self.finish(json.dumps(await self.service.usage()))
+        """All of it, as of now."""
+        self.finish(json.dumps(await self.service.session.usage()))
+
+
+class KeepHandler(PerijoveHandler):
+    """``POST keep {minutes}``: put off the end of this session."""
+
+    @web.authenticated
+    @sentences
+    async def post(self) -> None:
+        """The lease as it then is."""
+        self.write_model(await self.service.session.keep(self.body(KeepRequest)))
+
+
+class NoticesHandler(PerijoveHandler):
+    """``GET notices``: those in force, for a Lab that was not there when they were told."""
+
+    _track_activity = False
+
+    @web.authenticated
+    @sentences
+    async def get(self) -> None:
+        """One page, oldest first."""
+        notices = self.service.session.notices
+        await notices.reload()
+        self.write_model(Page(items=notices.current()))
 
 
 class UnknownHandler(PerijoveHandler):
@@ -156,5 +181,8 @@ ROUTES = [
     (_DATASET + "/preview/image", PictureHandler),
     (_DATASET + "/snippet", SnippetHandler),
     (r"/perijove/usage", UsageHandler),
+    (r"/perijove/keep", KeepHandler),
+    (r"/perijove/notices", NoticesHandler),
+    (r"/perijove/cleanup", CleanupHandler),
     (r"/perijove(?:/.*)?", UnknownHandler),
 ]

@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections import OrderedDict
-from typing import Any
 
-from perijove.client import (
-    AsyncControlClient,
-    datasets_call,
-    lease_call,
-    quotas_call,
-)
-from perijove.errors import NotFound
-from perijove.models import Dataset, Lease, Page
+from perijove.client import AsyncControlClient, datasets_call
+from perijove.models import Dataset, Page
 from perijove.stores import Readers
 
 from .listing import TreeLister
 from .preview.pool import Limits
 from .preview.service import Previews
+from .session import SessionService
 
 #: Answers of control about datasets are believed for so long.
 CATALOGUE_SECONDS = 30.0
@@ -29,13 +22,18 @@ PAGES_KEPT = 64
 class DataService:
     """Made on the first request, in the server's event loop.
 
-    Raises:
-        NotConfigured: this server was not told where control is.
+    Args:
+        client: carries out calls to control; closed with the service.
+        session: this session as control knows it.
+        limits: of one preview.
+        preview_cache_bytes: how much of finished previews is kept.
     """
 
-    def __init__(self, control_url: str, limits: Limits, preview_cache_bytes: int) -> None:
-        # The address is this server's own setting, so this server's token may go there.
-        self.client = AsyncControlClient(control_url, os.environ.get("JUPYTERHUB_API_TOKEN"))
+    def __init__(
+        self, client: AsyncControlClient, session: SessionService, limits: Limits, preview_cache_bytes: int
+    ) -> None:
+        self.client = client
+        self.session = session
         self.readers = Readers(self.client, CATALOGUE_SECONDS)
         self.lister = TreeLister()
         self.previews = Previews(limits, preview_cache_bytes)
@@ -52,27 +50,8 @@ class DataService:
             self._pages.popitem(last=False)
         return page
 
-    async def usage(self) -> dict[str, Any]:
-        """Quotas, the lease of this session (None outside of one) and the currency of its cost, if known."""
-        quotas = await self.client.send(quotas_call())
-        lease = await self._lease()
-        return {
-            "quotas": [quota.model_dump(mode="json") for quota in quotas.items],
-            "lease": lease.model_dump(mode="json") if lease else None,
-            "currency": os.environ.get("PERIJOVE_CURRENCY") or None,
-        }
-
     async def close(self) -> None:
         """End the preview processes and close the connections."""
         await self.previews.close()
         await self.lister.close()
         await self.client.aclose()
-
-    async def _lease(self) -> Lease | None:
-        lease_id = os.environ.get("PERIJOVE_LEASE_ID")
-        if not lease_id:
-            return None
-        try:
-            return await self.client.send(lease_call(lease_id))
-        except NotFound:
-            return None

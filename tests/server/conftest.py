@@ -60,7 +60,9 @@ def server(session_control: FakeControl, tmp_path_factory: pytest.TempPathFactor
         "PERIJOVE_LEASE_ID": "lease-1",
         "PERIJOVE_CURRENCY": "EUR",
     }
-    with jupyter_server(tmp_path_factory.mktemp("jupyter"), environment) as server:
+    # the pulse of this server would get in between what the tests order and count
+    quiet = ["--PerijoveServer.heartbeat_seconds=3600", "--PerijoveServer.notices_seconds=3600"]
+    with jupyter_server(tmp_path_factory.mktemp("jupyter"), environment, *quiet) as server:
         yield server
 
 

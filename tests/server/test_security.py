@@ -14,7 +14,7 @@ from tests.support.jupyter import SERVER_TOKEN, JupyterServer, jupyter_server
 from .conftest import Dataset, MakeDataset
 
 ROUTES = ["datasets", "datasets/x", "datasets/x/tree", "datasets/x/file?path=a", "datasets/x/preview?path=a"]
-ROUTES += ["datasets/x/preview/image?path=a", "datasets/x/snippet", "usage", "anything"]
+ROUTES += ["datasets/x/preview/image?path=a", "datasets/x/snippet", "usage", "notices", "anything"]
 
 
 @pytest.mark.parametrize("route", ROUTES)
@@ -25,6 +25,7 @@ def test_without_this_servers_token_nothing_is_told(server: JupyterServer, route
     assert answer.status_code == 403
     assert answer.headers["Content-Type"] == "application/problem+json"
     assert answer.json()["detail"]
+    assert httpx.post(f"{server.url}perijove/keep", headers=headers, json={"minutes": 30}).status_code == 403
 
 
 def test_a_cookie_without_the_xsrf_token_may_not_post(server: JupyterServer) -> None:
@@ -32,7 +33,7 @@ def test_a_cookie_without_the_xsrf_token_may_not_post(server: JupyterServer) -> 
         browser.get(server.url, params={"token": SERVER_TOKEN})
         assert browser.get(f"{server.url}perijove/usage").status_code == 200
 
-        for route, mode in itertools.product(ROUTES, ("no-cors", "navigate", "same-origin", "")):
+        for route, mode in itertools.product([*ROUTES, "keep"], ("no-cors", "navigate", "same-origin", "")):
             headers = {"Sec-Fetch-Mode": mode} if mode else {}
             answer = browser.post(f"{server.url}perijove/{route}", headers=headers)
             assert answer.status_code == 403

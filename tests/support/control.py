@@ -20,7 +20,15 @@ import obstore
 from aiohttp import web
 from obstore.store import S3Store
 
-from perijove.models import Credentials, Dataset, Presigned, PresignedPath, Replica
+from perijove.models import (
+    Activity,
+    Credentials,
+    Dataset,
+    KeepRequest,
+    Presigned,
+    PresignedPath,
+    Replica,
+)
 
 from .s3 import S3Bed
 
@@ -48,6 +56,11 @@ class FakeControl:
     replicas: dict[tuple[str, str], FakeReplica] = field(default_factory=dict)
     quotas: list[dict[str, Any]] = field(default_factory=list)
     leases: dict[str, dict[str, Any]] = field(default_factory=dict)
+    notices: list[dict[str, Any]] = field(default_factory=list)
+    #: What servers said of their idleness, as (lease, message) in order.
+    activities: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    #: Why no session may be kept on, or None.
+    refuses_to_keep: str | None = None
     #: How many requests, by route, and all secrets given out.
     calls: Counter[str] = field(default_factory=Counter)
     secrets: list[str] = field(default_factory=list)
@@ -85,7 +98,11 @@ class FakeControl:
         app.router.add_post("/services/perijove/api/v1/datasets/{id}/credentials", self._credentials)
         app.router.add_post("/services/perijove/api/v1/datasets/{id}/presign", self._presign)
         app.router.add_get("/services/perijove/api/v1/quotas", self._quotas)
+        app.router.add_get("/services/perijove/api/v1/leases", self._leases)
         app.router.add_get("/services/perijove/api/v1/leases/{id}", self._lease)
+        app.router.add_post("/services/perijove/api/v1/leases/{id}/activity", self._activity)
+        app.router.add_post("/services/perijove/api/v1/leases/{id}/keep", self._keep)
+        app.router.add_get("/services/perijove/api/v1/notices", self._notices)
         return app
 
     @web.middleware
@@ -174,6 +191,31 @@ class FakeControl:
     async def _lease(self, request: web.Request) -> web.Response:
         lease = self.leases.get(request.match_info["id"])
         return _json(lease) if lease else _problem(404, "There is no such lease of yours.")
+
+    async def _leases(self, request: web.Request) -> web.Response:
+        return _json({"items": list(self.leases.values())[: int(request.query["limit"])], "next": None})
+
+    async def _activity(self, request: web.Request) -> web.Response:
+        activity = Activity.model_validate_json(await request.read())
+        if request.match_info["id"] in self.leases:
+            said = activity.model_dump(include={"last_activity", "busy"})
+            self.activities.append((request.match_info["id"], said))
+        return await self._lease(request)
+
+    async def _keep(self, request: web.Request) -> web.Response:
+        asked = KeepRequest.model_validate_json(await request.read())
+        lease = self.leases.get(request.match_info["id"])
+        if lease is None:
+            return await self._lease(request)
+        if self.refuses_to_keep is not None:
+            return _problem(403, self.refuses_to_keep)
+        ends_at = datetime.fromisoformat(lease["ends_at"]) + timedelta(minutes=asked.minutes)
+        lease.update(ends_at=ends_at.isoformat(), keeps_left=lease["keeps_left"] - 1)
+        return _json(lease)
+
+    async def _notices(self, request: web.Request) -> web.Response:
+        size, since = 2, int(request.query["since"])
+        return _json({"items": [item for item in self.notices if item["id"] > since][:size], "next": None})
 
 
 def _policy(replica: FakeReplica) -> str:

@@ -22,9 +22,7 @@ import httpx
 SERVER_TOKEN = "server-token-51c0"
 _PACKAGES = Path(__file__).resolve().parents[2] / "server_ext"
 _ADDRESS = re.compile(r"\] (http://127\.0\.0\.1:\d+)/user/x/")
-_EXTENSIONS = {"perijove_server": True} | dict.fromkeys(
-    ("jupyter_lsp", "jupyter_server_terminals", "jupyterlab", "notebook_shim"), False
-)
+_OTHER_EXTENSIONS = ("jupyter_lsp", "jupyter_server_terminals", "jupyterlab", "notebook_shim")
 
 
 @dataclass
@@ -46,8 +44,11 @@ class JupyterServer:
 
 
 @contextlib.contextmanager
-def jupyter_server(directory: Path, environment: dict[str, str], *options: str) -> Iterator[JupyterServer]:
-    """A server with ``environment`` on top of a bare one, its files in ``directory``."""
+def jupyter_server(
+    directory: Path, environment: dict[str, str], *options: str, extensions: tuple[str, ...] = ()
+) -> Iterator[JupyterServer]:
+    """A server with ``environment`` on top of a bare one, its files in ``directory``, and more ``extensions``."""
+    enabled = {"perijove_server": True} | {name: name in extensions for name in _OTHER_EXTENSIONS}
     log_path = directory / "server.log"
     for name in ("root", "home"):
         (directory / name).mkdir()
@@ -56,7 +57,7 @@ def jupyter_server(directory: Path, environment: dict[str, str], *options: str) 
         process = subprocess.Popen(
             [
                 *(sys.executable, "-m", "jupyter_server", "--no-browser", "--allow-root", "--debug"),
-                f"--ServerApp.jpserver_extensions={_EXTENSIONS}",
+                f"--ServerApp.jpserver_extensions={enabled}",
                 *("--ServerApp.ip=127.0.0.1", "--ServerApp.port=0", "--ServerApp.base_url=/user/x/"),
                 *(f"--ServerApp.root_dir={directory / 'root'}", f"--IdentityProvider.token={SERVER_TOKEN}"),
                 *options,

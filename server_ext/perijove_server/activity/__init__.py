@@ -1,0 +1,1 @@
+"""How idle a session is: what counts, where it is heard, and telling control of it."""

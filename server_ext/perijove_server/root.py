@@ -1,0 +1,114 @@
+"""What hangs together in one Jupyter server: made once, by the extension."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from perijove.client import AsyncControlClient
+from perijove.errors import NotConfigured
+from perijove.models import Notice
+
+from .activity.beat import Beat
+from .activity.idleness import Idleness
+from .activity.watch import KernelWatch
+from .home.measure import Bounds
+from .home.service import HomeService
+from .notices import SCHEMA_ID
+from .places import places
+from .preview.pool import Limits
+from .service import DataService
+from .session import SessionService
+
+if TYPE_CHECKING:
+    from .extension import PerijoveServer
+
+
+class Root:
+    """Holds the services. What speaks with control is made when it is needed first, so that a server without a
+    platform starts all the same.
+
+    Args:
+        settings: the extension.
+        serverapp: the Jupyter server.
+    """
+
+    def __init__(self, settings: PerijoveServer, serverapp: Any) -> None:
+        self._settings = settings
+        self._serverapp = serverapp
+        self._service: DataService | None = None
+        self._beat = Beat(settings.log)
+        self.places = places(os.environ, settings.control_url, settings.pages_url)
+        self.idleness = Idleness(self.clock())
+        self.kernels = KernelWatch(serverapp.kernel_manager, self.idleness, self.clock)
+        self.home = HomeService(Path(settings.home_directory), Bounds())
+
+    @staticmethod
+    def clock() -> datetime:
+        """The time, aware."""
+        return datetime.now(UTC)
+
+    def touch(self) -> None:
+        """Somebody has just done something."""
+        self.idleness.touch(self.clock())
+
+    def get(self) -> DataService:
+        """The services that need control.
+
+        Raises:
+            NotConfigured: this server was not told where control is.
+        """
+        if self._service is None:
+            self._service = self._make()
+        return self._service
+
+    async def start(self, heartbeat_seconds: float, notices_seconds: float) -> None:
+        """Begin the pulse, if there is a control to hear it."""
+        if not self._settings.control_url:
+            return
+        try:
+            session = self.get().session
+        except NotConfigured as error:
+            self._settings.log.warning("%s", error.detail)
+            return
+        if self.places.lease_id or self.places.attempt_id:
+            self._beat.every(heartbeat_seconds, session.tell_activity, "tell control of this session's activity")
+        self._beat.every(notices_seconds, session.notices.refresh, "ask control for notices")
+
+    async def close(self) -> None:
+        """End the pulse and close what was made."""
+        await self._beat.stop()
+        self.kernels.close()
+        if self._service is not None:
+            await self._service.close()
+
+    def _make(self) -> DataService:
+        settings = self._settings
+        if not settings.control_url:
+            raise NotConfigured(
+                "This Jupyter server is not part of a Perijove platform: PERIJOVE_CONTROL_URL is not set."
+            )
+        # The address is this server's own setting, so this server's token may go there.
+        client = AsyncControlClient(settings.control_url, os.environ.get("JUPYTERHUB_API_TOKEN"))
+        session = SessionService(
+            client,
+            self.idleness,
+            self.kernels,
+            self._emit,
+            self.clock,
+            self.places.lease_id,
+            self.places.attempt_id,
+            {"currency": self.places.currency, "pages": self.places.pages, "rescue": self.places.rescue},
+        )
+        limits = Limits(
+            budget_bytes=settings.byte_budget,
+            compute_seconds=settings.preview_seconds,
+            total_seconds=settings.preview_total_seconds,
+            memory_bytes=settings.preview_memory_bytes,
+        )
+        return DataService(client, session, limits, settings.preview_cache_bytes)
+
+    def _emit(self, notice: Notice) -> None:
+        self._serverapp.event_logger.emit(schema_id=SCHEMA_ID, data=notice.model_dump(mode="json"))
