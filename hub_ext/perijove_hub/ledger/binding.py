@@ -18,14 +18,14 @@ def limits_of_user(
     platform: Platform, owner: str, groups: frozenset[str], now: datetime, overrides: Iterable[Override] = ()
 ) -> list[Limit]:
     """The limits of one member of these groups: of several for one resource and window, the most generous."""
-    matching = [quota for quota in platform.quotas if quota.per == "user" and _matches(quota.applies_to.groups, groups)]
+    matching = [quota for quota in platform.quotas_per["user"] if _matches(quota.applies_to.groups, groups)]
     return _binding(platform, matching, f"user:{owner}", now, overrides)
 
 
 def limits_of_pool(platform: Platform, group: str, now: datetime, overrides: Iterable[Override] = ()) -> list[Limit]:
     """The limits of all that is charged to one group or class: its quotas, and its allocations."""
     per = "class" if group.startswith(CLASS_PREFIX) else "group"
-    matching = [quota for quota in platform.quotas if quota.per == per and _matches(quota.applies_to.groups, {group})]
+    matching = [quota for quota in platform.quotas_per[per] if _matches(quota.applies_to.groups, {group})]
     subject = subject_of_pool(group)
     limits = _binding(platform, matching, subject, now, overrides)
     granted: dict[str, list[Allocation]] = {}
@@ -37,13 +37,13 @@ def limits_of_pool(platform: Platform, group: str, now: datetime, overrides: Ite
 
 def limits_of_site(platform: Platform, site: str, now: datetime, overrides: Iterable[Override] = ()) -> list[Limit]:
     """The limits of all that runs on one site, beside its capacity."""
-    matching = [quota for quota in platform.quotas if quota.per == "site" and _matches(quota.applies_to.sites, {site})]
+    matching = [quota for quota in platform.quotas_per["site"] if _matches(quota.applies_to.sites, {site})]
     return _binding(platform, matching, f"site:{site}", now, overrides)
 
 
 def limits_of_platform(platform: Platform, now: datetime, overrides: Iterable[Override] = ()) -> list[Limit]:
     """The limits of all that runs on the platform."""
-    matching = [quota for quota in platform.quotas if quota.per == "platform"]
+    matching = platform.quotas_per["platform"]
     return _binding(platform, matching, "platform", now, overrides)
 
 

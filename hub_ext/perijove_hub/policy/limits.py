@@ -19,6 +19,9 @@ WindowedResource = Literal["cpu_hours", "memory_gib_hours", "gpu_hours", "credit
 CONCURRENT: tuple[str, ...] = get_args(ConcurrentResource)
 WINDOWED: tuple[str, ...] = get_args(WindowedResource)
 
+#: Whose use is counted together.
+Per = Literal["user", "group", "class", "site", "platform"]
+
 #: Calendar periods in the platform's time zone, or a rolling length in hours or days.
 CALENDAR = ("day", "week", "month", "quarter", "year")
 WindowText = Annotated[str, StringConstraints(pattern=r"^(day|week|month|quarter|year|[1-9][0-9]{0,3}[hd])$")]
@@ -41,7 +44,7 @@ class Quota(PlatformModel):
 
     name: Slug
     applies_to: AppliesTo = Field(default_factory=AppliesTo)
-    per: Literal["user", "group", "class", "site", "platform"] = Field(
+    per: Per = Field(
         default="user",
         description="user: each member; group: the pool of all that is charged to one group; class: of one class; "
         "site: of one site; platform: of all",

@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Iterator
 from datetime import timedelta
 from functools import cached_property
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -24,7 +24,7 @@ from pydantic import (
 
 from perijove.models import HubName, Price, Provider, Resources, Slug
 from perijove_hub.policy.base import EVERYBODY, Duration, PlatformModel
-from perijove_hub.policy.limits import Allocation, AppliesTo, Quota
+from perijove_hub.policy.limits import Allocation, AppliesTo, Per, Quota
 
 #: Environment variables a profile may not set: they carry identity, or would hijack a user's own buckets.
 RESERVED_ENV_PREFIXES = ("JUPYTERHUB_", "PERIJOVE_", "AWS_", "LD_")
@@ -321,6 +321,11 @@ class Platform(PlatformModel):
                         f"allocations.{index}.start: overlaps with {other.key}; one budget of {one.resource} for "
                         f"{one.group} at a time, so that it is clear which one pays"
                     )
+
+    @cached_property
+    def quotas_per(self) -> dict[str, list[Quota]]:
+        """The quotas by whom they count together, since each decision asks for those of every site."""
+        return {per: [quota for quota in self.quotas if quota.per == per] for per in get_args(Per)}
 
     @cached_property
     def zone(self) -> ZoneInfo:
