@@ -65,7 +65,8 @@ class PostgresServer:
         # PostgreSQL refuses to run as root
         self._account: dict[str, Any] = {}
         if os.geteuid() == 0:
-            account = next(entry for entry in pwd.getpwall() if entry.pw_name in ("postgres", "nobody"))
+            names = {entry.pw_name for entry in pwd.getpwall()}
+            account = pwd.getpwnam("postgres" if "postgres" in names else "nobody")
             self._account = {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
             os.chown(self._directory, account.pw_uid, account.pw_gid)
         self._password = f"{CANARY}-{secrets.token_hex(8)}"
