@@ -17,6 +17,14 @@ from tests.support.control_bed import PREFIX, SECRET, ControlBed, running_contro
 
 ATTEMPT = "1" * 32
 GOOD_LEASE = {"owner": "ana", "kind": "session", "attempt_id": ATTEMPT}
+TOMORROW = "2026-03-02T12:00:00Z"
+GOOD_OVERRIDE = {
+    "quota": "two-sessions",
+    "subject": "user:ana",
+    "limit": 3,
+    "reason": "a course",
+    "expires": TOMORROW,
+}
 
 #: Every route that takes a body, who may call it, and a body that is right.
 BODIES: list[tuple[str, str, str, dict[str, Any]]] = [
@@ -26,6 +34,12 @@ BODIES: list[tuple[str, str, str, dict[str, Any]]] = [
     ("PUT", "sites/esac/inventory", "hub", {"observed_at": "2026-03-01T11:59:00Z", "reachable": True}),
     ("POST", "datasets/open-sky/credentials", "ana", {}),
     ("POST", "datasets/open-sky/presign", "ana", {"paths": ["a"]}),
+    ("POST", f"leases/{ATTEMPT}/activity", "ana", {"last_activity": "2026-03-01T11:59:00Z", "busy": False}),
+    ("POST", f"leases/{ATTEMPT}/keep", "ana", {"minutes": 30}),
+    ("POST", f"leases/{ATTEMPT}/extend", "admin", {"minutes": 30, "reason": "a long run"}),
+    ("POST", "overrides", "admin", GOOD_OVERRIDE),
+    ("POST", "closures", "admin", {"site": "esac", "reason": "new disks"}),
+    ("POST", "announcements", "admin", {"message": "Hello all", "expires": TOMORROW}),
 ]
 IDS = [f"{method} {path}" for method, path, _, _ in BODIES]
 
@@ -37,7 +51,7 @@ async def control(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> AsyncIter
 
 
 def token(control: ControlBed, who: str) -> str:
-    return SECRET if who == "hub" else control.ana
+    return {"hub": SECRET, "admin": control.admin, "ana": control.ana}[who]
 
 
 @pytest.mark.parametrize(("method", "path", "who", "good"), BODIES, ids=IDS)
@@ -102,6 +116,7 @@ MISFITS: list[tuple[str, str, str, Any, str]] = [
     ("POST", "placements", "hub", {}, "owner: the hub must say for whom it asks."),
     ("POST", "leases", "hub", {**GOOD_LEASE, "owner": ""}, "owner: String should have at least 1 character"),
     ("POST", "leases", "hub", {**GOOD_LEASE, "owner": "a\nb"}, "owner: String should match pattern"),
+    ("POST", "leases", "hub", {**GOOD_LEASE, "name": "a\0b"}, "name: String should match pattern"),
     ("POST", "leases", "hub", {**GOOD_LEASE, "attempt_id": "1"}, "attempt_id: String should match pattern"),
     ("POST", "leases", "hub", {**GOOD_LEASE, "kind": "moon"}, "kind: Input should be 'session', 'cluster'"),
     ("POST", "leases", "hub", {"kind": "session", "attempt_id": ATTEMPT}, "owner: Field required"),
@@ -299,9 +314,22 @@ JSON = st.recursive(
     max_leaves=8,
 )
 KEYS = ["owner", "groups", "kind", "name", "attempt_id", "profile", "datasets", "site", "state", "paths", "attempts"]
+KEYS += [
+    "quota",
+    "subject",
+    "limit",
+    "reason",
+    "expires",
+    "starts",
+    "stops_at",
+    "reopens",
+    "message",
+    "minutes",
+    "busy",
+]
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.sampled_from(BODIES), st.dictionaries(st.sampled_from(KEYS), JSON, max_size=4), st.booleans())
 async def test_no_body_breaks_a_route(
     control: ControlBed, route: tuple[str, str, str, dict[str, Any]], odd: dict[str, Any], whole: bool

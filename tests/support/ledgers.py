@@ -5,9 +5,12 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import pytest
+from sqlalchemy import select
 
+from perijove_hub.ledger import schema
 from perijove_hub.ledger.database import Database
 
 from .postgres import PostgresServer
@@ -47,3 +50,13 @@ def empty_ledger(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         return f"sqlite+aiosqlite:///{tmp_path}/control.db"
     server: PostgresServer = request.getfixturevalue("postgres")
     return server.empty_database()
+
+
+async def dump_tables(database: Database) -> dict[str, list[dict[str, Any]]]:
+    """Every row of every table, in the order of the keys."""
+    found = {}
+    async with database.read() as connection:
+        for table in schema.metadata.sorted_tables:
+            rows = await connection.execute(select(table).order_by(*table.primary_key))
+            found[table.name] = [dict(row) for row in rows.mappings()]
+    return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Annotated, Generic, TypeVar
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
 #: A name that goes into paths, labels and file names: lower-case letters, digits and dashes, as a DNS label.
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
@@ -16,14 +16,14 @@ AttemptId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
 #: A name that the hub gives: a user, a group or a named server. Printable, without control characters.
 HubName = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=r"^[^\x00-\x1f\x7f]+$")]
 
+#: The name of a server or a cluster of one user; empty for the default one.
+ServerName = Annotated[str, StringConstraints(max_length=255, pattern=r"^[^\x00-\x1f\x7f]*$")]
+
 #: What people write to people: several lines perhaps, but no control characters.
 PLAIN_TEXT = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*$"
 
 #: A reason that a person gives for a change, in plain words.
 Reason = Annotated[str, StringConstraints(min_length=3, max_length=500, strip_whitespace=True, pattern=PLAIN_TEXT)]
-
-#: What a program wrote, as it is; PostgreSQL keeps everything but the character NUL.
-LogText = Annotated[str, AfterValidator(lambda text: text.replace("\x00", "\ufffd"))]
 
 #: A moment with its zone; one without is refused, since nobody can tell when it was. So is one outside of these years,
 #: with which databases and differences of times cannot be trusted.

@@ -6,9 +6,9 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
-from .base import Asked, AttemptId, HubName, LogText, Moment, Price, Reason, Resources, Said, Slug
+from .base import Asked, AttemptId, HubName, Moment, Price, Reason, Resources, Said, ServerName, Slug
 
 
 class Kind(StrEnum):
@@ -63,7 +63,7 @@ class LeaseRequest(SessionWish):
     owner: HubName
     groups: list[HubName] = Field(default_factory=list, max_length=10_000)
     kind: Kind
-    name: str = Field(default="", max_length=255, description="the server's or cluster's name; empty for the default")
+    name: ServerName = Field(default="", description="the server's or cluster's name; empty for the default")
     attempt_id: AttemptId
 
 
@@ -129,13 +129,19 @@ class LeasePatch(Asked):
 
     state: Literal["starting", "active", "ended"]
     site: Slug | None = Field(default=None, description="required with `starting`: the candidate being tried")
-    reason: LogText | None = Field(default=None, max_length=2000, description="why it ended, in plain words")
+    reason: str | None = Field(default=None, max_length=2000, description="why it ended, in plain words")
     site_failed: bool = Field(
         default=False, description="the site that was being tried did not start it; three in a row take a site out"
     )
-    log_tail: LogText | None = Field(
+    log_tail: str | None = Field(
         default=None, max_length=8000, description="with `ended` after a failed start: the end of the server's log"
     )
+
+    @field_validator("reason", "log_tail")
+    @classmethod
+    def _without_nul(cls, text: str | None) -> str | None:
+        # a server may write anything; PostgreSQL keeps everything but this
+        return text and text.replace("\x00", "\ufffd")
 
 
 class Lease(Said):
@@ -205,7 +211,7 @@ class AttemptFacts(Asked):
     owner: HubName
     groups: list[HubName] = Field(default_factory=list, max_length=10_000)
     kind: Kind = Kind.SESSION
-    name: str = Field(default="", max_length=255)
+    name: ServerName = ""
     profile: Slug | None = None
     charge_to: HubName | None = None
     without_home: bool = False

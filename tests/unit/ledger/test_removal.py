@@ -25,7 +25,7 @@ from perijove_hub.ledger import schema, store
 from perijove_hub.ledger.notices import NewNotice, add_notice
 from perijove_hub.ledger.removal import REMOVED
 from perijove_hub.ledger.usage import UsageService
-from tests.support.ledgers import ledger_url
+from tests.support.ledgers import dump_tables, ledger_url
 from tests.support.platforms import FakeClock, House, open_house, platform, request, site
 
 ZOE = "zoe.marlowe"
@@ -48,15 +48,7 @@ def desk_of(house: House) -> Desk:
 
 
 async def dump(house: House) -> dict[str, list[dict[str, Any]]]:
-    """Every row of every table."""
-    async with house.database.read() as connection:
-        tables = schema.metadata.sorted_tables
-        return {
-            table.name: [
-                dict(row) for row in (await connection.execute(select(table).order_by(*table.primary_key))).mappings()
-            ]
-            for table in tables
-        }
+    return await dump_tables(house.database)
 
 
 async def sums(house: House, *by: Any) -> list[UsageRow]:
