@@ -10,6 +10,7 @@ from sqlalchemy import RowMapping, and_, func, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from perijove.models import OPEN_STATES, HomeSize, Kind, LeaseOffer, LeaseState, Price, Resources, SeenAttempt
+from perijove_hub.ledger.dialects import insert_once
 from perijove_hub.ledger.models import LeaseRow, SiteRow
 from perijove_hub.ledger.removal import REMOVED
 from perijove_hub.ledger.schema import homes, leases, sites
@@ -112,7 +113,10 @@ async def states_of_attempts(
 async def mark_seen(connection: AsyncConnection, attempt_ids: Sequence[str], seen_at: datetime) -> None:
     """Remember when these attempts were last seen on their site."""
     for chunk in _chunks(attempt_ids):
-        await connection.execute(leases.update().where(leases.c.attempt_id.in_(chunk)).values(last_seen=seen_at))
+        these = leases.c.attempt_id.in_(chunk)
+        # in the order in which the sweep takes them too: two that lock the same rows must not wait crosswise
+        await connection.execute(select(leases.c.id).where(these).order_by(leases.c.id).with_for_update())
+        await connection.execute(leases.update().where(these).values(last_seen=seen_at))
 
 
 async def find_sites(connection: AsyncConnection) -> dict[str, SiteRow]:
@@ -145,7 +149,8 @@ async def save_home(connection: AsyncConnection, owner: str, site: str, since: d
     values = {"site": site, "since": since}
     updated = await connection.execute(homes.update().where(homes.c.owner == owner).values(**values))
     if updated.rowcount == 0:
-        await connection.execute(homes.insert().values(owner=owner, **values))
+        # two sites that take up sessions of one owner may both come here: the first to say so has the home
+        await insert_once(connection, homes, {"owner": owner, **values})
 
 
 async def save_home_size(connection: AsyncConnection, size: HomeSize) -> None:
