@@ -101,10 +101,9 @@ class PerijoveSpawner(Spawner):  # type: ignore[misc]  # jupyterhub has no types
         self._ghost.starts_for(self.handler)
         try:
             url = await self._start(wish_of(self.user_options))
-        except StartRefused as refused:
-            if refused.status_code == 400 and self.orm_spawner is not None:
-                # what was refused as nonsense shall not be what the next start begins with
-                self.orm_spawner.user_options = self._options_before
+        except StartRefused:
+            # the choices of a start that came to nothing are not those that the next one begins with
+            self.orm_spawner.user_options = self._options_before
             raise
         # it has been up: whatever fails from here on is in the user's server, and the hub shall not end for that
         self.consecutive_failure_limit = 0

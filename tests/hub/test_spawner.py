@@ -10,6 +10,7 @@ import psutil
 import pytest
 
 from tests.support.bed import Bed
+from tests.support.browser import Browser
 
 _numbers = itertools.count()
 
@@ -93,43 +94,11 @@ def test_third_server_is_refused_with_limit_use_and_what_to_do(bed: Bed, user: s
     assert bed.ask(user, "third").status_code == 201
 
 
-def test_many_refusals_do_not_end_the_hub(bed: Bed, user: str) -> None:
-    # the bed's hub gives up after 3 failures in a row; a refusal is none
-    for _ in range(5):
-        assert bed.ask(user, profile="for-staff").status_code == 403
-    assert bed.hub_is_up()
-
-
 def test_profile_of_other_groups_is_refused_and_opens_with_membership(bed: Bed, user: str) -> None:
     refused = bed.ask(user, profile="for-staff")
     assert (refused.status_code, refused.json()["message"]) == (403, "Profile For staff is for staff only.")
     bed.add_user(user, ("staff",))
     assert bed.ask(user, profile="for-staff").status_code == 201
-
-
-@pytest.mark.parametrize(
-    ("options", "status", "words"),
-    [
-        ({"image": "evil"}, 400, "image"),
-        ({"profile": "no-such"}, 400, "There is no profile 'no-such'"),
-        ({"profile": ["small"]}, 400, "profile"),
-        ({"profile": "../small"}, 400, "profile"),
-        ({"datasets": "sky"}, 400, "datasets"),
-        ({"datasets": ["nothing"]}, 400, "There is no dataset 'nothing' that you may read."),
-        ({"datasets": ["sky"] * 101}, 400, "datasets"),
-        ({"site": "mars"}, 400, "There is no site 'mars'; choose from far, near."),
-        ({"cpu": 1e9}, 400, "cpu"),
-        ({"without_home": "perhaps"}, 400, "without_home"),
-    ],
-)
-def test_options_that_are_not_those_of_a_session_are_refused_by_name(
-    bed: Bed, user: str, options: dict, status: int, words: str
-) -> None:
-    refused = bed.ask(user, **options)
-    assert refused.status_code == status
-    assert words in refused.json()["message"]
-    assert "Traceback" not in refused.text
-    assert not bed.servers(user)
 
 
 def test_server_that_ends_at_once_is_tried_elsewhere_and_told_with_its_last_words(bed: Bed, user: str) -> None:
@@ -189,31 +158,6 @@ def test_servers_token_reaches_control_and_nothing_of_the_hub(bed: Bed, user: st
         assert client.get("/hub/api/users").status_code == 403
         assert client.post(f"/hub/api/users/{user}/servers/more").status_code == 403
         assert client.get("/services/perijove/api/v1/quotas?user=somebody").status_code == 403
-
-
-class Browser:
-    """A person at the hub's pages, without the pictures."""
-
-    def __init__(self, bed: Bed, user: str) -> None:
-        self.client = httpx.Client(base_url=bed.url, follow_redirects=True, timeout=60)
-        self.client.get("/hub/login")
-        self.client.post(
-            "/hub/login", data={"username": user, "password": "any", "_xsrf": self.xsrf}
-        ).raise_for_status()
-
-    def __enter__(self) -> Browser:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.client.close()
-
-    @property
-    def hub_xsrf(self) -> str:
-        return next(c.value for c in self.client.cookies.jar if c.name == "_xsrf" and c.path == "/hub/" and c.value)
-
-    @property
-    def xsrf(self) -> str:
-        return next(cookie.value for cookie in self.client.cookies.jar if cookie.name == "_xsrf" and cookie.value)
 
 
 def test_spawn_page_shows_profiles_datasets_and_the_automatic_place(bed: Bed, user: str) -> None:

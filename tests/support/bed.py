@@ -150,7 +150,9 @@ class Bed:
 
     def ask(self, user: str, server: str = "", **options: Any) -> httpx.Response:
         route = f"users/{user}/servers/{server}" if server else f"users/{user}/server"
-        return self.api.post(route, json={"user_options": options})
+        # not by httpx, which cannot send half of a surrogate pair, as an attacker can
+        body = json.dumps({"user_options": options})
+        return self.api.post(route, content=body, headers={"Content-Type": "application/json"})
 
     def servers(self, user: str) -> dict[str, Any]:
         model: dict[str, Any] = self.api.get(f"users/{user}").raise_for_status().json()

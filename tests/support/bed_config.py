@@ -7,6 +7,8 @@ from pathlib import Path
 import jupyterhub.utils
 
 from perijove_hub.hub import HubOptions, configure
+from tests.support.commits import watch_commits
+from tests.support.faulty_site import break_sites
 
 c = get_config()  # noqa: F821 - JupyterHub puts it there
 told = json.loads(Path(os.environ["PJ_BED"]).read_text())
@@ -25,8 +27,11 @@ c.ConfigurableHTTPProxy.should_start = False
 c.ConfigurableHTTPProxy.api_url = told["proxy_api_url"]
 c.ConfigurableHTTPProxy.auth_token = told["proxy_token"]
 c.Spawner.cmd = told["command"]
-c.Spawner.poll_interval = 1
+for name, value in told["spawner"].items():
+    setattr(c.PerijoveSpawner, name, value)
 c.PerijoveSpawner.ready_poll_seconds = 0.05
 c.Authenticator.allow_all = True
 # the stock back-off waits for seconds; the bed's servers are up in a tenth of one
 jupyterhub.utils.exponential_backoff.__defaults__ = (0.05, 1.5, 0.2, 10, 0.1)
+break_sites(Path(told["faults_dir"]))
+watch_commits(Path(told["own_commits"]))

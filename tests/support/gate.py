@@ -33,6 +33,7 @@ class Gate:
     _trap: tuple[Step, Callable[[], None]] | None = None
     _loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.new_event_loop)
     sprung: threading.Event = field(default_factory=threading.Event)
+    seen: list[tuple[str, str]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         ready = threading.Event()
@@ -66,6 +67,7 @@ class Gate:
 
     async def _pass_on(self, request: web.Request) -> web.Response:
         body = await request.read()
+        self.seen.append((request.method, request.path))
         await self._spring("before", request, body)
         headers = {k: v for k, v in request.headers.items() if k.lower() != "content-length"}
         try:

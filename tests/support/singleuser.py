@@ -1,8 +1,8 @@
 """A single-user server that starts in a tenth of a second: it answers everything and runs nothing.
 
 ``PJ_FAULT`` in its environment breaks it: ``exit`` ends it at once with a last word, ``deaf`` never answers,
-``stranger`` answers without the header that makes a single-user server, ``parent`` starts a process in a session of
-its own, as a kernel is, ``stubborn`` ignores SIGTERM.
+``stranger`` answers without the header that makes a single-user server, ``broken`` answers with an error, ``parent``
+starts a process in a session of its own, as a kernel is, ``stubborn`` ignores SIGTERM.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ FAULT = os.environ.get("PJ_FAULT", "")
 
 class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
-        self.send_response(200)
+        self.send_response(500 if FAULT == "broken" else 200)
         if FAULT != "stranger":
             self.send_header("X-JupyterHub-Version", jupyterhub.__version__)
         self.send_header("Content-Length", "2")
