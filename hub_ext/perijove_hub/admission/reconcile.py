@@ -47,6 +47,10 @@ def dead_leases(
             continue  # an orphan too: it holds what it holds until the hub, which was asked to, has removed it
         # it was there when it last moved, whatever an inventory from before says
         last_seen = max(lease.last_seen or lease.changed, lease.changed)
+        if lease.reason is not None:
+            # it was asked to stop, and has; the spawner's own word for that is late or lost
+            dead.append(DeadLease(lease, LeaseState.ENDED, last_seen, lease.reason))
+            continue
         dead.append(DeadLease(lease, LeaseState.FAILED, last_seen, f"its process is gone from {site.name}"))
     return dead
 

@@ -30,9 +30,6 @@ from perijove_hub.policy.in_force import PlatformInForce
 
 log = logging.getLogger(__name__)
 
-#: How often the gauges are read.
-MEASURE_SECONDS = 30.0
-
 #: How long a round may go on when the process shall end; what it has not done is done by the next controller.
 LAST_ROUND_SECONDS = 5.0
 
@@ -182,18 +179,20 @@ async def _run(
     platform: PlatformInForce, database: Database, hub: HubClient, stopping: asyncio.Event, *, with_metrics: bool
 ) -> None:
     clock = LedgerClock(database)
-    with suppress(SQLAlchemyError, OSError):
-        await clock.sync()  # else it is this host's time until it can be asked
+    await clock.try_sync()
     controller, loops = Controller(database, platform, clock, hub), Loops(database, stopping)
     steps: dict[str, Step] = {
         "sweep": controller.close_dead_leases,
         "renew": controller.renew,
         "stop": controller.stop_sessions,
     }
-    pauses = {name: lambda: platform().admission.sweep_seconds for name in steps}
     if with_metrics:
-        steps["measure"], pauses["measure"] = controller.measure, lambda: MEASURE_SECONDS
-    running = [asyncio.create_task(loops.repeat(name, step, pauses[name])) for name, step in steps.items()]
+        steps["measure"] = controller.measure
+
+    def pause_seconds() -> float:
+        return platform().admission.sweep_seconds
+
+    running = [asyncio.create_task(loops.repeat(name, step, pause_seconds)) for name, step in steps.items()]
     others = [asyncio.create_task(clock.keep_in_step()), asyncio.create_task(stopping.wait())]
     try:
         ended, _ = await asyncio.wait([*running, others[1]], return_when=asyncio.FIRST_COMPLETED)

@@ -80,8 +80,12 @@ class LedgerClock:
     async def keep_in_step(self) -> None:
         """Ask again and again, for ever; what goes wrong is logged and tried again."""
         while True:
-            try:
-                await self.sync()
-            except (SQLAlchemyError, OSError) as error:
-                log.warning("the ledger does not tell the time", extra={"error": spoken_error(error)})
+            await self.try_sync()
             await asyncio.sleep(SYNC_SECONDS)
+
+    async def try_sync(self) -> None:
+        """Ask the database for the time; where it does not tell, what was known goes on to count."""
+        try:
+            await self.sync()
+        except (SQLAlchemyError, OSError) as error:
+            log.warning("the ledger does not tell the time", extra={"error": spoken_error(error)})
