@@ -45,16 +45,25 @@ async def test_sites_are_those_a_user_may_use(tmp_path: Path, caplog: pytest.Log
                     "kind": "local",
                     "region": "eu-es-madrid",
                     "health": "up",
+                    "health_reason": "",
                     "load": 0.125,
                     "price": {"cpu_hour": 0.01, "memory_gib_hour": 0.0, "gpu_hour": 0.0},
                     "capacity": {"cpu": 8.0, "memory_gib": 16.0, "gpu": 1},
                     "homes": True,
+                    "closed": None,
                 }
             ],
             "next": None,
         }
-        names = [item["name"] for item in (await control.get("sites", control.bob)).body["items"]]
-        assert names == ["esac", "staff"]
+        others = (await control.get("sites", control.bob)).body["items"]
+        assert [(item["name"], item["health"], item["health_reason"]) for item in others] == [
+            ("esac", "up", ""),
+            ("staff", "unknown", "has not been heard of yet"),
+        ]
+        body = {"site": "esac", "reason": "new disks"}
+        assert (await control.call("POST", "closures", control.admin, body=body)).status == 201
+        (mine,) = (await control.get("sites", control.ana)).body["items"]
+        assert mine["closed"] == "takes no starts: new disks"
         for groups, found in (([], ["esac"]), (["staff", "x"], ["esac", "staff"])):
             answer = await control.get("sites", SECRET, user="ana", group=groups)
             assert [item["name"] for item in answer.body["items"]] == found
@@ -62,24 +71,35 @@ async def test_sites_are_those_a_user_may_use(tmp_path: Path, caplog: pytest.Log
 
 async def test_profiles_say_whom_they_are_for(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     profiles = {
-        "standard": profile(description="For plots"),
+        "standard": profile(description="For plots", max_hours=12, idle_minutes=60),
         "large": profile("Large", cpu=4, memory_gib=8, gpu=1, groups=["euclid", "staff"]),
     }
-    async with running_control(tmp_path, caplog, profiles=profiles) as control:
+    sites = {
+        "esac": site(price={"cpu_hour": 0.25, "memory_gib_hour": 0.125}, gpu=1),
+        "cloud": site("Cloud", "eu-de-1", price={"cpu_hour": 1, "gpu_hour": 2}),
+        "staff": site("Staff", "moon", price={"cpu_hour": 8}, gpu=1, groups=["staff"]),
+    }
+    async with running_control(tmp_path, caplog, profiles=profiles, sites=sites, datasets={}) as control:
         answer = await control.get("profiles", control.ana)
         assert answer.body["items"][0] == {
             "name": "standard",
             "title": "Standard",
             "description": "For plots",
             "resources": {"cpu": 1.0, "memory_gib": 2.0, "gpu": 0},
-            "max_hours": None,
-            "idle_minutes": None,
+            "max_hours": 12.0,
+            "idle_minutes": 60.0,
             "allowed": True,
             "reason": None,
+            "cost_hour_least": 0.5,
+            "cost_hour_most": 1.0,
         }
         allowed = (answer.body["items"][1]["allowed"], answer.body["items"][1]["reason"])
         assert allowed == (False, "for euclid, staff only")
-        assert (await control.get("profiles", control.bob)).body["items"][1]["allowed"] is True
+        costs = (answer.body["items"][1]["cost_hour_least"], answer.body["items"][1]["cost_hour_most"])
+        assert costs == (2.0, 2.0)  # the cloud has no GPU, and staff's is for staff
+        staff = (await control.get("profiles", control.bob)).body["items"]
+        assert [item["allowed"] for item in staff] == [True, True]
+        assert [(item["cost_hour_least"], item["cost_hour_most"]) for item in staff] == [(0.5, 8.0), (2.0, 32.0)]
 
 
 async def test_quotas_say_what_is_used(control: ControlBed) -> None:
@@ -92,9 +112,16 @@ async def test_quotas_say_what_is_used(control: ControlBed) -> None:
                 "unit": "sessions",
                 "limit": 2.0,
                 "used": 1.0,
+                "reserved": 0.0,
                 "per": "user",
+                "subject": "user:ana",
                 "window": None,
+                "window_start": None,
                 "window_end": None,
+                "warn_at": [0.8],
+                "on_exhaustion": "deny",
+                "empty_at": None,
+                "override": None,
                 "state": "ok",
             }
         ],
@@ -153,6 +180,8 @@ async def test_a_lease_lives_over_http_as_the_design_says(control: ControlBed) -
         "owner": "ana",
         "kind": "session",
         "name": "lab",
+        "profile": "standard",
+        "charge_to": None,
         "site": None,
         "state": "offered",
         "resources": {"cpu": 1.0, "memory_gib": 2.0, "gpu": 0},
@@ -161,6 +190,11 @@ async def test_a_lease_lives_over_http_as_the_design_says(control: ControlBed) -
         "ended": None,
         "reason": None,
         "cost": 0.0,
+        "cost_hour": 0.0,
+        "ends_at": None,
+        "idle_stop_at": None,
+        "quota_stop_at": None,
+        "keeps_left": 2,
         "explanation": answer.body["explanation"],
     }
     assert (await control.get(path, control.ana)).body == lease
@@ -206,13 +240,13 @@ async def test_an_inventory_is_answered_with_what_must_go(control: ControlBed) -
     seen = [{"attempt_id": offer["attempt_id"], "owned": True}, {"attempt_id": ATTEMPT, "owned": False}]
     body = {"observed_at": NOON, "reachable": True, "attempts": seen}
     answer = await control.call("PUT", "sites/esac/inventory", SECRET, body=body)
-    assert (answer.status, answer.body) == (200, {"remove": [ATTEMPT]})
+    assert (answer.status, answer.body) == (200, {"remove": [ATTEMPT], "adopted": {}})
     answer = await control.call("PUT", "sites/moon/inventory", SECRET, body=body)
     assert (answer.status, answer.detail) == (404, "There is no site 'moon' in the platform file.")
 
 
 async def test_an_inventory_of_a_large_site_is_taken(control: ControlBed) -> None:
-    seen = [{"attempt_id": f"{number:032x}", "owned": True} for number in range(20_000)]
+    seen = [{"attempt_id": f"{number:032x}", "owned": False} for number in range(20_000)]
     body = {"observed_at": NOON, "reachable": True, "attempts": seen}
     answer = await control.call("PUT", "sites/esac/inventory", SECRET, body=body)
     assert answer.status == 200
