@@ -2,6 +2,7 @@
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 from perijove_demo.authenticator import DemoAuthenticator
@@ -27,7 +28,8 @@ configure(
     ),
 )
 
-PerijoveSpawner.sites = {**PerijoveSpawner.sites, OUT_OF_ORDER: OutOfOrder()}
+house = PerijoveSpawner.house
+PerijoveSpawner.house = replace(house, sites={**house.sites, OUT_OF_ORDER: OutOfOrder()})
 
 c.JupyterHub.bind_url = told["public_url"]
 c.JupyterHub.hub_bind_url = told["hub_url"]
