@@ -13,9 +13,9 @@ log = logging.getLogger(__name__)
 
 Answer = TypeVar("Answer")
 
-#: How long a site may take to say whether one workload runs; people wait for it on the hub's pages.
+#: How long a site may take to say whether one workload runs, or to show the end of its log; people wait for both.
 POLL_SECONDS = 5.0
-#: How long it may take to list its workloads, or to read the end of a log.
+#: How long it may take to list its workloads.
 LIST_SECONDS = 20.0
 #: How long it may take to end a workload: it gives the server time to save, and then it looks.
 STOP_SECONDS = 60.0
@@ -61,7 +61,7 @@ class Bounded:
     async def log_tail(self, attempt_id: str) -> str:
         """See :class:`~perijove_hub.sites.models.SiteInterface`."""
         try:
-            return await self._answer(self._site.log_tail(attempt_id), LIST_SECONDS, "show the log")
+            return await self._answer(self._site.log_tail(attempt_id), POLL_SECONDS, "show the log")
         except SiteError:
             return ""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -55,7 +56,7 @@ def wish_of(options: Any) -> SessionWish:
         raise _refuse("they must be an object with names and values")
     # before the models look at them: a million of them would become a million faults
     if unknown := [name for name in options if name not in KNOWN]:
-        names = ", ".join(repr(legible(str(name))) for name in sorted(unknown, key=str)[:FAULTS_NAMED])
+        names = ", ".join(repr(legible(name)) for name in heapq.nsmallest(FAULTS_NAMED, map(str, unknown)))
         more = " and more" if len(unknown) > FAULTS_NAMED else ""
         raise _refuse(f"there is no {names}{more}; there are {', '.join(KNOWN)}")
     try:
