@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from perijove.models import Kind, Lease, LeaseOffer, LeaseState, Price, Resources, SeenAttempt
+from perijove.models import Explanation, Kind, Lease, LeaseOffer, LeaseState, Price, Resources, SeenAttempt
 
 #: How the explanation of a lease ends that was written for a server which ran already.
 TAKEN_UP = "taken up: it ran and the ledger did not know it"
@@ -105,8 +105,20 @@ class LeaseRow:
             idle_stop_at=self.idle_stop_at if self.state is LeaseState.ACTIVE else None,
             quota_stop_at=self.quota_stop_at,
             keeps_left=self.keeps_left,
-            explanation=self.offer.explanation,
+            explanation=self.explanation,
         )
+
+    @property
+    def explanation(self) -> Explanation:
+        """Why it runs where it runs: the ranking, and which sites before its own did not start it."""
+        ranked = self.offer.explanation
+        tried = [candidate.site for candidate in self.offer.candidates]
+        if self.state is LeaseState.OFFERED or self.site not in tried[1:]:
+            return ranked
+        place = tried.index(self.site)
+        failed = " and ".join(candidate.title for candidate in self.offer.candidates[:place])
+        summary = f"{self.offer.candidates[place].title}: {failed} did not start it. Ranked first was {ranked.summary}"
+        return ranked.model_copy(update={"summary": summary})
 
 
 @dataclass(frozen=True)

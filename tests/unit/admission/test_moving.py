@@ -211,3 +211,14 @@ async def test_a_home_at_a_site_that_left_the_platform_is_not_made_anew(house: H
     with pytest.raises(Refused, match="Cloud EU does not mount your home, which is at esac"):
         await house.service.ask(request())
     assert (await house.service.ask(request(without_home=True))).candidates[0].site == "cloud-eu"
+
+
+async def test_a_session_that_started_elsewhere_than_ranked_first_says_so(house: House) -> None:
+    offer = await house.service.ask(request(datasets=["euclid-demo"]))
+    await house.move(offer.id, "starting", "esac")
+    lease = await house.move(offer.id, "starting", "cloud-eu")
+    assert lease.said(house.clock.now).explanation.summary == (
+        f"Cloud EU: ESAC did not start it. Ranked first was {offer.explanation.summary}"
+    )
+    # the ranking itself is kept as it was
+    assert lease.offer == offer
