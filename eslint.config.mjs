@@ -5,8 +5,22 @@ import reactHooks from 'eslint-plugin-react-hooks';
 import tseslint from 'typescript-eslint';
 
 export default tseslint.config(
-  { ignores: ['**/lib/**', '**/node_modules/**', '**/test-results/**', '.venv/**', '**/labextension/static/**'] },
+  {
+    ignores: [
+      '**/lib/**',
+      '**/node_modules/**',
+      '**/test-results/**',
+      '.venv/**',
+      '**/labextension/static/**',
+      '**/static/vendor/**'
+    ]
+  },
   js.configs.recommended,
+  {
+    files: ['hub_ext/**/*.{js,mjs}'],
+    // tsc knows what a browser and a page have, and checks these files
+    rules: { 'no-undef': 'off', 'no-console': 'error', eqeqeq: 'error' }
+  },
   {
     files: ['**/*.{ts,tsx,mts}'],
     extends: [tseslint.configs.recommendedTypeChecked, reactHooks.configs.flat.recommended],

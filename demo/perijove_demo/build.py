@@ -1,4 +1,4 @@
-"""Building the JupyterLab extension of a checkout, when it is missing or older than its sources."""
+"""Building what a checkout holds only as sources: the JupyterLab extension, and the files of pages from npm."""
 
 from __future__ import annotations
 
@@ -54,6 +54,19 @@ def _check_node() -> None:
         raise DemoProblem(f"{node} is version {said[1:]} of Node.js; install version {NODE_VERSION} or newer.")
 
 
+async def build_pages() -> None:
+    """Copy what the pages of control take from npm's packages, where this is a checkout and it is missing.
+
+    Raises:
+        DemoProblem: npm's packages are missing, or the copy fails.
+    """
+    script = CHECKOUT / "hub_ext" / "build_pages.mjs"
+    built = CHECKOUT / "hub_ext" / "perijove_hub" / "web" / "static" / "vendor" / "chart.umd.min.js"
+    if script.exists() and not (built.exists() and _newest([script]) <= built.stat().st_mtime):
+        _check_packages()
+        await _run("npm", "run", "build:pages")
+
+
 async def build_labextension(report: Callable[[str], None]) -> None:
     """Build the extension where this is a checkout and it is out of date.
 
@@ -64,12 +77,16 @@ async def build_labextension(report: Callable[[str], None]) -> None:
     built = CHECKOUT / "server_ext" / "perijove_server" / "labextension" / "package.json"
     if not source.exists() or (built.exists() and _newest(_sources(source)) <= built.stat().st_mtime):
         return
-    if not (CHECKOUT / "node_modules").exists():
-        raise DemoProblem("The packages of npm are missing: run `npm ci` in the checkout, or use `make demo`.")
+    _check_packages()
     report("building the JupyterLab extension")
-    await _run("npm", "run", "build")
+    await _run("npm", "run", "build", "-w", "labextension")
     # the environment holds a copy of the built files
     await _run(sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation", "-e", ".")
+
+
+def _check_packages() -> None:
+    if not (CHECKOUT / "node_modules").exists():
+        raise DemoProblem("The packages of npm are missing: run `npm ci` in the checkout, or use `make demo`.")
 
 
 async def _run(*command: str) -> None:
@@ -92,7 +109,7 @@ async def _run(*command: str) -> None:
         raise
     if process.returncode != 0:
         sys.stderr.write(output.decode(errors="replace"))
-        raise DemoProblem("The JupyterLab extension does not build; the output above says why (--no-build skips it).")
+        raise DemoProblem(f"`{' '.join(command)}` fails; the output above says why (--no-build skips it).")
 
 
 def _sources(source: Path) -> Iterable[Path]:

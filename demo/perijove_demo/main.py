@@ -15,7 +15,7 @@ from pathlib import Path
 
 import httpx
 
-from perijove_demo.build import build_labextension, find_proxy
+from perijove_demo.build import build_labextension, build_pages, find_proxy
 from perijove_demo.clouds import CONTROL_KEY, Cloud
 from perijove_demo.data.build import build_demo_data
 from perijove_demo.data.catalogue import buckets
@@ -165,6 +165,7 @@ class Demo:
     async def start(self) -> None:
         """Bring everything up and say so."""
         if self._options.build:
+            await build_pages()
             await build_labextension(report)
         report("starting two stores")
         await _together(*(self._start_cloud(cloud) for cloud in self._clouds.values()))
