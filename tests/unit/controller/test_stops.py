@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +12,10 @@ import pytest
 from sqlalchemy import select
 
 from perijove.models import Activity, LeaseState, Topic
-from perijove_hub.admission.life import Life
-from perijove_hub.admission.renewals import Renewals
 from perijove_hub.controller.decide import decide
-from perijove_hub.controller.hub_client import HubClient
-from perijove_hub.controller.stops import Stops
-from perijove_hub.ledger import said_store, schema, store
-from perijove_hub.ledger.models import LeaseRow
-from tests.support.hub_api import FakeHub, running_hub
-from tests.support.platforms import House, open_house, platform, profile, site
+from perijove_hub.ledger import said_store, schema
+from tests.support.platforms import platform, profile, site
+from tests.support.watch import Watch, open_watch
 
 MINUTE = timedelta(minutes=1)
 POLICY = platform(
@@ -42,57 +36,6 @@ POLICY = platform(
 )  # fmt: skip
 
 
-@dataclass
-class Watch:
-    """A house whose sessions the controller watches, and the hub that has their servers."""
-
-    house: House
-    hub: FakeHub
-    client: HubClient
-
-    def __post_init__(self) -> None:
-        self.stops = Stops(self.house.database, lambda: self.house.platform, self.house.clock, self.client)
-        self.life = Life(self.house.database, lambda: self.house.platform, self.house.clock)
-
-    async def start(self, owner: str = "ana", *groups: str, **more: Any) -> LeaseRow:
-        lease = await self.house.start(owner, "esac", groups=list(groups), **more)
-        self.hub.add(owner, *groups)
-        self.hub.servers.add((owner, lease.name))
-        return lease
-
-    async def after(self, minutes: float) -> list[str]:
-        """Let so many minutes pass, with a round of the controller in each; the notices written meanwhile."""
-        known, seconds = await self.notices(), minutes * 60
-        while seconds > 0:
-            self.house.clock.advance(min(seconds, 60))
-            seconds -= 60
-            if self.house.clock.now.minute % 2 == 0:
-                await self.house.inventory("esac", *(await self.running()))
-            await self.stops.carry_out()
-        return (await self.notices())[len(known) :]
-
-    async def running(self) -> list[str]:
-        async with self.house.database.read() as connection:
-            return [lease.attempt_id for lease in await store.open_leases(connection)]
-
-    async def notices(self) -> list[str]:
-        async with self.house.database.read() as connection:
-            columns = schema.notices.c
-            rows = await connection.execute(
-                select(columns.topic, columns.expires, columns.message).order_by(columns.id)
-            )
-            return [f"{topic} {expires:%H:%M} {message}" for topic, expires, message in rows]
-
-    async def lease(self, lease: LeaseRow) -> LeaseRow:
-        found = await self.house.service.lease(lease.id)
-        assert found is not None
-        return found
-
-    async def end(self, lease: LeaseRow) -> LeaseRow:
-        """What the spawner's post-stop step says: it knows only that the server was stopped."""
-        return await self.house.move(lease.id, "ended", reason="stopped")
-
-
 #: What a test holds that must hold on both databases.
 BOTH = pytest.mark.usefixtures("ledger")
 
@@ -100,13 +43,8 @@ BOTH = pytest.mark.usefixtures("ledger")
 @pytest.fixture
 async def watch(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Watch]:
     both = "ledger" in request.fixturenames
-    async with (
-        open_house(request.getfixturevalue("ledger") if both else tmp_path, POLICY) as house,
-        running_hub() as hub,
-    ):
-        client = HubClient(hub.url, hub.own_token, request_seconds=0.3)
-        yield Watch(house, hub, client)
-        await client.close()
+    async with open_watch(request.getfixturevalue("ledger") if both else tmp_path, POLICY) as opened:
+        yield opened
 
 
 @BOTH
@@ -175,19 +113,19 @@ async def test_an_end_that_is_kept_is_put_off_once_and_the_old_warning_taken_bac
 
 async def test_a_limit_that_is_used_up_stops_after_its_grace(watch: Watch) -> None:
     lease = await watch.start(profile="gpu")
-    renewals = Renewals(watch.house.database, lambda: watch.house.platform, watch.house.clock)
-    watch.house.clock.advance(3600)
-    await renewals.renew()
-    await watch.after(14)
+    # five minutes of it are left, which is less than a slice has at least
+    [told] = await watch.after(56)
+    assert told.startswith("quota 13:11 Limit monthly-gpu is used up. Your server is stopped at 1 March 2026, 13:11")
+    assert await watch.after(14) == []
     assert watch.hub.stops == []
-    assert await watch.after(1) == ["ended 01:15 Your server was stopped: limit monthly-gpu used up."]
+    assert await watch.after(1) == ["ended 01:11 Your server was stopped: limit monthly-gpu used up."]
     assert (await watch.end(lease)).reason == "limit monthly-gpu used up"
 
 
 @BOTH
 async def test_a_drain_stops_what_runs_there_and_nothing_else(watch: Watch) -> None:
     here, elsewhere = await watch.start(profile="plain"), await watch.house.start("bob", "cloud-eu", profile="plain")
-    await close(watch, watch.house.clock.now + 60 * MINUTE)
+    await watch.close_site(watch.house.clock.now + 60 * MINUTE)
     [early] = await watch.after(1)
     assert early.startswith("closure 13:00 ESAC is drained: new disks. Your server there is stopped at 1 March 2026")
     await watch.after(58)
@@ -200,7 +138,7 @@ async def test_a_drain_stops_what_runs_there_and_nothing_else(watch: Watch) -> N
 
 async def test_a_drain_that_is_withdrawn_stops_nobody(watch: Watch) -> None:
     await watch.start(profile="plain")
-    number = await close(watch, watch.house.clock.now + 20 * MINUTE)
+    number = await watch.close_site(watch.house.clock.now + 20 * MINUTE)
     await watch.after(15)
     async with watch.house.database.write() as connection:
         await said_store.withdraw_closure(connection, number, "root", watch.house.clock.now)
@@ -213,7 +151,7 @@ async def test_a_lost_group_is_told_within_one_sweep_and_ends_after_the_grace(wa
     lease = await watch.start("ana", "euclid", profile="plain")
     assert lease.charge_to == "euclid"
     assert await watch.after(5) == []
-    leave(watch.hub, "ana")
+    watch.set_groups("ana")
     [told] = await watch.after(0.5)
     assert told.startswith("allowed 12:20 You are no longer in group euclid, which your server is charged to")
     stop_at = (await watch.lease(lease)).allowed_stop_at
@@ -226,12 +164,12 @@ async def test_a_lost_group_is_told_within_one_sweep_and_ends_after_the_grace(wa
 @BOTH
 async def test_a_group_that_is_regained_takes_the_stop_away(watch: Watch) -> None:
     lease = await watch.start("ana", "euclid", profile="plain")
-    leave(watch.hub, "ana")
+    watch.set_groups("ana")
     await watch.after(5)
-    leave(watch.hub, "ana", "euclid")
+    watch.set_groups("ana", "euclid")
     await watch.after(0.5)
     assert (await watch.lease(lease)).allowed_stop_at is None
-    leave(watch.hub, "ana")
+    watch.set_groups("ana")
     await watch.after(14)
     assert watch.hub.stops == []
 
@@ -239,7 +177,7 @@ async def test_a_group_that_is_regained_takes_the_stop_away(watch: Watch) -> Non
 @pytest.mark.parametrize("fault", [503, "drop", "slow", "html"])
 async def test_a_hub_that_does_not_answer_takes_no_group_away(watch: Watch, fault: Any) -> None:
     lease = await watch.start("ana", "euclid", profile="plain")
-    leave(watch.hub, "ana")
+    watch.set_groups("ana")
     watch.hub.fault = fault
     assert await watch.after(1) == []
     assert (await watch.lease(lease)).allowed_stop_at is None
@@ -280,7 +218,7 @@ async def test_a_server_that_the_hub_does_not_know_is_left_to_the_inventory(watc
     await watch.after(59)
     watch.hub.stop_answers["ana"] = 404
     assert await watch.after(1) == []
-    watch.house.clock.advance(60)
+    watch.let_pass(60)
     await watch.house.inventory("esac")
     [dead] = await watch.house.service.sweep()
     assert dead.lease.id == lease.id
@@ -292,7 +230,7 @@ async def test_a_server_that_the_hub_does_not_know_is_left_to_the_inventory(watc
 async def test_a_session_that_is_kept_at_the_last_moment_is_not_stopped(watch: Watch) -> None:
     lease = await watch.start()
     await watch.after(59.5)
-    watch.house.clock.advance(30)
+    watch.let_pass(30)
     look, dues, announced = await watch.stops._look()
     await watch.life.keep(lease.id, "ana", 30)
     [stop] = decide(look, dues, announced).stops
@@ -314,7 +252,7 @@ async def test_one_server_that_is_not_stopped_keeps_none_of_the_others(watch: Wa
 
 async def test_a_controller_that_was_away_warns_before_it_stops(watch: Watch) -> None:
     await watch.start()
-    watch.house.clock.advance(8 * 3600)
+    watch.let_pass(8 * 3600)
     [first, second] = await watch.after(0.5)
     assert first.startswith("time 20:10")
     assert second.startswith("idle 20:10")
@@ -326,7 +264,7 @@ async def test_a_controller_that_was_away_warns_before_it_stops(watch: Watch) ->
 async def test_a_session_of_which_nobody_could_hear_is_not_idle(watch: Watch) -> None:
     await watch.start()
     for _ in range(200):
-        watch.house.clock.advance(30)
+        watch.let_pass(30)
         await watch.stops.carry_out()
     assert [notice.split()[0] for notice in await watch.notices()] == []
     assert watch.hub.stops == []
@@ -346,18 +284,3 @@ async def test_two_thousand_sessions_are_looked_at_in_well_under_a_second(watch:
     await watch.stops.carry_out()
     assert time.process_time() - begun < 1
     assert watch.hub.asked == ["/hub/api/users"] * 11
-
-
-async def close(watch: Watch, stops_at: datetime) -> int:
-    async with watch.house.database.write() as connection:
-        return await said_store.insert_closure(
-            connection, site="esac", starts=watch.house.clock.now, stops_at=stops_at, reopens=None, reason="new disks",
-            author="root", created=watch.house.clock.now,
-        )  # fmt: skip
-
-
-def leave(hub: FakeHub, name: str, *groups: str) -> None:
-    """Change which groups a user is in."""
-    for model in hub.tokens.values():
-        if model["name"] == name:
-            model["groups"] = list(groups)
