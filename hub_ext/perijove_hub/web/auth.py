@@ -33,13 +33,17 @@ class CallerCheck:
     Args:
         hub_secret: what the hub sends; only its hash is kept.
         service_name: the hub's name for this service, whose access scope a user's token must hold.
+        prefix: the path of this service, for which its cookies are.
     """
 
-    def __init__(self, hub_secret: str, service_name: str) -> None:
+    def __init__(self, hub_secret: str, service_name: str, prefix: str) -> None:
         self._hub_digest = sha256(hub_secret.encode()).digest()
         config = Config()
         config.HubOAuth.cache_max_age = CACHE_SECONDS
         config.HubOAuth.allow_token_in_url = False
+        # we have no websockets; a change that calls itself one would pass without its XSRF token
+        config.HubOAuth.allow_websocket_cookie_auth = False
+        config.HubOAuth.base_url = prefix
         config.HubOAuth.access_scopes = {"access:services", f"access:services!service={service_name}"}
         self.hub_auth = HubOAuth(config=config)
 

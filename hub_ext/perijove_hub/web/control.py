@@ -9,7 +9,7 @@ import secrets
 import signal
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -21,11 +21,13 @@ from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
 from tornado.web import Application
 
+from perijove_hub import metrics
 from perijove_hub.admission.client import HUB_SECRET
 from perijove_hub.admission.desk import Desk
 from perijove_hub.admission.life import Life
-from perijove_hub.admission.service import AdmissionService
+from perijove_hub.admission.metered import MeteredAdmission
 from perijove_hub.catalogue.vending import Vendor
+from perijove_hub.ledger.clock import LedgerClock, utc_now
 from perijove_hub.ledger.database import Database
 from perijove_hub.ledger.usage import UsageService
 from perijove_hub.policy.in_force import PlatformInForce
@@ -53,7 +55,7 @@ from perijove_hub.web.admission_api import (
 from perijove_hub.web.auth import CallerCheck
 from perijove_hub.web.base import BaseHandler, NotFoundHandler, problem_error
 from perijove_hub.web.catalogue_api import CredentialsHandler, DatasetHandler, DatasetsHandler, PresignHandler
-from perijove_hub.web.pages import HomePage
+from perijove_hub.web.pages_routes import page_routes
 from perijove_hub.web.state import ControlState
 from perijove_hub.web.usage_api import (
     ActivityHandler,
@@ -72,7 +74,7 @@ LARGEST_BODY_BYTES = 12 * 2**20
 
 @dataclass(frozen=True)
 class ControlOptions:
-    """How a control process is started."""
+    """How a control process is started; ``metrics_port`` 0 serves no metrics."""
 
     platform: Path
     database_url: str
@@ -81,11 +83,8 @@ class ControlOptions:
     port: int
     service_name: str = "perijove"
     prefix: str = "/services/perijove/"
-
-
-def utc_now() -> datetime:
-    """The time, aware."""
-    return datetime.now(UTC)
+    metrics_address: str = "127.0.0.1"
+    metrics_port: int = 0
 
 
 class HealthHandler(BaseHandler):
@@ -116,24 +115,29 @@ class CallbackHandler(HubOAuthCallbackHandler):  # type: ignore[misc]  # jupyter
         BaseHandler.log_exception(self, typ, value, tb)
 
 
-def make_state(options: ControlOptions, clock: Callable[[], datetime] = utc_now) -> ControlState:
+def make_state(options: ControlOptions, clock: Callable[[], datetime] | None = None) -> ControlState:
     """Read everything a control process needs, and refuse to start when something is wrong.
+
+    Args:
+        options: how it is started.
+        clock: gives the time, aware; absent: the ledger's.
 
     Raises:
         PlatformFileError: the platform file is wrong.
         SecretError: a secret is missing.
         DatabaseError: the database cannot be used.
     """
-    platform = PlatformInForce(options.platform, clock)
+    platform = PlatformInForce(options.platform, clock or utc_now)
     named = Secrets(options.secrets_dir)
-    callers = CallerCheck(named.text(HUB_SECRET), options.service_name)
+    callers = CallerCheck(named.text(HUB_SECRET), options.service_name, options.prefix)
     database = Database(options.database_url)
+    clock = clock or LedgerClock(database)
     database.lock("control")
     database.migrate()
     return ControlState(
         platform=platform,
         database=database,
-        admission=AdmissionService(database, platform, clock),
+        admission=MeteredAdmission(database, platform, clock),
         desk=Desk(database, platform, clock),
         life=Life(database, platform, clock),
         usage=UsageService(database, platform, clock),
@@ -181,7 +185,7 @@ def make_app(state: ControlState, prefix: str) -> Application:
         [
             *handlers,
             (url_path_join(prefix, "oauth_callback"), CallbackHandler),
-            (prefix, HomePage),
+            *page_routes(prefix),
         ],
         default_handler_class=NotFoundHandler,
         perijove=state,
@@ -198,6 +202,9 @@ async def serve_control(options: ControlOptions) -> None:
         OSError: the port is taken.
     """
     state = make_state(options)
+    ledger_clock = state.clock if isinstance(state.clock, LedgerClock) else LedgerClock(state.database)
+    await ledger_clock.try_sync()
+    end_metrics = metrics.serve_metrics(options.metrics_address, options.metrics_port, state.platform.state)
     server = HTTPServer(make_app(state, options.prefix), max_body_size=LARGEST_BODY_BYTES, xheaders=False)
     server.add_sockets(bind_sockets(options.port, options.address))
     log.info("control serves", extra={"address": options.address, "port": options.port})
@@ -206,9 +213,12 @@ async def serve_control(options: ControlOptions) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     loop.add_signal_handler(signal.SIGHUP, state.platform.reload)
+    in_step = asyncio.create_task(ledger_clock.keep_in_step())
     await stop.wait()
+    in_step.cancel()
     server.stop()
     await server.close_all_connections()
+    end_metrics()
     await state.database.close()
 
 
