@@ -211,16 +211,24 @@ def _control(options: argparse.Namespace) -> int:
     from perijove_hub.web.control import ControlOptions, serve_control
 
     configure_logs("control")
+    told = ControlOptions(
+        options.platform,
+        options.database,
+        options.secrets_dir,
+        options.address,
+        options.port,
+        metrics_address=options.metrics_address,
+        metrics_port=options.metrics_port,
+    )
     try:
-        asyncio.run(
-            serve_control(
-                ControlOptions(options.platform, options.database, options.secrets_dir, options.address, options.port)
-            )
-        )
+        asyncio.run(serve_control(told))
     except (DatabaseError, SecretError) as error:
         return _complain(str(error))
     except OSError as error:
-        return _complain(f"{options.address}:{options.port} cannot be used: {error.strerror}")
+        where = f"{options.address}:{options.port}"
+        if options.metrics_port:
+            where += f" or {options.metrics_address}:{options.metrics_port}"
+        return _complain(f"{where} cannot be used: {error.strerror}")
     return 0
 
 
