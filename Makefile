@@ -1,6 +1,9 @@
 # Two commands do all the set-up on a machine with Python 3.11 and Node 20:
 #   make demo    a whole platform on this machine; ARGS="--port 0 --state-dir DIR" passes options on
 #   make test    every check and test, with a summary at the end
+# And two more take their time:
+#   make bench   measurements beside named peers, for benchmarks/results; ARGS="decision --quick" runs some of them
+#   make soak    a thousand random operations and faults on a whole platform; SEED=N repeats one
 # What they install goes into .venv and node_modules; `make test` also installs a browser and PostgreSQL with the
 # system's packages, when they are not there.
 
@@ -8,6 +11,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
+SEED ?=
 # npm's scripts call jupyter-builder, which lives in the environment
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
@@ -17,16 +21,16 @@ INSTALL := SKIP_JUPYTER_BUILDER=1 $(BIN)/pip install --quiet --disable-pip-versi
 EXTENSION := server_ext/perijove_server/labextension/package.json
 EXTENSION_SOURCES := $(shell find labextension/src labextension/style labextension/schema -type f 2>/dev/null) labextension/package.json
 
-.PHONY: demo test lint unit ui docs clean help
+.PHONY: demo test lint unit ui docs bench soak clean help
 
 help:
 	@sed -n '1,/^$$/s/^# \{0,1\}//p' Makefile
 
-demo: .make/python .make/npm $(EXTENSION) .make/extension
+demo: .make/python .make/npm $(VENDOR) $(EXTENSION) .make/extension
 	@perijove demo $(ARGS)
 
 # one recipe for each tier; every one runs even when an earlier one failed, and the summary tells
-test: .make/dev .make/npm $(EXTENSION) .make/extension .make/browser .make/postgres
+test: .make/dev .make/npm $(VENDOR) $(EXTENSION) .make/extension .make/browser .make/postgres
 	@$(BIN)/python tests/run.py
 
 lint: .make/dev .make/npm
@@ -35,11 +39,17 @@ lint: .make/dev .make/npm
 unit: .make/dev .make/postgres
 	@$(BIN)/python tests/run.py unit
 
-ui: .make/dev .make/npm $(EXTENSION) .make/extension .make/browser
+ui: .make/dev .make/npm $(VENDOR) $(EXTENSION) .make/extension .make/browser
 	@$(BIN)/python tests/run.py ui
 
 docs: .make/dev
 	@$(BIN)/python tests/run.py docs
+
+bench: .make/bench .make/npm .make/postgres
+	@$(BIN)/python -m benchmarks.run $(ARGS)
+
+soak: .make/dev .make/npm .make/postgres
+	@PERIJOVE_SOAK_OPERATIONS=1000 PERIJOVE_SOAK_SEED=$(SEED) $(BIN)/python -m pytest -q -s tests/soak
 
 .make/venv: | .python-check
 	@mkdir -p .make
@@ -63,6 +73,11 @@ docs: .make/dev
 	@$(INSTALL) -e '.[dev]'
 	@touch $@
 
+.make/bench: .make/dev
+	@echo "  installing what is measured beside us into $(VENV)"
+	@$(INSTALL) -e '.[bench]'
+	@touch $@
+
 .make/npm: package-lock.json package.json labextension/package.json ui-tests/package.json | .make/venv
 	@echo "  installing npm packages into node_modules"
 	@PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD=1 npm ci --silent --no-progress
@@ -70,7 +85,11 @@ docs: .make/dev
 
 $(EXTENSION): $(EXTENSION_SOURCES) .make/npm .make/python
 	@echo "  building the JupyterLab extension"
-	@npm run --silent build:prod
+	@npm run --silent build:prod -w labextension
+	@touch $@
+
+$(VENDOR): hub_ext/build_pages.mjs .make/npm
+	@npm run --silent build:pages
 	@touch $@
 
 # the package's data files, the extension among them, are copied into the environment once it is built
@@ -89,4 +108,4 @@ $(EXTENSION): $(EXTENSION_SOURCES) .make/npm .make/python
 	@touch $@
 
 clean:
-	rm -rf .make .venv node_modules server_ext/perijove_server/labextension labextension/lib
+	rm -rf .make .venv node_modules server_ext/perijove_server/labextension labextension/lib hub_ext/perijove_hub/web/static/vendor
