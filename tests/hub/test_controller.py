@@ -133,7 +133,13 @@ def test_prometheus_is_told_and_no_person_named(bed: Bed) -> None:
     assert told['perijove_notices_total{topic="time"}'] >= 1
     assert told["perijove_clock_ahead_seconds"] < 1
     assert told["perijove_policy_refused"] == 0
-    assert not [name for name in told if user in name or "user-" in name]
+    controls = bed.metrics("control_metrics")
+    assert controls['perijove_asks_total{outcome="offered"}'] >= 1
+    assert controls['perijove_decision_seconds_count{call="ask"}'] >= 1
+    assert [name for name in controls if name.startswith("perijove_policy{")] == [
+        name for name in told if name.startswith("perijove_policy{")
+    ]
+    assert not [name for name in [*told, *controls] if user in name or "user-" in name]
 
 
 def test_a_platform_file_that_is_changed_is_taken_over_and_a_wrong_one_is_not(bed: Bed) -> None:

@@ -74,7 +74,7 @@ class Bed:
     ) -> None:
         self.directory = directory
         self._hub, self._spawner = hub or {}, spawner or {}
-        names = ("public", "hub", "control", "proxy_api", "gate", "metrics")
+        names = ("public", "hub", "control", "proxy_api", "gate", "metrics", "control_metrics")
         self._ports = dict(zip(names, free_ports(len(names)), strict=True))
         self.url = f"http://127.0.0.1:{self._ports['public']}"
         self._token = secrets.token_hex(16)
@@ -223,9 +223,9 @@ class Bed:
             f"waited {seconds} s for: {what}\n{self.open_leases()}\n{self.session_processes()}\n{logs}"
         )
 
-    def metrics(self) -> dict[str, float]:
-        """What the controller tells Prometheus, by the name of a sample with its labels."""
-        text = httpx.get(f"http://127.0.0.1:{self._ports['metrics']}/metrics").raise_for_status().text
+    def metrics(self, of: str = "metrics") -> dict[str, float]:
+        """What the controller (or ``control_metrics``) tells Prometheus, by the name of a sample with its labels."""
+        text = httpx.get(f"http://127.0.0.1:{self._ports[of]}/metrics").raise_for_status().text
         return {
             name: float(value)
             for name, _, value in (line.rpartition(" ") for line in text.splitlines() if not line.startswith("#"))
@@ -247,7 +247,7 @@ class Bed:
         return {
             "control": [
                 *python, "control", *ledger, "--port", port["control"],
-                "--secrets-dir", str(self.directory / "secrets"),
+                "--secrets-dir", str(self.directory / "secrets"), "--metrics-port", port["control_metrics"],
             ],
             "controller": [*python, "controller", *ledger, "--metrics-port", port["metrics"]],
             "hub": [sys.executable, "-m", "jupyterhub", "--config", str(ROOT / "tests/support/bed_config.py")],
