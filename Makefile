@@ -11,7 +11,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
-SEED ?=
+SEED ?= random
 # npm's scripts call jupyter-builder, which lives in the environment
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
@@ -49,7 +49,8 @@ bench: .make/bench .make/npm .make/postgres
 	@$(BIN)/python -m benchmarks.run $(ARGS)
 
 soak: .make/dev .make/npm .make/postgres
-	@PERIJOVE_SOAK_OPERATIONS=1000 PERIJOVE_SOAK_SEED=$(SEED) $(BIN)/python -m pytest -q -s tests/soak
+	@PERIJOVE_SOAK_OPERATIONS=1000 PERIJOVE_SOAK_SEED=$(SEED) PERIJOVE_SOAK_REPORT=benchmarks/results/soak.md \
+		$(BIN)/python -m pytest -q -s tests/soak
 
 .make/venv: | .python-check
 	@mkdir -p .make

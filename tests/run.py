@@ -27,6 +27,7 @@ TIERS: dict[str, list[list[str]]] = {
     "server": [[sys.executable, "-m", "pytest", "-q", "tests/server"]],
     "hub": [[sys.executable, "-m", "pytest", "-q", "tests/hub"]],
     "faults": [[sys.executable, "-m", "pytest", "-q", "tests/faults"]],
+    "soak": [[sys.executable, "-m", "pytest", "-q", "-s", "tests/soak"]],
     "demo": [[sys.executable, "-m", "pytest", "-q", "tests/demo"]],
     "integration": [[sys.executable, "-m", "pytest", "-q", "tests/integration"]],
     "ui": [[sys.executable, "ui-tests/run.py"]],
