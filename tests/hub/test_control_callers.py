@@ -263,7 +263,7 @@ async def test_a_browser_that_is_logged_in_may_look(control: ControlBed) -> None
 
 async def test_a_browser_changes_nothing_without_its_xsrf_token(control: ControlBed) -> None:
     admins = login(control, control.admin)
-    modes = ("no-cors", "navigate", "same-origin", "cors")
+    modes = ("no-cors", "navigate", "same-origin", "cors", "websocket")
     tries: list[dict[str, str]] = [{}, {"X-XSRFToken": "guess"}, {"Origin": "https://evil.example"}]
     tries += [{"Sec-Fetch-Mode": mode, "Sec-Fetch-Site": "cross-site"} for mode in modes]
     for method, path, body in ROUTES:

@@ -101,7 +101,7 @@ class UsageRow(Said):
     """Sums of the ledger for one combination of the keys that were asked for; the others are null.
 
     Hours are resource-hours; ``session_hours`` is the time that leases were active; ``cost`` is in the platform's
-    currency. ``leases`` counts the leases that used anything.
+    currency.
     """
 
     day: str | None = None
@@ -143,6 +143,16 @@ class Notice(Said):
     message: str
     lease: str | None = None
     keep_minutes: int | None = None
+
+
+class SpawnNews(Said):
+    """``GET news``: what the hub's spawn page tells a user beside the choices.
+
+    ``failed_at`` is when the user's last start failed; null when none has, or when one has worked since.
+    """
+
+    notices: list[Notice]
+    failed_at: datetime | None = None
 
 
 # --- what admins say ----------------------------------------------------------------------------------------------
