@@ -39,9 +39,8 @@ class Life(AdmissionBase):
         async def note(connection: AsyncConnection) -> LeaseRow:
             now = self._clock()
             at = used_at(activity, now)
-            noted = await life_store.record_activity(connection, lease_id, owner, at, now, busy=activity.busy)
-            lease = await store.find_lease(connection, lease_id)
-            return lease if noted and lease is not None else _active(lease, lease_id, owner)
+            await life_store.record_activity(connection, lease_id, owner, at, now, busy=activity.busy)
+            return _active(await store.find_lease(connection, lease_id), lease_id, owner)
 
         return await self._database.transact(note)
 

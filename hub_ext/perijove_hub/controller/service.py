@@ -12,6 +12,7 @@ import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -23,6 +24,7 @@ from perijove_hub.controller.hub_client import HubClient
 from perijove_hub.controller.measures import Measures
 from perijove_hub.controller.steady import SteadyClock
 from perijove_hub.controller.stops import Stops
+from perijove_hub.ledger import said_store
 from perijove_hub.ledger.clock import LedgerClock
 from perijove_hub.ledger.database import Database, DatabaseError
 from perijove_hub.ledger.engines import is_unavailable, spoken_error
@@ -35,6 +37,10 @@ LAST_ROUND_SECONDS = 5.0
 
 #: How far the host's clock may be ahead of the count of seconds before the log tells.
 CLOCK_AHEAD_SECONDS = 60.0
+
+#: How long refusals, and notices that are over, are kept, and how often those beyond that are removed.
+KEEP_SAID = timedelta(days=90)
+TIDY_SECONDS = 3600.0
 
 Step = Callable[[], Awaitable[object]]
 
@@ -107,6 +113,7 @@ class Controller:
     """
 
     def __init__(self, database: Database, platform: PlatformInForce, clock: LedgerClock, hub: HubClient) -> None:
+        self._database = database
         self._clock = clock
         self._steady = SteadyClock(clock)
         self._admission = AdmissionService(database, platform, clock)
@@ -134,6 +141,13 @@ class Controller:
                 "was set forward: sessions are stopped by the count of seconds" if is_ahead else "is as counted again"
             )
             log.warning("the clock %s", what, extra={"seconds": self._steady.ahead.total_seconds()})
+
+    async def tidy(self) -> None:
+        """Remove refusals and notices that nobody asks for any more."""
+        before = self._clock() - KEEP_SAID
+        removed = await self._database.transact(lambda connection: said_store.remove_old(connection, before))
+        if removed:
+            log.info("old refusals and notices removed", extra={"rows": removed})
 
     async def measure(self) -> None:
         """Read the gauges."""
@@ -193,6 +207,7 @@ async def _run(
         return platform().admission.sweep_seconds
 
     running = [asyncio.create_task(loops.repeat(name, step, pause_seconds)) for name, step in steps.items()]
+    running.append(asyncio.create_task(loops.repeat("tidy", controller.tidy, lambda: TIDY_SECONDS)))
     others = [asyncio.create_task(clock.keep_in_step()), asyncio.create_task(stopping.wait())]
     try:
         ended, _ = await asyncio.wait([*running, others[1]], return_when=asyncio.FIRST_COMPLETED)

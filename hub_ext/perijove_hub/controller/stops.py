@@ -25,8 +25,10 @@ from perijove_hub.policy.models import Platform
 
 log = logging.getLogger(__name__)
 
-#: How many servers the hub is asked to stop at once, and for how long new ones are taken up in one round.
+#: How many servers the hub is asked to stop at once.
 STOPS_AT_ONCE = 20
+
+#: How long one round may list the hub's users, and for how long it takes up new stops; the rest comes in the next.
 ROUND_SECONDS = 20.0
 
 #: How many notices go into one transaction.
@@ -91,7 +93,11 @@ class Stops:
         if not owners:
             return {}
         try:
-            groups = await self._hub.groups_of(owners)
+            async with asyncio.timeout(ROUND_SECONDS):
+                groups = await self._hub.groups_of(owners)
+        except TimeoutError:
+            self._hear(HubUnavailable("it is slow to list its users"))
+            return {}
         except HubUnavailable as error:
             self._hear(error)
             return {}

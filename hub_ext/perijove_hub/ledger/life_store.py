@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import and_, case, func, literal, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -12,6 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from perijove.models import OPEN_STATES, LeaseState, Topic
 from perijove_hub.ledger.schema import UtcDateTime, leases, notices
 from perijove_hub.ledger.store import CHUNK
+
+#: Reports of one and the same moment differ by the time that they are on their way.
+SAME_MOMENT = timedelta(seconds=1)
 
 
 @dataclass(frozen=True)
@@ -30,19 +33,20 @@ class Announcement:
 
 async def record_activity(
     connection: AsyncConnection, lease_id: str, owner: str, at: datetime, now: datetime, *, busy: bool
-) -> bool:
-    """Remember when an active lease was last used; False when there is no such active lease of this owner.
+) -> None:
+    """Remember when an active lease of an owner was last used, and whether it runs code.
 
     What is older than what is known changes nothing, unless what is known lies in the future: then a clock was wrong.
     """
     known = leases.c.last_activity
-    newer = or_(known.is_(None), known < at, known > now)
-    updated = await connection.execute(
+    newer = or_(known.is_(None), known < literal(at - SAME_MOMENT, UtcDateTime()), known > literal(now, UtcDateTime()))
+    await connection.execute(
         leases.update()
         .where(leases.c.id == lease_id, leases.c.owner == owner, leases.c.state == LeaseState.ACTIVE)
+        # a session in which nothing happens costs no write
+        .where(or_(newer, leases.c.busy != busy))
         .values(last_activity=case((newer, literal(at, UtcDateTime())), else_=known), busy=busy)
     )
-    return updated.rowcount > 0
 
 
 async def withdraw_announcements(

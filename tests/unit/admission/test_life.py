@@ -95,6 +95,16 @@ async def test_older_activity_is_ignored(house: House) -> None:
     assert noted.last_activity == used
 
 
+async def test_the_same_moment_that_was_on_its_way_for_longer_is_the_same(house: House) -> None:
+    lease = await house.start(at="esac")
+    house.clock.advance(60)
+    used = house.clock.now
+    for late_seconds in (0.0, 0.4, 0.9):
+        told = Activity(last_activity=used + timedelta(seconds=late_seconds), busy=False)
+        house.clock.advance(60)
+        assert (await life(house).activity(lease.id, "ana", told)).last_activity == used
+
+
 async def test_activity_of_the_future_counts_as_now(house: House) -> None:
     lease = await house.start(at="esac")
     future = Activity(last_activity=house.clock.now + timedelta(days=300), busy=False)
