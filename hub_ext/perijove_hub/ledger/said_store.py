@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import RowMapping, and_, insert, or_, select, update
+from sqlalchemy import RowMapping, and_, delete, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from perijove.models import (
@@ -215,3 +215,13 @@ def _not_started(row: RowMapping) -> FailedStart:
         explanation=LeaseOffer.model_validate(row["offer"]).explanation,
         log_tail=row["log_tail"],
     )
+
+
+async def remove_old(connection: AsyncConnection, before: datetime) -> int:
+    """Remove the refusals of before a moment and the notices that were over by then; how many rows went.
+
+    Both grow with what people try, and nobody asks for them after a while.
+    """
+    told = delete(notices).where(func.coalesce(notices.c.expires, notices.c.created) < before)
+    refused = delete(refusals).where(refusals.c.at < before)
+    return sum([(await connection.execute(statement)).rowcount for statement in (told, refused)])

@@ -100,6 +100,7 @@ leases = Table(
     Column("allowed_stop_at", UtcDateTime, nullable=True),
     Column("log_tail", Text, nullable=True),
     Index("leases_by_owner", "owner", "created"),
+    Index("leases_by_created", "created", "id"),
     Index("leases_by_state", "state", "site"),
     Index("leases_open", "owner", sqlite_where=OPEN, postgresql_where=OPEN),
 )

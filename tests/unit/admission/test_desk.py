@@ -20,8 +20,9 @@ from perijove.models import (
 )
 from perijove_hub.admission.desk import Desk
 from perijove_hub.admission.models import Refused
+from perijove_hub.ledger import said_store
 from perijove_hub.ledger.notices import NewNotice, add_notice
-from tests.support.platforms import FakeClock, House, open_house, request
+from tests.support.platforms import FakeClock, House, open_house, platform, request
 
 HOUR = timedelta(hours=1)
 NOON = FakeClock().now
@@ -313,3 +314,22 @@ async def test_the_same_refusal_is_kept_once(house: House, desk: Desk) -> None:
         with pytest.raises(Refused):
             await house.service.ask(refused)
     assert [failed.attempt_id for failed in await desk.failures("ana", 10)] == [refused.attempt_id]
+
+
+async def test_refusals_and_notices_are_kept_for_a_while_and_not_for_ever(ledger: str) -> None:
+    async with open_house(ledger, platform(quotas=[{"name": "none", "resource": "sessions", "limit": 0}])) as house:
+        desk = Desk(house.database, lambda: house.platform, house.clock)
+        with pytest.raises(Refused):
+            await house.service.ask(request())
+        said = AnnouncementRequest(message="Maintenance on Friday", expires=house.clock.now + timedelta(days=1))
+        await desk.announce(said, "root")
+
+        async def removed_before(days: int) -> int:
+            before = house.clock.now - timedelta(days=days)
+            return await house.database.transact(lambda connection: said_store.remove_old(connection, before))
+
+        house.clock.advance(2 * 24 * 3600)
+        assert await removed_before(3) == 0
+        assert len(await desk.failures("ana", 10)) == 1
+        assert await removed_before(0) == 2
+        assert await desk.failures("ana", 10) == []

@@ -41,6 +41,7 @@ def upgrade() -> None:
         table.add_column(sa.Column("log_tail", sa.Text, nullable=True))
     # what is active now has used since it started; the controller's next renewal writes the first entry
     op.execute(sa.text("UPDATE leases SET metered_until = started WHERE state = 'active'"))
+    op.create_index("leases_by_created", "leases", ["created", "id"])
     op.create_index("leases_open", "leases", ["owner"], sqlite_where=OPEN, postgresql_where=OPEN)
     with op.batch_alter_table("homes") as table:
         table.add_column(sa.Column("used_bytes", sa.BigInteger, nullable=True))
@@ -173,6 +174,7 @@ def downgrade() -> None:
         homes.drop_column("measured_at")
         homes.drop_column("used_bytes")
     op.drop_index("leases_open", "leases")
+    op.drop_index("leases_by_created", "leases")
     with op.batch_alter_table("leases") as leases:
         for column in reversed(ADDED):
             leases.drop_column(column)
