@@ -19,7 +19,7 @@ from perijove_hub.spawning.attempt import House
 from perijove_hub.spawning.homes import HomeInUse, HomeSizes
 from perijove_hub.spawning.inventory import SiteReporter
 from perijove_hub.web.auth import ADMIN_SCOPE
-from perijove_hub.web.hub_handlers import PlacementHandler
+from perijove_hub.web.hub_handlers import HUB_HANDLERS, PlacementHandler
 
 #: What a user's server may do: report its activity, be reached, and call our services as its user.
 SERVER_SCOPES = ["users:activity!user", "access:servers!server", "access:services!service=perijove"]
@@ -101,7 +101,7 @@ def configure(c: Any, options: HubOptions) -> None:
         {"name": "perijove-control", "scopes": CONTROL_SCOPES, "services": ["perijove"]},
         {"name": "perijove-controller", "scopes": CONTROLLER_SCOPES, "services": ["perijove-controller"]},
     ]
-    c.JupyterHub.extra_handlers = [("/perijove/placement", PlacementHandler)]
+    c.JupyterHub.extra_handlers = HUB_HANDLERS
     # the hub reads its configuration inside its running loop
     _background.add(asyncio.get_running_loop().create_task(tell_control(JupyterHub.instance(), platform)))
 

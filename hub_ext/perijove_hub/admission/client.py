@@ -27,6 +27,7 @@ from perijove.models import (
     ProfileView,
     QuotaView,
     SiteView,
+    SpawnNews,
 )
 
 log = logging.getLogger(__name__)
@@ -115,6 +116,11 @@ class ControlClient:
     async def datasets(self, owner: str, groups: Sequence[str]) -> list[Dataset]:
         """``GET datasets`` for a user, the first thousand; raises as :meth:`ask`."""
         return await self._list(Dataset, "datasets", owner, groups)
+
+    async def news(self, owner: str, groups: Sequence[str]) -> SpawnNews:
+        """``GET news`` for a user; raises as :meth:`ask`."""
+        query = urlencode([("user", owner), *(("group", group) for group in groups)])
+        return await self._call(SpawnNews, "GET", f"news?{query}", deadline_seconds=5)
 
     async def _list(self, item: type[Answer], route: str, owner: str, groups: Sequence[str]) -> list[Answer]:
         query = urlencode([("user", owner), *(("group", group) for group in groups), ("limit", "1000")])

@@ -56,6 +56,7 @@ from perijove_hub.web.auth import CallerCheck
 from perijove_hub.web.base import BaseHandler, NotFoundHandler, problem_error
 from perijove_hub.web.catalogue_api import CredentialsHandler, DatasetHandler, DatasetsHandler, PresignHandler
 from perijove_hub.web.pages_routes import page_routes
+from perijove_hub.web.spawn_api import NewsHandler
 from perijove_hub.web.state import ControlState
 from perijove_hub.web.usage_api import (
     ActivityHandler,
@@ -165,6 +166,7 @@ def make_app(state: ControlState, prefix: str) -> Application:
         r"usage": UsageHandler,
         r"failures": FailuresHandler,
         r"notices": NoticesHandler,
+        r"news": NewsHandler,
         r"overrides": OverridesHandler,
         rf"overrides/{number}": OverrideHandler,
         r"closures": ClosuresHandler,

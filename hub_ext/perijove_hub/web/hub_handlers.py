@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any, ClassVar
 
 from jupyterhub.handlers.base import BaseHandler
 from pydantic import ValidationError
-from tornado.web import authenticated
+from tornado.web import StaticFileHandler, authenticated
 
 from perijove.models import PlacementRequest, SessionWish
 from perijove_hub.admission.client import ControlClient, ControlRefused, ControlUnreachable
@@ -45,3 +46,19 @@ class PlacementHandler(BaseHandler):  # type: ignore[misc]  # jupyterhub has no 
     def _answer(self, status: int, content: dict[str, Any]) -> None:
         self.set_status(status)
         self.finish(json.dumps(content))
+
+
+class SpawnFiles(StaticFileHandler):
+    """The style and the script of the spawn page; there is nothing of anybody's in them."""
+
+    def set_extra_headers(self, path: str) -> None:
+        """A browser asks each time whether its copy is still the newest."""
+        self.set_header("Cache-Control", "no-cache")
+        self.set_header("X-Content-Type-Options", "nosniff")
+
+
+#: What the hub serves for us, below its own prefix. Its configuration keeps plain data only.
+HUB_HANDLERS: list[tuple[Any, ...]] = [
+    ("/perijove/placement", PlacementHandler),
+    (r"/perijove/static/(spawn\.(?:css|js))", SpawnFiles, {"path": str(Path(__file__).parent / "static")}),
+]

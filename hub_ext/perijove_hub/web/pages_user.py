@@ -28,6 +28,8 @@ from perijove_hub.web.pages_views import KEEP_MINUTES, SessionView, advice, fore
 #: How many of the latest sessions are listed, and how many failed starts.
 LATEST = 12
 MOST_FAILURES = 10
+#: They come oldest first, and the newest are shown.
+MOST_NOTICES_READ = 1000
 #: How many parts the table of sums lists; the CSV has all.
 MOST_SUMS = 100
 
@@ -53,7 +55,7 @@ class HomePage(PageHandler):
             "home.html",
             status,
             fault=fault,
-            notices=notices_to_show(await desk.notices(name, groups), now),
+            notices=notices_to_show(await desk.notices(name, groups, 0, MOST_NOTICES_READ), now),
             sessions=[SessionView.of(row, now, profiles.get(row.profile), closures) for row in running],
             latest=latest,
             quotas=await admission.quotas(name, groups),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from perijove.models import Closure, FailedStart, Lease, LeaseState, Notice, QuotaView
 from perijove_hub.ledger.models import LeaseRow
@@ -18,6 +18,9 @@ KEEP_MINUTES = 30
 
 #: From this share on a site is nearly full.
 NEARLY_FULL = 0.9
+
+#: How long a message is shown that does not say until when.
+STAYS = timedelta(days=1)
 
 #: So many messages fit above the sessions; all of them are in JupyterLab.
 MOST_NOTICES = 8
@@ -95,8 +98,11 @@ def _idle_sentence(row: LeaseRow) -> str:
 
 
 def notices_to_show(notices: Iterable[Notice], now: datetime) -> list[Notice]:
-    """The messages that still hold, the newest first; of what is said twice the newer."""
-    valid = [notice for notice in notices if notice.expires is None or notice.expires > now]
+    """The messages that still matter, the newest first; of what is said twice the newer.
+
+    One that expires is shown until then; one that does not, for a day.
+    """
+    valid = [notice for notice in notices if now < (notice.expires or notice.created + STAYS)]
     newest: dict[str, Notice] = {}
     for notice in sorted(valid, key=lambda notice: -notice.id):
         newest.setdefault(notice.message, notice)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -66,8 +67,8 @@ class Words:
         return f"in {length}" if moment > self.now else f"{length} ago"
 
     def money(self, amount: float) -> str:
-        """An amount in the currency; a small one keeps two digits that say something."""
-        decimals = 2 if amount == 0 or abs(amount) >= 0.1 else 4
+        """An amount in the currency; a small one keeps two digits that say something, six at most."""
+        decimals = 2 if amount == 0 else min(6, max(2, 1 - math.floor(math.log10(abs(amount)))))
         return f"{amount:,.{decimals}f} {self.currency}"
 
     def cost_hour(self, least: float, most: float | None = None) -> str:

@@ -1,56 +1,101 @@
-"""The form on the hub's spawn page: profiles, datasets, and where the session would run."""
+"""The form on the hub's spawn page: profiles, datasets, who pays, and where the session would run."""
 
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from perijove.models import PlacementRequest
+from perijove.models import Dataset, PlacementRequest, ProfileView, SessionWish, SiteView
 from perijove_hub.admission.client import ControlClient, ControlRefused, ControlUnreachable
+from perijove_hub.web.pages_words import Bar, Words
 
 TEMPLATES = Environment(
-    loader=FileSystemLoader(Path(__file__).parent / "templates"), autoescape=True, undefined=StrictUndefined
+    loader=FileSystemLoader(Path(__file__).parent / "templates"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
 )
+TEMPLATES.globals["Bar"] = Bar
+
+#: From so many datasets on, there is a box to search them.
+MANY_DATASETS = 8
+
+
+@dataclass(frozen=True)
+class Offered:
+    """What the form offers to a user."""
+
+    profiles: list[ProfileView]
+    sites: list[SiteView]
+    datasets: list[Dataset]
+
+    def wish(self, user_options: Any) -> SessionWish:
+        """What is chosen at first: the choices of the last start, as far as they are still offered.
+
+        They may have come by the hub's API and hold anything.
+        """
+        last = user_options if isinstance(user_options, dict) else {}
+        allowed = [profile.name for profile in self.profiles if profile.allowed]
+        named = last.get("datasets")
+        ticked = named if isinstance(named, list) else []
+        return SessionWish(
+            profile=last.get("profile") if last.get("profile") in allowed else next(iter(allowed), None),
+            datasets=[dataset.id for dataset in self.datasets if dataset.id in ticked][:100],
+            site=last.get("site") if last.get("site") in [site.name for site in self.sites] else None,
+            without_home=last.get("without_home") is True,
+        )
 
 
 async def render_spawn_form(spawner: Any) -> str:
     """The form for the spawner's user, with the choices of the last start ticked."""
     control: ControlClient = spawner.control
     owner, groups = spawner.user.name, [group.name for group in spawner.user.groups]
-    chosen = _chosen(spawner.user_options)
     try:
-        profiles, sites, quotas, datasets = await asyncio.gather(
+        profiles, sites, quotas, datasets, news = await asyncio.gather(
             control.profiles(owner, groups),
             control.sites(owner, groups),
             control.quotas(owner, groups),
             control.datasets(owner, groups),
+            control.news(owner, groups),
         )
-        known = [dataset.id for dataset in datasets if dataset.id in chosen["datasets"]]
-        allowed = [profile.name for profile in profiles if profile.allowed]
-        profile = chosen["profile"] if chosen["profile"] in allowed else next(iter(allowed), None)
-        placement = await control.place(PlacementRequest(owner=owner, groups=groups, profile=profile, datasets=known))
+        wish = Offered(profiles, sites, datasets).wish(spawner.user_options)
+        asked = PlacementRequest(owner=owner, groups=groups, **wish.model_dump())
+        placement = await control.place(asked)
+        # who paid last time pays again, if that is still a choice
+        last = spawner.user_options if isinstance(spawner.user_options, dict) else {}
+        charge_to = last.get("charge_to") if last.get("charge_to") in placement.may_charge else placement.charge_to
+        if charge_to is None and placement.may_charge:
+            charge_to = placement.may_charge[0]
+        if charge_to != placement.charge_to:
+            placement = await control.place(asked.model_copy(update={"charge_to": charge_to}))
     except (ControlRefused, ControlUnreachable) as error:
         return TEMPLATES.get_template("spawn_unavailable.html").render(reason=str(error))
+    platform, hub_url = spawner.house.platform, spawner.hub.base_url
     return TEMPLATES.get_template("spawn_form.html").render(
+        say=Words(platform.zone, datetime.now(UTC), platform.currency),
         profiles=profiles,
-        profile=profile,
         sites=sites,
+        titles={site.name: site.title for site in sites},
         quotas=quotas,
         datasets=datasets,
-        ticked=known,
+        has_many_datasets=len(datasets) > MANY_DATASETS,
+        news=news,
+        wish=wish,
+        charge_to=charge_to,
         placement=placement,
-        placement_url=f"{spawner.hub.base_url}perijove/placement",
+        # an admin who starts somebody else's server would be told of an own one
+        placement_url=f"{hub_url}perijove/placement" if _is_for_oneself(spawner) else "",
+        files=f"{hub_url}perijove/static/",
+        pages=f"{hub_url.removesuffix('hub/')}services/perijove/",
     )
 
 
-def _chosen(user_options: Any) -> dict[str, Any]:
-    """What of the last start's options can be ticked again; they may have come by the API and hold anything."""
-    options = user_options if isinstance(user_options, dict) else {}
-    datasets = options.get("datasets")
-    return {
-        "profile": options.get("profile"),
-        "datasets": [name for name in datasets if isinstance(name, str)] if isinstance(datasets, list) else [],
-    }
+def _is_for_oneself(spawner: Any) -> bool:
+    looking = getattr(getattr(spawner, "handler", None), "current_user", None)
+    return looking is None or looking.name == spawner.user.name
