@@ -5,7 +5,7 @@
 import { URLExt } from '@jupyterlab/coreutils';
 import { ServerConnection } from '@jupyterlab/services';
 import { ApiError, IPerijoveClient, Query } from './client';
-import type { IDataset, IPage, IPreviewOptions, ISnippet, ITreeEntry, IUsage, Preview } from './wire';
+import type { IDataset, ILease, INotice, IPage, IPreviewOptions, ISnippet, ITreeEntry, IUsage, Preview } from './wire';
 
 /** Where the server extension's routes begin, below the Jupyter server's base URL. */
 const NAMESPACE = 'perijove';
@@ -46,8 +46,16 @@ export class PerijoveClient implements IPerijoveClient {
     return this._json('usage', {}, signal);
   }
 
-  private async _json<T>(route: string, query: Query, signal?: AbortSignal): Promise<T> {
-    const response = await this._request(route, query, signal);
+  keep(minutes: number): Promise<ILease> {
+    return this._json('keep', {}, undefined, { method: 'POST', body: JSON.stringify({ minutes }) });
+  }
+
+  notices(): Promise<IPage<INotice>> {
+    return this._json('notices', {});
+  }
+
+  private async _json<T>(route: string, query: Query, signal?: AbortSignal, init?: RequestInit): Promise<T> {
+    const response = await this._request(route, query, signal, init);
     try {
       return (await response.json()) as T;
     } catch {
@@ -55,15 +63,15 @@ export class PerijoveClient implements IPerijoveClient {
     }
   }
 
-  /** One GET of one route; whatever goes wrong is an {@link ApiError}. */
-  private async _request(route: string, query: Query, signal?: AbortSignal): Promise<Response> {
+  /** One request to one route, a GET unless `change` says otherwise; whatever goes wrong is an {@link ApiError}. */
+  private async _request(route: string, query: Query, signal?: AbortSignal, change?: RequestInit): Promise<Response> {
     const given = Object.entries(query).filter(([, value]) => value !== undefined && value !== null);
     const search = new URLSearchParams(given.map(([key, value]) => [key, String(value)])).toString();
     const url = URLExt.join(this._settings.baseUrl, NAMESPACE, route) + (search ? `?${search}` : '');
     let response: Response;
     try {
       // 'no-cache' asks the server each time; JupyterLab's own 'no-store' would add a bare number to the query
-      const init: RequestInit = { method: 'GET', cache: 'no-cache', signal };
+      const init: RequestInit = { method: 'GET', cache: 'no-cache', signal, ...change };
       response = await ServerConnection.makeRequest(url, init, this._settings);
     } catch {
       throw new ApiError(0, 'The Jupyter server cannot be reached. Check the network, then try again.');

@@ -2,7 +2,7 @@
  * What the models need of the server, without a word of JupyterLab: tests and other extensions can stand in for it.
  */
 
-import type { IDataset, IPage, IPreviewOptions, ISnippet, ITreeEntry, IUsage, Preview } from './wire';
+import type { IDataset, ILease, INotice, IPage, IPreviewOptions, ISnippet, ITreeEntry, IUsage, Preview } from './wire';
 
 /** Query parameters; those without a value are left out. */
 export type Query = Record<string, string | number | null | undefined>;
@@ -32,6 +32,12 @@ export interface IPerijoveClient {
 
   /** Limits, what is used of them, and the lease of this session. */
   usage(signal?: AbortSignal): Promise<IUsage>;
+
+  /** Puts off the end of this session; its lease as it then is. */
+  keep(minutes: number): Promise<ILease>;
+
+  /** The notices in force, oldest first. */
+  notices(): Promise<IPage<INotice>>;
 }
 
 /** A call that failed, with one sentence for the user as its message. */

@@ -25,6 +25,17 @@ export function formatCost(cost: number, currency: string): string {
   return `${cost.toFixed(digits)} ${currency}`.trim();
 }
 
+/** A length of time in its two greatest units: `8 min`, `3 h 20 min`, `2 d 4 h`; what is past is `0 min`. */
+export function formatLength(milliseconds: number): string {
+  const minutes = Math.max(Math.ceil(milliseconds / 60_000), 0);
+  const [days, hours] = [Math.floor(minutes / 1440), Math.floor(minutes / 60) % 24];
+  const parts =
+    days > 0
+      ? [`${days} d`, hours && `${hours} h`]
+      : [hours && `${hours} h`, (minutes % 60 || hours === 0) && `${minutes % 60} min`];
+  return parts.filter(Boolean).join(' ');
+}
+
 /** A time as the browser's locale writes it; an empty string for no or an unreadable time. */
 export function formatTime(isoTime: string | null): string {
   const time = isoTime === null ? NaN : Date.parse(isoTime);

@@ -2,6 +2,7 @@
 
 import { LabIcon } from '@jupyterlab/ui-components';
 import dataSvg from '../style/icons/data.svg';
+import endSvg from '../style/icons/end.svg';
 import limitSvg from '../style/icons/limit.svg';
 import usageSvg from '../style/icons/usage.svg';
 import warningSvg from '../style/icons/warning.svg';
@@ -17,3 +18,6 @@ export const warningIcon = new LabIcon({ name: 'perijove:warning', svgstr: warni
 
 /** A limit that is reached. */
 export const limitIcon = new LabIcon({ name: 'perijove:limit', svgstr: limitSvg });
+
+/** A session that ends soon. */
+export const endIcon = new LabIcon({ name: 'perijove:end', svgstr: endSvg });

@@ -5,6 +5,7 @@
 import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
 import { PerijoveClient } from './api';
 import { dataPlugin } from './data/plugin';
+import { noticesPlugin } from './notices/plugin';
 import { previewPlugin } from './preview/plugin';
 import { snippetPlugin } from './snippet/plugin';
 import { IPerijoveClient } from './tokens';
@@ -23,6 +24,13 @@ const clientPlugin: JupyterFrontEndPlugin<IPerijoveClient> = {
   activate: (app: JupyterFrontEnd) => new PerijoveClient(app.serviceManager.serverSettings)
 };
 
-const plugins: JupyterFrontEndPlugin<unknown>[] = [clientPlugin, dataPlugin, previewPlugin, snippetPlugin, usagePlugin];
+const plugins: JupyterFrontEndPlugin<unknown>[] = [
+  clientPlugin,
+  dataPlugin,
+  previewPlugin,
+  snippetPlugin,
+  usagePlugin,
+  noticesPlugin
+];
 
 export default plugins;

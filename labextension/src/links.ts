@@ -15,3 +15,8 @@ export function safeUrl(url: string | null): string | null {
 export function perijoveUrl(dataset: string, path: string): string {
   return path ? `perijove://${dataset}/${path}` : `perijove://${dataset}`;
 }
+
+/** Where the platform's pages are, an address of the web or a path at this host, or null. */
+export function safePage(url: string | null): string | null {
+  return url !== null && /^\/(?![/\\])/.test(url) ? url : safeUrl(url);
+}

@@ -23,7 +23,11 @@ export const CommandIds = {
   /** Moves to the details of what is selected in the Data panel. */
   details: 'perijove:show-details',
   /** Shows all limits, as a click on the status item does. */
-  showUsage: 'perijove:show-usage'
+  showUsage: 'perijove:show-usage',
+  /** Keeps this session on for `{minutes?}`, half an hour unless said otherwise. */
+  keep: 'perijove:keep',
+  /** Opens the page that makes room in the user's home. */
+  cleanUp: 'perijove:clean-up'
 } as const;
 
 /** The calls to the server extension. */
@@ -57,6 +61,8 @@ export interface IUsageModel {
   readonly usage: IUsage | null;
   /** Emitted when `usage` changes. */
   readonly changed: ISignal<unknown, void>;
+  /** Asks the server, unless it was asked just now; `force` asks in any case. */
+  refresh(force?: boolean): Promise<void>;
 }
 
 /** The token of {@link IUsageModel}. */

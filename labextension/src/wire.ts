@@ -1,7 +1,7 @@
 /**
  * What the server extension says over HTTP, as TypeScript types.
  *
- * The models themselves live in `server_ext/perijove/models.py`; names and meanings are the same here. Times are
+ * The models themselves live in `server_ext/perijove/models`; names and meanings are the same here. Times are
  * ISO 8601 strings in UTC, money is in the platform's currency.
  */
 
@@ -150,17 +150,26 @@ export interface ISnippet {
   code: string;
 }
 
-/** One limit and how much of it this user holds. */
+/** One limit and how much of it is used. What is optional is absent from a platform of an older version. */
 export interface IQuota {
   name: string;
   resource: string;
   unit: string;
   limit: number;
   used: number;
+  /** The part of `used` that running sessions hold for what they will use next. */
+  reserved?: number;
   per: string;
+  /** Whom it binds: `user:NAME`, `group:NAME`, `class:NAME`, `site:NAME` or `platform`. */
+  subject?: string;
   /** Null for a limit on what is held now; else the window over which use adds up, such as "month". */
   window: string | null;
   window_end: string | null;
+  on_exhaustion?: 'deny' | 'stop';
+  /** When it will be used up if what runs now goes on; null when it will not. */
+  empty_at?: string | null;
+  /** Who changed the limit and until when; null when nobody did. */
+  override?: string | null;
   state: 'ok' | 'warning' | 'exhausted';
 }
 
@@ -170,7 +179,30 @@ export interface ILease {
   site: string | null;
   started: string | null;
   cost: number;
+  cost_hour?: number;
+  /** When the session is stopped because its time is over; null when it is not. */
+  ends_at?: string | null;
+  /** When it is stopped because nothing runs in it. */
+  idle_stop_at?: string | null;
+  /** When it is stopped because a limit is used up. */
+  quota_stop_at?: string | null;
+  /** How often its owner may still put off the end of its time. */
+  keeps_left?: number;
   explanation: { summary: string };
+}
+
+/** Something that the platform has to say to this user. */
+export interface INotice {
+  id: number;
+  created: string;
+  expires: string | null;
+  severity: 'info' | 'warning' | 'error';
+  topic: string;
+  /** Plain text. */
+  message: string;
+  lease: string | null;
+  /** By how many minutes the user may put off what it announces; null when that cannot be done from here. */
+  keep_minutes: number | null;
 }
 
 /** What the user holds and may hold. */
@@ -179,4 +211,10 @@ export interface IUsage {
   lease: ILease | null;
   /** Null when the platform does not say. */
   currency: string | null;
+  /** Those in force, oldest first. */
+  notices: INotice[];
+  /** Where a browser finds the platform's pages, with a slash at its end; null where there is no hub. */
+  pages: string | null;
+  /** Whether this session was started with a full home, to clean it up. */
+  rescue: boolean;
 }

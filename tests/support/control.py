@@ -210,7 +210,9 @@ class FakeControl:
         if self.refuses_to_keep is not None:
             return _problem(403, self.refuses_to_keep)
         ends_at = datetime.fromisoformat(lease["ends_at"]) + timedelta(minutes=asked.minutes)
-        lease.update(ends_at=ends_at.isoformat(), keeps_left=lease["keeps_left"] - 1)
+        idle_stop_at = datetime.now(UTC) + timedelta(minutes=asked.minutes)
+        lease.update(ends_at=ends_at.isoformat(), idle_stop_at=idle_stop_at.isoformat())
+        lease["keeps_left"] -= 1
         return _json(lease)
 
     async def _notices(self, request: web.Request) -> web.Response:

@@ -37,6 +37,14 @@ describe('the calls to the server extension', () => {
     expect(asked[0].headers.get('Authorization')).toBe('token held-by-jupyterlab');
   });
 
+  it('post what they change as JSON', async () => {
+    answer = () => Response.json({ id: 'l' });
+    await client.keep(30);
+    expect(asked[0].url).toBe('http://127.0.0.1:8000/user/x/perijove/keep');
+    expect(asked[0].method).toBe('POST');
+    expect(await asked[0].json()).toEqual({ minutes: 30 });
+  });
+
   it('fetch a picture from the address that the preview names', async () => {
     answer = () => new Response('png');
     const picture = await client.picture('datasets/demo/preview/image?path=images%2Fa.fits', signal());

@@ -1,7 +1,19 @@
 /** The server extension as the models see it, played by a few lists. The only fake of these tests. */
 
 import { ApiError, IPerijoveClient } from '../client';
-import type { IDataset, IPage, IPreviewOptions, IQuota, ISnippet, ITreeEntry, IUsage, Preview } from '../wire';
+import type { INotificationOptions, INotifier } from '../notices/notifier';
+import type {
+  IDataset,
+  ILease,
+  INotice,
+  IPage,
+  IPreviewOptions,
+  IQuota,
+  ISnippet,
+  ITreeEntry,
+  IUsage,
+  Preview
+} from '../wire';
 
 /** A dataset with all that it must have. */
 export function dataset(id: string, title: string): IDataset {
@@ -30,6 +42,47 @@ export function quota(name: string, used: number, limit: number, change: Partial
   return { ...base, state: 'ok', ...change };
 }
 
+/** The lease of a session that runs at esac. */
+export function lease(change: Partial<ILease> = {}): ILease {
+  return { id: 'l', site: 'esac', started: null, cost: 0.5, explanation: { summary: 'It holds demo' }, ...change };
+}
+
+/** What the server says of limits and of this session. */
+export function usageOf(change: Partial<IUsage> = {}): IUsage {
+  const base = { quotas: [], lease: null, currency: 'EUR', notices: [], pages: '/services/perijove/', rescue: false };
+  return { ...base, ...change };
+}
+
+/** A warning of the platform. */
+export function notice(id: number, change: Partial<INotice> = {}): INotice {
+  const base = { id, created: '2026-01-01T12:00:00Z', expires: null, topic: 'quota', message: `Notice ${id}` };
+  return { ...base, severity: 'warning', lease: null, keep_minutes: null, ...change };
+}
+
+/** JupyterLab's notifications, as a list. */
+export class FakeNotifier implements INotifier {
+  /** What was shown, in order; those that were taken away stay in. */
+  shown: { message: string; type: string; options: INotificationOptions }[] = [];
+  /** The messages that were taken away. */
+  dismissed: string[] = [];
+
+  emit(message: string, type: string, options: INotificationOptions = {}): string {
+    return String(this.shown.push({ message, type, options }) - 1);
+  }
+
+  dismiss(id: string): void {
+    this.dismissed.push(this.shown[Number(id)].message);
+  }
+
+  /** Presses a button of the message that was shown last. */
+  press(label: string): void {
+    this.shown
+      .at(-1)!
+      .options.actions!.find(action => action.label === label)!
+      .callback();
+  }
+}
+
 /** Entries of one folder: names that end in a slash are directories. */
 export function entries(prefix: string, names: string[]): ITreeEntry[] {
   return names.map(given => {
@@ -46,6 +99,8 @@ export class FakeServer implements IPerijoveClient {
   folders: Record<string, ITreeEntry[]> = {};
   previewHeld: Preview | null = null;
   usageHeld: IUsage | null = null;
+  leaseHeld: ILease | null = null;
+  noticesHeld: INotice[] = [];
   /** The sentence that every call fails with, if any. */
   trouble: string | null = null;
   /** What was asked, in order. */
@@ -85,6 +140,14 @@ export class FakeServer implements IPerijoveClient {
 
   usage(): Promise<IUsage> {
     return this._answer('usage', this.usageHeld!);
+  }
+
+  keep(minutes: number): Promise<ILease> {
+    return this._answer(`keep ${minutes}`, this.leaseHeld!);
+  }
+
+  notices(): Promise<IPage<INotice>> {
+    return this._answer('notices', { items: this.noticesHeld, next: null });
   }
 
   private async _answer<T>(call: string, answer: T, signal?: AbortSignal): Promise<T> {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { ApiError, cursorOf } from '../client';
-import { formatBytes, formatCost } from '../format';
-import { doiUrl, perijoveUrl, safeUrl } from '../links';
+import { formatBytes, formatCost, formatLength } from '../format';
+import { doiUrl, perijoveUrl, safePage, safeUrl } from '../links';
 import { locationOf } from '../location';
 import { filterCards } from '../preview/header';
 
@@ -24,6 +24,21 @@ describe('sizes and costs', () => {
   });
 });
 
+describe('lengths of time', () => {
+  it.each([
+    [-5_000, '0 min'],
+    [0, '0 min'],
+    [1, '1 min'],
+    [8 * 60_000, '8 min'],
+    [60 * 60_000, '1 h'],
+    [200 * 60_000, '3 h 20 min'],
+    [52 * 3_600_000, '2 d 4 h'],
+    [48 * 3_600_000 + 1, '2 d']
+  ])('writes %i milliseconds as %s', (milliseconds, text) => {
+    expect(formatLength(milliseconds)).toBe(text);
+  });
+});
+
 describe('links', () => {
   it.each(['10.5270/esa-igeq1', 'doi:10.5270/esa-igeq1', 'https://doi.org/10.5270/esa-igeq1'])('opens DOI %s', doi => {
     expect(doiUrl(doi)).toBe('https://doi.org/10.5270/esa-igeq1');
@@ -32,6 +47,14 @@ describe('links', () => {
   it('does not let a catalogue run script', () => {
     expect(safeUrl('javascript:alert(1)')).toBeNull();
     expect(safeUrl('https://www.esa.int')).toBe('https://www.esa.int');
+  });
+
+  it('leads to pages of the web and of this host only', () => {
+    expect(safePage('/services/perijove/')).toBe('/services/perijove/');
+    expect(safePage('https://science.example/services/perijove/')).toBe('https://science.example/services/perijove/');
+    expect(['//evil.example/', '/\\evil.example/', 'javascript:alert(1)', null].map(safePage)).toEqual(
+      Array(4).fill(null)
+    );
   });
 
   it('names data as the kernel does', () => {

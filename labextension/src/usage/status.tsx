@@ -1,21 +1,22 @@
 import { Popup, showPopup, TextItem } from '@jupyterlab/statusbar';
 import type { TranslationBundle } from '@jupyterlab/translation';
-import { ReactWidget } from '@jupyterlab/ui-components';
+import { LabIcon, ReactWidget } from '@jupyterlab/ui-components';
 import * as React from 'react';
-import { useSignal } from '../hooks';
-import { limitIcon, usageIcon, warningIcon } from '../icons';
-import type { IQuota } from '../wire';
+import { useNow, useSignal } from '../hooks';
+import { endIcon, limitIcon, usageIcon, warningIcon } from '../icons';
+import { IStatusLine, statusLine } from './line';
 import { UsageModel } from './model';
+import type { IUsageActions } from './panel';
 import { UsagePopup } from './popup';
-import { hintText, shortText } from './text';
 
-/** The status bar's item: the tightest limit as icon and words; a click shows all. */
+/** The status bar's item: the tightest limit, or the end when it is near, as icon and words; a click shows all. */
 export class UsageStatus extends ReactWidget {
-  constructor(model: UsageModel, trans: TranslationBundle) {
+  constructor(model: UsageModel, trans: TranslationBundle, actions: IUsageActions) {
     super();
     this.addClass('pj-UsageStatus');
     this._model = model;
     this._trans = trans;
+    this._actions = actions;
   }
 
   /** Shows all limits above the item, or takes them away. */
@@ -25,7 +26,7 @@ export class UsageStatus extends ReactWidget {
       return;
     }
     const button = () => this.node.querySelector('button');
-    const body = new UsagePopup(this._model, this._trans, () => this._popup?.dispose());
+    const body = new UsagePopup(this._model, this._trans, this._actions, () => this._popup?.dispose());
     this._popup = showPopup({ body, anchor: this, align: 'right', hasDynamicSize: true });
     button()?.setAttribute('aria-expanded', 'true');
     this._popup.disposed.connect(() => {
@@ -36,11 +37,12 @@ export class UsageStatus extends ReactWidget {
   }
 
   protected render(): React.ReactElement {
-    return <Item model={this._model} trans={this._trans} onClick={() => this.togglePopup()} />;
+    return <StatusItem model={this._model} trans={this._trans} onClick={() => this.togglePopup()} />;
   }
 
   private readonly _model: UsageModel;
   private readonly _trans: TranslationBundle;
+  private readonly _actions: IUsageActions;
   private _popup: Popup | null = null;
 }
 
@@ -50,35 +52,31 @@ interface IItemProps {
   onClick: () => void;
 }
 
-function Item({ model, trans, onClick }: IItemProps): React.ReactElement | null {
+function StatusItem({ model, trans, onClick }: IItemProps): React.ReactElement | null {
   useSignal(model.changed);
-  const { usage, tightest } = model;
-  if (usage === null || tightest === null) {
+  const line = statusLine(model, useNow(model.changed), trans);
+  if (line === null) {
     return null;
   }
-  const Icon = iconOf(tightest);
+  const Icon = ICONS[line.icon];
   return (
     <button
       type="button"
       className="pj-UsageStatus-button"
-      data-state={tightest.state}
-      title={hintText(usage, trans)}
+      data-state={line.icon}
+      title={line.hint}
       aria-haspopup="dialog"
       onClick={onClick}
     >
       <Icon.react tag="span" aria-hidden="true" />
-      <TextItem source={shortText(tightest, trans)} />
+      <TextItem source={line.text} />
     </button>
   );
 }
 
-function iconOf(quota: IQuota): typeof usageIcon {
-  switch (quota.state) {
-    case 'exhausted':
-      return limitIcon;
-    case 'warning':
-      return warningIcon;
-    case 'ok':
-      return usageIcon;
-  }
-}
+const ICONS: Record<IStatusLine['icon'], LabIcon> = {
+  ok: usageIcon,
+  warning: warningIcon,
+  exhausted: limitIcon,
+  end: endIcon
+};
