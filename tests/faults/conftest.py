@@ -1,4 +1,4 @@
-"""The same platform of real processes that the tests of the hub have."""
+"""A bed for each module that asks for one."""
 
 from tests.support.bed_fixture import bed, bed_settings
 

@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parents[2]
 T = TypeVar("T")
 
 PLATFORM = """\
-admission: {offer_seconds: 6, inventory_seconds: 0.4, sweep_seconds: 0.3, clock_margin_seconds: 0.1}
+admission: {offer_seconds: 12, inventory_seconds: 0.4, sweep_seconds: 0.3, clock_margin_seconds: 0.1}
 sites:
   near:
     kind: local
@@ -212,7 +212,7 @@ class Bed:
             and self.ready_servers() == len(processes)
         )
 
-    def wait(self, what: str, check: Callable[[], T], seconds: float = 30) -> T:
+    def wait(self, what: str, check: Callable[[], T], seconds: float = 60) -> T:
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             if result := check():

@@ -1,8 +1,9 @@
 """A site that can be cut off: every call looks into a file for what is wrong with it.
 
-The file holds ``unreachable`` (it cannot be asked), ``hang`` (it never answers), ``raise`` (it fails in a way of its
-own), ``slow-start`` (a start takes longer than it may, and comes up all the same), ``no-end`` (nothing can be ended) or
-nothing. It stands where the network would be: below everything of ours but the site itself.
+The file holds ``unreachable`` (it cannot be asked), ``no-start`` (it cannot be asked to start anything), ``hang`` (it
+never answers), ``raise`` (it fails in a way of its own), ``slow-start`` (a start takes longer than it may and comes up
+all the same, and nothing can be ended) or nothing. It stands where the network would be: below everything of ours but
+the site itself.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ class FaultySite:
         return self._knob.read_text() if self._knob.exists() else ""
 
     async def start(self, spec: StartSpec, attempt_id: str) -> Handle:
-        if self.fault == "unreachable":
+        if self.fault in ("unreachable", "no-start"):
             raise SiteUnreachable(CUT_OFF)
         await self._misbehave()
         if self.fault == "slow-start":
@@ -46,7 +47,7 @@ class FaultySite:
         return await self._site.poll(handle)
 
     async def stop(self, handle: Handle) -> None:
-        if self.fault in ("unreachable", "no-end", "slow-start"):
+        if self.fault in ("unreachable", "slow-start"):
             raise SiteError(CUT_OFF)
         await self._misbehave()
         await self._site.stop(handle)
