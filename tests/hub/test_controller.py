@@ -15,10 +15,10 @@ _user_numbers = itertools.count()
 
 PROFILES = """\
 profiles:
-  brief: {title: Brief, cpu: 1, memory_gib: 1, max_hours: 0.001, keeps: 1}
-  unwilling: {title: Unwilling, cpu: 1, memory_gib: 1, max_hours: 0.001, env: {PJ_FAULT: stubborn}}
+  brief: {title: Brief, cpu: 1, memory_gib: 1, max_hours: 0.002, keeps: 1}
+  unwilling: {title: Unwilling, cpu: 1, memory_gib: 1, max_hours: 0.002, env: {PJ_FAULT: stubborn}}
   idle: {title: Idle, cpu: 1, memory_gib: 1, idle_minutes: 0.05}
-  drowsy: {title: Drowsy, cpu: 1, memory_gib: 1, idle_minutes: 0.1}
+  drowsy: {title: Drowsy, cpu: 1, memory_gib: 1, idle_minutes: 0.15}
 """
 
 
@@ -65,7 +65,7 @@ def test_the_end_of_the_time_is_announced_and_carried_out_and_says_why(bed: Bed)
     bed.wait("the announcement", lambda: ("time", 30) in notices(bed, user))
     assert set(bed.servers(user)) == {"big"}, "nobody is stopped untold"
     bed.wait("the end of the session", is_over(bed, user))
-    assert lease(bed, user)["reason"] == "its 4 seconds are over"
+    assert lease(bed, user)["reason"] == "its 7 seconds are over"
     assert ("ended", None) in notices(bed, user)
     bed.wait("open leases = live servers", bed.settled)
 
@@ -76,7 +76,7 @@ def test_a_session_that_is_kept_goes_on_beyond_its_end(bed: Bed) -> None:
         ident = lease(bed, user)["id"]
         kept = control.post(f"leases/{ident}/keep", json={"minutes": 1}).raise_for_status().json()
     assert kept["keeps_left"] == 0
-    after_rounds(bed, 20)  # twenty times 0.3 s are more than the 3.6 s that it had
+    after_rounds(bed, 30)  # thirty times 0.3 s are more than the 7.2 s that it had
     assert lease(bed, user)["state"] == "active"
     assert bed.api.delete(f"users/{user}/server").status_code in (202, 204)
     bed.wait("open leases = live servers", bed.settled)
@@ -92,19 +92,19 @@ def test_a_session_in_which_nothing_happens_is_stopped(bed: Bed) -> None:
 def test_a_server_that_will_not_end_is_ended_all_the_same(bed: Bed) -> None:
     user = start(bed, "unwilling")
     bed.wait("the end of the session", is_over(bed, user), 60)
-    assert lease(bed, user)["reason"] == "its 4 seconds are over"
+    assert lease(bed, user)["reason"] == "its 7 seconds are over"
     bed.wait("open leases = live servers", bed.settled)
 
 
 def test_a_hub_that_was_away_when_the_time_was_over_stops_the_session_when_it_is_back(bed: Bed) -> None:
     user = start(bed, "brief")
     bed.kill("hub")
-    after_rounds(bed, 25)
+    after_rounds(bed, 30)
     assert set(bed.session_processes()) >= set(bed.open_leases()) != set()
     bed.launch("hub")
     bed.wait("the hub to answer", bed.hub_is_up)
     bed.wait("the end of the session", is_over(bed, user), 60)
-    assert lease(bed, user)["reason"] == "its 4 seconds are over"
+    assert lease(bed, user)["reason"] == "its 7 seconds are over"
     assert "the hub does not answer" in bed.log("controller")
     assert "Traceback" not in bed.log("controller")
 
@@ -113,7 +113,7 @@ def test_control_that_is_away_makes_nobody_idle(bed: Bed) -> None:
     user = start(bed, "drowsy")
     bed.kill("control")
     try:
-        after_rounds(bed, 25)
+        after_rounds(bed, 35)
         assert set(bed.servers(user)) == {""}
     finally:
         bed.launch("control")

@@ -14,7 +14,7 @@ _user_numbers = itertools.count()
 
 @pytest.fixture(scope="module")
 def bed_settings() -> dict[str, Any]:
-    return {"platform": PLATFORM.replace("admission: {", "admission: {allowed_grace: 3s, ")}
+    return {"platform": PLATFORM.replace("admission: {", "admission: {allowed_grace: 5s, ")}
 
 
 def start(bed: Bed, profile: str, **wish: Any) -> str:
@@ -76,7 +76,7 @@ def test_a_group_that_is_given_back_in_time_keeps_the_session(bed: Bed) -> None:
     bed.wait("the notice", lambda: of(bed, user, "notices?since=0"))
     bed.add_user(user, ("staff",))
     begun = rounds(bed)
-    bed.wait("more rounds than the grace has", lambda: rounds(bed) >= begun + 15)
+    bed.wait("more rounds than the grace has", lambda: rounds(bed) >= begun + 20)
     assert set(bed.servers(user)) == {""}
     assert of(bed, user, "notices?since=0") == [], "the notice is taken back"
 
@@ -85,7 +85,7 @@ def test_a_hub_that_is_away_takes_no_group_away(bed: Bed) -> None:
     user = start(bed, "for-staff", charge_to="euclid")
     bed.kill("hub")
     begun = rounds(bed)
-    bed.wait("more rounds than the grace has", lambda: rounds(bed) >= begun + 15)
+    bed.wait("more rounds than the grace has", lambda: rounds(bed) >= begun + 20)
     bed.launch("hub")
     bed.wait("the hub to answer", bed.hub_is_up)
     assert set(bed.servers(user)) == {""}
