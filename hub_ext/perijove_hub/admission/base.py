@@ -47,9 +47,10 @@ class AdmissionBase:
         """Remember how a start went; the caller holds the site's lock."""
         if lease.site is None:
             return
-        row = (await store.find_sites(connection)).get(lease.site, SiteRow(lease.site))
+        found = await store.find_sites(connection, lease.site, with_attempts=False)
+        row = found.get(lease.site, SiteRow(lease.site))
         after = breaker.after_success(row) if works else breaker.after_failure(row, lease.owner, now)
-        await store.save_site(connection, after)
+        await store.save_breaker(connection, after)
 
 
 def closed_sites(closures: Iterable[Closure], platform: Platform, now: datetime) -> Mapping[str, str]:

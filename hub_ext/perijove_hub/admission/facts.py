@@ -101,7 +101,7 @@ async def gather_sites(
     """
     if held is None:
         held = (await usage_store.holdings(connection, now, excluding=excluding)).sites
-    rows = await store.find_sites(connection)
+    rows = await store.find_sites(connection, with_attempts=False)
     facts = {}
     for name, site in platform.sites.items():
         health, reason = _health(platform, rows.get(name, SiteRow(name)), now)

@@ -141,8 +141,8 @@ class Moving(AdmissionBase):
         # the home is claimed before anything is created, so that two first sessions at once cannot make two homes
         if home is None and facts.policy.homes and not lease.without_home:
             await store.save_home(connection, lease.owner, site, now)
-        row = (await store.find_sites(connection)).get(site, SiteRow(site))
-        await store.save_site(connection, breaker.on_probe(row, now))
+        row = (await store.find_sites(connection, site, with_attempts=False)).get(site, SiteRow(site))
+        await store.save_breaker(connection, breaker.on_probe(row, now))
         return replace(
             lease,
             state=LeaseState.STARTING,

@@ -61,7 +61,7 @@ class Settling(AdmissionBase):
     async def _kept(
         self, connection: AsyncConnection, platform: Platform, site: str, inventory: Inventory, now: datetime
     ) -> InventoryAnswer:
-        row = (await store.find_sites(connection)).get(site, SiteRow(site))
+        row = (await store.find_sites(connection, site)).get(site, SiteRow(site))
         if row.observed_at is not None and inventory.observed_at < row.observed_at:
             if inventory.observed_at > row.observed_at - self._late:
                 return InventoryAnswer(remove=[])  # came late; a newer one has spoken

@@ -53,7 +53,7 @@ class Measures:
         now = self._clock()
         async with self._database.read() as connection:
             counted = await life_store.count_open(connection)
-            rows = await store.find_sites(connection)
+            rows = await store.find_sites(connection, with_attempts=False)
         today = now.astimezone(self._platform().zone).date()
         return [
             gauge("perijove_leases_open", "Open leases", ["site", "kind", "state"], counted),

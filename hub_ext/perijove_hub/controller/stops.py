@@ -76,7 +76,7 @@ class Stops:
         async with self._database.read() as connection:
             leases = await store.open_leases(connection)
             closures = await said_store.active_closures(connection, now)
-            sites = await store.find_sites(connection)
+            sites = await store.find_sites(connection, with_attempts=False)
         longest = timedelta(seconds=MISSED_INVENTORIES * platform.admission.inventory_seconds)
         heard = {
             name for name, row in sites.items() if row.received_at is not None and now - row.received_at <= longest

@@ -119,9 +119,17 @@ async def mark_seen(connection: AsyncConnection, attempt_ids: Sequence[str], see
         await connection.execute(leases.update().where(these).values(last_seen=seen_at))
 
 
-async def find_sites(connection: AsyncConnection) -> dict[str, SiteRow]:
-    """What is known of each site that has ever been heard of."""
-    return {row["name"]: _site(row) for row in (await connection.execute(select(sites))).mappings()}
+async def find_sites(
+    connection: AsyncConnection, only: str | None = None, *, with_attempts: bool = True
+) -> dict[str, SiteRow]:
+    """What is known of each site that has ever been heard of, or of one of them.
+
+    Without their attempts, of which there may be thousands, the rows are for reading and :func:`save_breaker`.
+    """
+    query = select(*(column for column in sites.columns if with_attempts or column is not sites.c.attempts))
+    if only is not None:
+        query = query.where(sites.c.name == only)
+    return {row["name"]: _site(row) for row in (await connection.execute(query)).mappings()}
 
 
 async def save_site(connection: AsyncConnection, row: SiteRow) -> None:
@@ -131,12 +139,20 @@ async def save_site(connection: AsyncConnection, row: SiteRow) -> None:
         "received_at": row.received_at,
         "reachable": row.reachable,
         "attempts": [seen.model_dump() for seen in row.attempts],
-        "failed_owners": list(row.failed_owners),
-        "out_until": row.out_until,
     }
+    await _save_site(connection, row, values)
+
+
+async def save_breaker(connection: AsyncConnection, row: SiteRow) -> None:
+    """Write how the last starts at a site went, and leave its last inventory alone."""
+    await _save_site(connection, row, {})
+
+
+async def _save_site(connection: AsyncConnection, row: SiteRow, inventory: Mapping[str, Any]) -> None:
+    values = {**inventory, "failed_owners": list(row.failed_owners), "out_until": row.out_until}
     updated = await connection.execute(sites.update().where(sites.c.name == row.name).values(**values))
     if updated.rowcount == 0:
-        await connection.execute(sites.insert().values(name=row.name, **values))
+        await connection.execute(sites.insert().values(**{"name": row.name, "attempts": [], **values}))
 
 
 async def find_home(connection: AsyncConnection, owner: str) -> str | None:
@@ -235,7 +251,7 @@ def _site(row: Mapping[str, Any] | RowMapping) -> SiteRow:
         observed_at=row["observed_at"],
         received_at=row["received_at"],
         reachable=row["reachable"],
-        attempts=tuple(SeenAttempt.model_validate(seen) for seen in row["attempts"]),
+        attempts=tuple(SeenAttempt.model_validate(seen) for seen in row.get("attempts", ())),
         failed_owners=tuple(row["failed_owners"]),
         out_until=row["out_until"],
     )
