@@ -23,10 +23,12 @@ else:
     import perijove_hub.hub
     from benchmarks.hub_sites import EchoSite, count_calls
     from perijove_hub.hub import HubOptions, configure
+    from perijove_hub.sites import Bounded
 
     count_calls()
     sites = {
-        name: EchoSite(name, url, darkness if name in told["dark"] else None) for name, url in told["sites"].items()
+        name: Bounded(EchoSite(name, url, darkness if name in told["dark"] else None), name, 60)
+        for name, url in told["sites"].items()
     }
     # the sites of the platform file, but for what they start
     make_sites = perijove_hub.hub.make_sites

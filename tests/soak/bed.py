@@ -121,8 +121,10 @@ class SoakBed(Bed):
 
     @contextmanager
     def ledger(self) -> Iterator[Connection]:
-        """A transaction that reads the ledger itself, and not through any service."""
+        """A transaction that reads the ledger itself, not through any service, and sees one moment of it."""
         with self._engine.connect() as connection:
+            if self._postgres:
+                connection.execution_options(isolation_level="REPEATABLE READ")
             yield connection
 
     def open_leases(self) -> dict[str, str]:
