@@ -262,7 +262,7 @@ def test_control_may_give_a_session_another_lease(tmp_path: Path, control: FakeC
     assert lease["id"] == "new"
 
 
-def test_the_server_ends_at_once_and_without_a_word_of_trouble(tmp_path: Path, control: FakeControl) -> None:
+def test_the_server_ends_without_a_word_of_trouble_while_its_pulse_beats(tmp_path: Path, control: FakeControl) -> None:
     environment = {
         "PERIJOVE_CONTROL_URL": control.url,
         "JUPYTERHUB_API_TOKEN": TOKEN,
@@ -271,11 +271,9 @@ def test_the_server_ends_at_once_and_without_a_word_of_trouble(tmp_path: Path, c
     control.leases["ending"] = LEASE | {"id": "ending"}
     with jupyter_server(tmp_path, environment, f"--PerijoveServer.heartbeat_seconds={BEAT_SECONDS}") as server:
         Session(control, "ending").next()
-        begun = time.monotonic()
-    seconds = time.monotonic() - begun
+    # leaving waits for the end of the process, and fails when it does not come
     count = len(control.activities)
 
-    assert seconds < 10
     assert "Traceback" not in server.log()
     assert "was never awaited" not in server.log()
     assert "was destroyed but it is pending" not in server.log()
