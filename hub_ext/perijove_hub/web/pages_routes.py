@@ -19,6 +19,7 @@ from perijove_hub.web.pages_limits import LeasePage, LimitsPage, RevokePage
 from perijove_hub.web.pages_user import HomePage, KeepPage, StartsPage, UsagePage
 
 LEASE_ID, NUMBER = r"([0-9a-f]{32})", r"([0-9]{1,18})"
+FILES = r"static/((?:vendor/)?[A-Za-z0-9][A-Za-z0-9.-]*)"
 
 #: Every page by its address below the prefix of the service.
 PAGES: list[tuple[str, type[RequestHandler]]] = [
@@ -44,4 +45,4 @@ PAGES: list[tuple[str, type[RequestHandler]]] = [
 def page_routes(prefix: str) -> list[tuple[Any, ...]]:
     """The routes of the pages and of their files; ``prefix`` ends with a slash."""
     pages: list[tuple[Any, ...]] = [(prefix + address, handler) for address, handler in PAGES]
-    return [*pages, (prefix + "static/(.+)", StaticFiles, {"path": str(HERE / "static")})]
+    return [*pages, (prefix + FILES, StaticFiles, {"path": str(HERE / "static")})]
