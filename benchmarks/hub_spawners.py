@@ -32,7 +32,8 @@ class BareSpawner(Spawner):  # type: ignore[misc]  # jupyterhub has no types
         self._url = ""
 
     async def start(self) -> str:
-        """The echo server is there already."""
+        """The echo server is there already; the environment is made as by every spawner."""
+        self.get_env()
         self._url = self.urls[sum(self.user.name.encode()) % len(self.urls)]
         return self._url
 

@@ -42,8 +42,8 @@ def every_start_is_clear(rows: Rows, history: History) -> Iterator[str]:
         if row["state"] not in OPEN and row["ended"] is None:
             yield f"lease {row['id']} of {row['owner']} is {row['state']} at no time"
     for answer in history.answers:
-        if answer.status >= 400 and answer.outcome != "hub away" and len(answer.words) < 8:
-            yield f"step {answer.step}: {answer.user}/{answer.server} failed with {answer.status} and no words"
+        if answer.status == 500 or (answer.status >= 400 and answer.outcome != "hub away" and len(answer.words) < 8):
+            yield f"step {answer.step}: {answer.user}/{answer.server} got no reason: {answer.status} {answer.words!r}"
         if answer.outcome == "started" and not _has_lease(rows, answer.user, answer.server, answer.begun, answer.ended):
             yield f"step {answer.step}: {answer.user}/{answer.server} was started without a lease"
 

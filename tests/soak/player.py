@@ -144,15 +144,23 @@ class Player:
     # --- operations -----------------------------------------------------------------------------------------------
 
     def _start(self, step: Step, user: str, server: str, options: dict[str, Any]) -> None:
+        answer = self._ask(step, user, server, options)
+        if answer.outcome == "hub away":
+            # people try again when they see the hub again
+            self._bed.wait("the hub to answer", self._bed.hub_is_up, 60)
+            self._ask(step, user, server, options)
+
+    def _ask(self, step: Step, user: str, server: str, options: dict[str, Any]) -> Answer:
         begun = datetime.now(UTC)
         try:
-            answer = self._bed.ask(user, server, **options)
-            status, words = answer.status_code, _words(answer)
+            response = self._bed.ask(user, server, **options)
+            status, words = response.status_code, _words(response)
         except httpx.TransportError:
             status, words = 0, ""
-        answered = Answer(step.number, user, server, begun, datetime.now(UTC), status, words)
-        self._history.answers.append(answered)
-        self._history.note(f"{step.number:4} {user}/{server}: {answered.outcome} {words}")
+        answer = Answer(step.number, user, server, begun, datetime.now(UTC), status, words)
+        self._history.answers.append(answer)
+        self._history.note(f"{step.number:4} {user}/{server}: {answer.outcome} {words}")
+        return answer
 
     def _rush(self, step: Step, user: str, servers: list[str]) -> None:
         starts = [
@@ -208,19 +216,19 @@ class Player:
             body["stops_at"] = (now + timedelta(seconds=stops_seconds)).isoformat()
         answer = self._admin.post("closures", json=body)
         self._history.note(f"{step.number:4} {site} is closed: {answer.status_code}")
-        self._require(answer, 201)
+        self._require(answer, 201, 409)  # 409: it is closed then anyway
 
     def _change_group(self, step: Step, user: str, group: str, member: bool) -> None:
         status = self._bed.change_group(user, group, member=member)
         self._history.note(f"{step.number:4} {user} {'joins' if member else 'leaves'} {group}: {status}")
 
-    def _require(self, answer: httpx.Response, status: int) -> None:
+    def _require(self, answer: httpx.Response, *statuses: int) -> None:
         """What an admin asks is granted, or it is told that this cannot be now.
 
         A proxy that has just come up knows no routes yet; then the hub answers for whoever is meant, with a page.
         """
         is_controls = "json" in answer.headers.get("Content-Type", "")
-        if is_controls and answer.status_code not in (status, 503, 504):
+        if is_controls and answer.status_code not in (*statuses, 503, 504):
             raise AssertionError(f"answered {answer.status_code}: {answer.text[:300]}")
 
     # --- faults ---------------------------------------------------------------------------------------------------
