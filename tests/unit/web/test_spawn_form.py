@@ -1,0 +1,128 @@
+"""The form of the spawn page: what is ticked at first, and for whom it asks as choices change."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from perijove.models import Dataset, Placement, Price, ProfileView, Resources, SiteView, SpawnNews
+from perijove_hub.web.spawn_form import Offered, render_spawn_form
+from tests.support.platforms import platform
+
+SIZE = Resources(cpu=1, memory_gib=2)
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=8) | st.sampled_from(["small", "sky", "esac"]),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
+    max_leaves=12,
+)
+OPTIONS = st.fixed_dictionaries(
+    {}, optional=dict.fromkeys(("profile", "datasets", "site", "charge_to", "without_home", "x"), JSON)
+)
+
+
+def profile(name: str, *, allowed: bool = True) -> ProfileView:
+    return ProfileView(
+        name=name, title=name.title(), description="", resources=SIZE, max_hours=None, idle_minutes=None,
+        allowed=allowed, reason=None if allowed else "for staff only",
+    )  # fmt: skip
+
+
+def dataset(name: str) -> Dataset:
+    return Dataset(id=name, title=name, description="", licence="CC0", delivery="direct", replicas=[])
+
+
+SITE = SiteView(
+    name="esac", title="ESAC", kind="local", region="es", health="up", load=0, price=Price(), capacity=SIZE, homes=True
+)
+OFFERED = Offered(
+    [profile("staff", allowed=False), profile("small"), profile("large")], [SITE], [dataset("sky"), dataset("moon")]
+)
+
+
+@given(JSON | OPTIONS)
+def test_whatever_the_last_start_asked_for_only_what_is_offered_is_ticked(options: Any) -> None:
+    wish = OFFERED.wish(options)
+    assert wish.profile in ("small", "large")
+    assert set(wish.datasets) <= {"sky", "moon"}
+    assert wish.site in (None, "esac")
+    assert wish.charge_to is None
+
+
+def test_the_choices_of_the_last_start_are_ticked_again() -> None:
+    wish = OFFERED.wish({"profile": "large", "datasets": ["moon", "gone"], "site": "esac", "without_home": True})
+    assert (wish.profile, wish.datasets, wish.site, wish.without_home) == ("large", ["moon"], "esac", True)
+
+
+def test_who_may_take_nothing_has_nothing_ticked() -> None:
+    assert Offered([profile("staff", allowed=False)], [], []).wish({"profile": "staff"}).profile is None
+
+
+class Control:
+    """What control answers, at the far edge."""
+
+    def __init__(self, may_charge: list[str]) -> None:
+        self.may_charge = may_charge
+        self.asked: list[str | None] = []
+
+    async def profiles(self, owner: str, groups: list[str]) -> list[ProfileView]:
+        return OFFERED.profiles
+
+    async def sites(self, owner: str, groups: list[str]) -> list[SiteView]:
+        return OFFERED.sites
+
+    async def quotas(self, owner: str, groups: list[str]) -> list[Any]:
+        return []
+
+    async def datasets(self, owner: str, groups: list[str]) -> list[Dataset]:
+        return OFFERED.datasets
+
+    async def news(self, owner: str, groups: list[str]) -> SpawnNews:
+        return SpawnNews(notices=[])
+
+    async def place(self, request: Any) -> Placement:
+        self.asked.append(request.charge_to)
+        payer = request.charge_to or (self.may_charge[0] if len(self.may_charge) == 1 else None)
+        return Placement(
+            allowed=True, candidates=[], rejected=[], summary="ESAC", charge_to=payer, may_charge=self.may_charge
+        )
+
+
+def spawner(control: Control, options: Any = None, looking: str = "ana") -> Any:
+    return SimpleNamespace(
+        control=control,
+        user=SimpleNamespace(name="ana", groups=[]),
+        user_options=options,
+        house=SimpleNamespace(platform=platform()),
+        hub=SimpleNamespace(base_url="/base/hub/"),
+        handler=SimpleNamespace(current_user=SimpleNamespace(name=looking)),
+    )
+
+
+@pytest.mark.parametrize(("looking", "url"), [("ana", "/base/hub/perijove/placement"), ("boss", "")])
+async def test_an_admin_who_starts_for_another_is_not_told_of_an_own_session(looking: str, url: str) -> None:
+    html = await render_spawn_form(spawner(Control([]), looking=looking))
+    assert f'data-placement-url="{url}"' in html
+    assert 'href="/base/hub/perijove/static/spawn.css"' in html
+
+
+@pytest.mark.parametrize(
+    ("may_charge", "options", "asked"),
+    [
+        ([], None, [None]),
+        (["euclid"], None, [None]),
+        # who pays is asked for, so that the place is told for somebody
+        (["euclid", "gaia"], None, [None, "euclid"]),
+        (["euclid", "gaia"], {"charge_to": "gaia"}, [None, "gaia"]),
+        (["euclid", "gaia"], {"charge_to": ["gaia"]}, [None, "euclid"]),
+    ],
+)
+async def test_who_paid_last_time_pays_again(may_charge: list[str], options: Any, asked: list[str | None]) -> None:
+    control = Control(may_charge)
+    html = await render_spawn_form(spawner(control, options))
+    assert control.asked == asked
+    assert ('name="charge_to"' in html) == (len(may_charge) > 1)
+    assert asked[-1] is None or f'<option value="{asked[-1]}" selected>' in html
