@@ -20,6 +20,8 @@ INSTALL := SKIP_JUPYTER_BUILDER=1 $(BIN)/pip install --quiet --disable-pip-versi
 
 EXTENSION := server_ext/perijove_server/labextension/package.json
 EXTENSION_SOURCES := $(shell find labextension/src labextension/style labextension/schema -type f 2>/dev/null) labextension/package.json
+# what the pages of control take from npm's packages; the last file that their build writes
+VENDOR := hub_ext/perijove_hub/web/static/vendor/chart.umd.min.js
 
 .PHONY: demo test lint unit ui docs bench soak clean help
 
