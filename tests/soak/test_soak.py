@@ -27,8 +27,8 @@ from tests.support.postgres import PostgresServer
 OPERATIONS = int(os.environ.get("PERIJOVE_SOAK_OPERATIONS") or 150) // len(DATABASES)
 REPORT = os.environ.get("PERIJOVE_SOAK_REPORT")
 
-#: What `make test` plays.
-KNOWN_SEED = 20_260_301
+#: What `make test` plays: half of 150 of it does each thing at least twice.
+KNOWN_SEED = 18
 
 #: How long everything may take to come to rest once nothing is broken any more.
 REST_SECONDS = 40
