@@ -202,6 +202,15 @@ async def test_nothing_of_others_is_on_any_page(control: ControlBed) -> None:
     assert "You have used nothing" in (await ana.get("usage?user=bob&group=staff")).text
 
 
+async def test_a_full_home_is_told_with_the_way_to_make_room(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    quotas = [{"name": "home", "resource": "home_gib", "limit": 0}]
+    async with running_control(tmp_path, caplog, **(PARTS | {"quotas": quotas})) as control:
+        await control.start("ana", "astro", name="lab")
+        page = await Browser(control, control.ana).get()
+        assert "Your home is full. This session has no kernels and no terminals" in page.text
+        assert page.links["make room"] == "/user/ana/lab/perijove/cleanup"
+
+
 # --- use ------------------------------------------------------------------------------------------------------------
 
 
@@ -309,6 +318,7 @@ async def test_a_start_that_did_not_come_up_says_why_with_the_end_of_its_log(con
     body = {"state": "starting", "site": "esac"}
     assert (await control.call("PATCH", f"leases/{offer['id']}", SECRET, body=body)).status == 200
     await end(control, offer["id"], reason="ESAC: the server ended while starting.", log_tail="line 1\nno space left\n")
+    assert (await Browser(control, control.ana).get()).links["Why it did not start"] == f"{PREFIX}starts"
     page = await Browser(control, control.ana).get("starts")
     assert page.heading == "Why did my last start fail?"
     assert "Not started lab · standard · ESAC · 1 March 2026, 13:00 CET" in page.text

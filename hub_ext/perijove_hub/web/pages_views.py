@@ -43,6 +43,7 @@ class SessionView:
     endings: tuple[Ending, ...]
     idle_sentence: str
     stopping: str
+    is_rescue: bool
     may_keep: bool
 
     @classmethod
@@ -57,6 +58,7 @@ class SessionView:
             endings=tuple(sorted(endings, key=lambda ending: ending.at)),
             idle_sentence=_idle_sentence(row) if is_active else "",
             stopping=row.reason or "",
+            is_rescue=row.offer.spawn.rescue,
             may_keep=is_active
             and row.reason is None
             and lease.quota_stop_at is None
