@@ -188,9 +188,10 @@ def wire(address: str) -> Iterator[Wire]:
 
 @pytest.fixture
 async def behind_wire(wire: Wire, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> AsyncIterator[ControlBed]:
-    policy = platform(profiles={"standard": profile()}, sites={"esac": site(price={"cpu_hour": 1.0})})
+    timed = {"standard": profile(max_hours=12, keeps=2)}
+    policy = platform(profiles=timed, sites={"esac": site(price={"cpu_hour": 1.0})})
     async with running_control(
-        tmp_path, caplog, ledger=wire.address, sites=policy.model_dump()["sites"], datasets={}
+        tmp_path, caplog, ledger=wire.address, profiles=timed, sites=policy.model_dump()["sites"], datasets={}
     ) as bed:
         yield bed
 
@@ -218,3 +219,21 @@ async def test_use_is_charged_once_however_the_commit_went(
         today = bed.clock.now.date()
         [row] = await bed.state.usage.rows(today, today, [], owner="ana")
         assert (row.session_hours, row.cpu_hours, row.cost) == (hours, hours, hours)
+
+
+async def test_an_end_is_put_off_once_however_the_commit_went(
+    wire: Wire, behind_wire: ControlBed, caplog: pytest.LogCaptureFixture
+) -> None:
+    bed = behind_wire
+    lease = f"leases/{(await bed.start('ana'))['id']}"
+    wire.lose_answer(b"COMMIT")
+    kept = await bed.call("POST", f"{lease}/keep", bed.ana, body={"minutes": 30})
+    assert (kept.status, kept.body["ends_at"], kept.body["keeps_left"]) == (200, "2026-03-02T00:30:00Z", 1)
+    wire.lose_answer(b"COMMIT")
+    wish = {"minutes": 60, "reason": "the paper is due"}
+    extended = await bed.call("POST", f"{lease}/extend", bed.admin, body=wish)
+    assert (extended.status, extended.body["ends_at"], extended.body["keeps_left"]) == (200, "2026-03-02T01:30:00Z", 1)
+    assert (wire.lost, run_again(caplog)) == (2, 2)
+    assert (await bed.get(lease, bed.ana)).body == extended.body
+    told = (await bed.get("notices", bed.ana)).body["items"]
+    assert [notice["topic"] for notice in told] == ["time"]

@@ -54,14 +54,19 @@ class Life(AdmissionBase):
             Refused: 404 when the owner has no such lease, 409 when it is not active or nothing can be put off.
         """
 
+        moves: list[_Move] = []
+
         async def put_off(connection: AsyncConnection) -> LeaseRow:
             now, platform = self._clock(), self._platform()
             lease = _stoppable(await store.find_lease(connection, lease_id, for_update=True), lease_id, owner)
+            if _is_made(lease, moves):
+                return lease
             closures = await said_store.active_closures(connection, now)
             bound = hard_bound(lease, closures, platform)
             kept = kept_lease(lease, bound, now, timedelta(minutes=minutes))
             if kept is None:
                 raise refuse(409, "Nothing to put off", _why_not(lease, bound, platform))
+            moves.append(_Move(_ends(lease), _ends(kept)))
             await store.update_lease(connection, kept)
             await life_store.withdraw_announcements(connection, lease.id, lease.owner, _moved_topics(lease, kept), now)
             return kept
@@ -77,13 +82,18 @@ class Life(AdmissionBase):
             Refused: 404 when there is no such lease, 409 when it is not active or its time has no end.
         """
 
+        moves: list[_Move] = []
+
         async def put_off(connection: AsyncConnection) -> LeaseRow:
             now, platform = self._clock(), self._platform()
             lease = _stoppable(await store.find_lease(connection, lease_id, for_update=True), lease_id, None)
+            if _is_made(lease, moves):
+                return lease
             if lease.ends_at is None:
                 raise refuse(409, "Nothing to put off", f"The time of lease {lease.id} has no end.")
             ends_at = max(lease.ends_at, now) + timedelta(minutes=request.minutes)
             extended = replace(lease, ends_at=ends_at)
+            moves.append(_Move(_ends(lease), _ends(extended)))
             await store.update_lease(connection, extended)
             await life_store.withdraw_announcements(connection, lease.id, lease.owner, [Topic.TIME], now)
             notice = NewNotice(
@@ -141,6 +151,31 @@ def kept_lease(lease: LeaseRow, bound: Bound | None, now: datetime, length: time
     before, after = _stop_at(lease, bound), _stop_at(kept, bound)
     is_in_vain = after is not None and after == before and after < now + length
     return None if is_in_vain else kept
+
+
+@dataclass(frozen=True)
+class _Move:
+    """What puts off the ends of a lease, before and after a transaction whose answer may be lost."""
+
+    before: tuple[object, ...]
+    after: tuple[object, ...]
+
+
+def _ends(lease: LeaseRow) -> tuple[object, ...]:
+    return lease.ends_at, lease.kept_until, lease.keeps_left
+
+
+def _is_made(lease: LeaseRow, moves: list[_Move]) -> bool:
+    """Whether a transaction that is run again has made its move already.
+
+    Raises:
+        Refused: somebody else has moved the ends meanwhile, so that nobody can tell.
+    """
+    if not moves or _ends(lease) == moves[-1].before:
+        return False
+    if _ends(lease) == moves[-1].after:
+        return True
+    raise refuse(409, "It has changed", f"The end of lease {lease.id} was moved meanwhile: look at it, then ask again.")
 
 
 def _stop_at(lease: LeaseRow, bound: Bound | None) -> datetime | None:
