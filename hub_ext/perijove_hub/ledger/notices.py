@@ -8,7 +8,7 @@ from datetime import datetime
 from hashlib import blake2b
 from typing import Literal
 
-from sqlalchemy import ColumnElement, RowMapping, and_, or_, select
+from sqlalchemy import ColumnElement, RowMapping, and_, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from perijove.models import Notice, Topic
@@ -71,7 +71,13 @@ async def add_notice(connection: AsyncConnection, notice: NewNotice, now: dateti
 async def list_notices(
     connection: AsyncConnection, owner: str, groups: Collection[str], since: int, now: datetime, limit: int
 ) -> list[Notice]:
-    """The notices for one person that are in force, with ids above ``since``, oldest first."""
+    """The notices for one person that are in force, with ids above ``since``, oldest first.
+
+    A ``since`` above every id was read before the ledger was restored from a backup: all is told anew.
+    """
+    if since > 0:
+        last = (await connection.execute(select(func.max(notices.c.id)))).scalar_one_or_none() or 0
+        since = since if since <= last else 0
     fresh = and_(notices.c.id > since, in_force(now))
     mine = select(notices).where(fresh, notices.c.owner == owner).order_by(notices.c.id).limit(limit)
     # those for several people are few, and neither database searches the other's lists

@@ -122,6 +122,15 @@ async def test_pages_go_on_from_the_last_id_and_miss_none(database: Database) ->
     assert seen == [f"N{number}" for number in range(7)]
 
 
+async def test_a_reader_who_is_ahead_of_a_restored_ledger_is_told_everything_anew(database: Database) -> None:
+    assert await messages(database, "ana", since=7) == []
+    await add(database, about("first", owner="ana"), about("second", owner="bob"))
+    [second] = [notice.id for notice in await read(database, "bob")]
+    assert await messages(database, "ana", since=second) == []
+    assert await messages(database, "ana", since=second + 1) == ["First"]
+    assert await messages(database, "ana", since=2**62) == ["First"]
+
+
 async def test_a_transaction_that_is_undone_has_said_nothing(database: Database) -> None:
     async def undone() -> None:
         async with database.write() as connection:
