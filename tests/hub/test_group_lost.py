@@ -14,7 +14,9 @@ _user_numbers = itertools.count()
 
 @pytest.fixture(scope="module")
 def bed_settings() -> dict[str, Any]:
-    return {"platform": PLATFORM.replace("admission: {", "admission: {allowed_grace: 5s, ")}
+    pool = "{name: group-sessions, resource: sessions, limit: 99, per: group, applies_to: {groups: [euclid]}}"
+    policy = PLATFORM.replace("admission: {", "admission: {allowed_grace: 5s, ")
+    return {"platform": policy.replace("quotas:\n", f"quotas:\n  - {pool}\n")}
 
 
 def start(bed: Bed, profile: str, **wish: Any) -> str:

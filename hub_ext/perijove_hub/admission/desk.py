@@ -24,8 +24,8 @@ from perijove.models import (
 )
 from perijove_hub.admission.models import refuse
 from perijove_hub.admission.said import check_expiry, check_overlap, check_override, closure_window
+from perijove_hub.ledger import life_store, said_store, store
 from perijove_hub.ledger import notices as notice_store
-from perijove_hub.ledger import said_store, store
 from perijove_hub.ledger.database import Database
 from perijove_hub.ledger.locks import lock_subjects
 from perijove_hub.ledger.notices import NewNotice, add_notice
@@ -141,7 +141,9 @@ class Desk:
         return said
 
     async def withdraw_closure(self, closure_id: int, author: str) -> Closure:
-        """Open a site again; the closure as it is then. One that was withdrawn before stays as it was.
+        """Open a site again, and take back what was told; the closure as it is then.
+
+        One that was withdrawn before stays as it was.
 
         Raises:
             Refused: there is none of this id.
@@ -150,7 +152,9 @@ class Desk:
 
         async def withdraw(connection: AsyncConnection) -> Closure:
             await said_store.withdraw_closure(connection, closure_id, author, now)
-            return _found(await said_store.find_closure(connection, closure_id), "closure", closure_id)
+            closure = _found(await said_store.find_closure(connection, closure_id), "closure", closure_id)
+            await life_store.withdraw_closure_notices(connection, closure.id, closure.site, now)
+            return closure
 
         return await self._database.transact(withdraw)
 

@@ -213,8 +213,9 @@ def _is_over(due: Due, told: Iterable[Announcement], now: datetime) -> bool:
 def _notice(due: Due, stops_at: datetime, look: Look, *, is_early: bool = False) -> NewNotice:
     lease, platform = due.lease, look.platform
     can_keep = bool(due.after_if_kept) and _can_keep(lease, look)
+    source = f":{due.source}" if due.source else ""
     return NewNotice(
-        key=f"{due.topic}{'-early' if is_early else ''}:{lease.id}:{stops_at.isoformat()}",
+        key=f"{due.topic}{'-early' if is_early else ''}:{lease.id}:{stops_at.isoformat()}{source}",
         topic=due.topic,
         severity="info" if is_early else "warning",
         message=due.message(spoken_time(stops_at, platform.zone), can_keep=can_keep),

@@ -9,9 +9,10 @@ from datetime import datetime, timedelta
 from perijove.models import Closure, Topic
 from perijove_hub.admission.facts import profile_is_for
 from perijove_hub.admission.life import spoken_session
+from perijove_hub.ledger.binding import chargeable_groups, subject_of_pool
+from perijove_hub.ledger.life_store import closure_mark
 from perijove_hub.ledger.models import LeaseRow
 from perijove_hub.ledger.words import spoken_subject, spoken_time
-from perijove_hub.policy.limits import CLASS_PREFIX
 from perijove_hub.policy.models import EVERYBODY, Platform
 
 
@@ -31,6 +32,7 @@ class Due:
         is_hard: an admin or a limit has set it; it is not announced again when it is late.
         is_announced: who set the moment has told the owner.
         is_told_early: the owner is told as soon as it is known, and reminded when the warning begins.
+        source: which one it is of several that may give the same moment; what was told of one is not of another.
     """
 
     lease: LeaseRow
@@ -44,6 +46,7 @@ class Due:
     is_hard: bool = False
     is_announced: bool = False
     is_told_early: bool = False
+    source: str = ""
 
     def message(self, when: str, *, can_keep: bool) -> str:
         """What the owner is told: when, and what to do."""
@@ -135,6 +138,7 @@ def closure_due(lease: LeaseRow, closures: Iterable[Closure], platform: Platform
         after="Save your work before.",
         is_hard=True,
         is_told_early=True,
+        source=closure_mark(closure.id),
     )
 
 
@@ -142,15 +146,21 @@ def stopped_for_group(lease: LeaseRow, platform: Platform) -> bool:
     """Whether the session needs its owner to be in some group."""
     profile, site = platform.profiles.get(lease.profile), platform.sites.get(lease.site or "")
     is_open = (profile is None or EVERYBODY in profile.groups) and (site is None or EVERYBODY in site.groups)
-    return lease.charge_to is not None or lease.allowed_stop_at is not None or not is_open
+    return bool(_payers(lease, platform)) or lease.allowed_stop_at is not None or not is_open
+
+
+def _payers(lease: LeaseRow, platform: Platform) -> list[str]:
+    """The group that pays for the session; none where it is charged to one on whose account nothing is counted."""
+    return chargeable_groups(platform, [lease.charge_to]) if lease.charge_to is not None else []
 
 
 def lost_group(lease: LeaseRow, groups: frozenset[str], platform: Platform) -> Lost | None:
     """What the session needs and these groups of its owner do not give; None when nothing is missing."""
     session = spoken_session(lease)
-    if lease.charge_to is not None and lease.charge_to not in groups:
-        subject = lease.charge_to if lease.charge_to.startswith(CLASS_PREFIX) else f"group:{lease.charge_to}"
-        group = spoken_subject(subject)
+    for payer in _payers(lease, platform):
+        if payer in groups:
+            continue
+        group = spoken_subject(subject_of_pool(payer))
         return Lost(
             f"{lease.owner} is no longer in {group}",
             f"You are no longer in {group}, which {session} is charged to: it is stopped",

@@ -66,6 +66,28 @@ async def withdraw_announcements(
     )
 
 
+def closure_mark(closure_id: int) -> str:
+    """How the keys of the notices end that announce the stops of a closure."""
+    return f"closure-{closure_id}"
+
+
+async def withdraw_closure_notices(connection: AsyncConnection, closure_id: int, site: str, now: datetime) -> None:
+    """Take back what a closure has announced to those who have something at its site."""
+    here = select(leases.c.owner).where(leases.c.site == site, leases.c.state.in_(list(OPEN_STATES)))
+    await connection.execute(
+        notices.update()
+        .where(
+            # the owner is what the table is searched by
+            notices.c.owner.in_(here),
+            notices.c.topic == Topic.CLOSURE,
+            notices.c.key.endswith(f":{closure_mark(closure_id)}", autoescape=True),
+            notices.c.withdrawn.is_(None),
+            notices.c.expires > now,
+        )
+        .values(withdrawn=now)
+    )
+
+
 async def standing_announcements(connection: AsyncConnection, owners_of: Mapping[str, str]) -> list[Announcement]:
     """What was announced for these leases and not taken back, by lease id and owner; past moments among it."""
     columns, found, ids = notices.c, [], sorted(owners_of)

@@ -23,6 +23,10 @@ POLICY = platform(
     admission={"notice": "10m", "allowed_grace": "15m", "sweep_seconds": 30},
     sites={"esac": site(), "cloud-eu": site("Cloud EU", "eu-de-1"), "lab": site("The lab", groups=["astro"])},
     profiles={"standard": profile(), "large": profile("Large", groups=["astro"])},
+    quotas=[
+        {"name": f"{per}-sessions", "resource": "sessions", "limit": 99, "per": per, "applies_to": {"groups": [group]}}
+        for per, group in (("group", "euclid"), ("class", "class:physics"))
+    ],
     datasets={},
 )
 
@@ -231,6 +235,13 @@ def test_a_closure_that_was_withdrawn_for_an_earlier_one_stops_at_the_earlier() 
     assert [notice.expires for notice in again.notices] == [NOON + 55 * MINUTE]
 
 
+def test_a_closure_that_is_said_again_for_the_same_moment_is_told_again() -> None:
+    lease, late = active_lease(), NOON + 50 * MINUTE
+    first, second = (decided(look(lease, now=late, closures=[closure(id=number)])).notices for number in (1, 2))
+    assert [notice.message for notice in first] == [notice.message for notice in second]
+    assert {notice.key for notice in first}.isdisjoint(notice.key for notice in second)
+
+
 def test_a_lost_group_gives_a_grace_that_ends_the_session_or_is_taken_back() -> None:
     lease = active_lease(charge_to="euclid")
     seen = look(lease, groups={"ana": frozenset({"staff"})})
@@ -268,6 +279,8 @@ def test_nobody_knows_the_groups_is_no_verdict() -> None:
         ({"profile": "large"}, "profile Large is not open to the groups of ana any more"),
         ({"site": "lab"}, "The lab is not open to the groups of ana any more"),
         ({"profile": "gone", "site": "gone"}, None),
+        # a label of the hub that nothing is counted for
+        ({"charge_to": "intranet"}, None),
         ({}, None),
     ],
 )
@@ -285,6 +298,7 @@ def test_only_owners_whose_groups_matter_are_asked_about() -> None:
         active_lease(3, owner="eva", profile="large"),
         active_lease(4, owner="max", site="lab"),
         active_lease(5, owner="zoe", charge_to="euclid", state=LeaseState.STARTING),
+        active_lease(6, owner="kim", charge_to="intranet"),
     ]
     assert needs_groups(look(*leases)) == {"bob", "eva", "max"}
 

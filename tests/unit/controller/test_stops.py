@@ -12,8 +12,9 @@ import pytest
 from sqlalchemy import select
 
 from perijove.models import Activity, LeaseState, Topic
+from perijove_hub.admission.desk import Desk
 from perijove_hub.controller.decide import decide
-from perijove_hub.ledger import said_store, schema
+from perijove_hub.ledger import schema
 from tests.support.platforms import platform, profile, site
 from tests.support.watch import Watch, open_watch
 
@@ -30,7 +31,11 @@ POLICY = platform(
         {
             "name": "monthly-gpu", "resource": "gpu_hours", "window": "month", "limit": 1, "on_exhaustion": "stop",
             "grace": "15m", "warn_at": [],
-        }
+        },
+        {
+            "name": "group-sessions", "resource": "sessions", "limit": 9999, "per": "group",
+            "applies_to": {"groups": ["euclid"]},
+        },
     ],
     datasets={},
 )  # fmt: skip
@@ -136,14 +141,37 @@ async def test_a_drain_stops_what_runs_there_and_nothing_else(watch: Watch) -> N
     assert (await watch.lease(elsewhere)).reason is None
 
 
-async def test_a_drain_that_is_withdrawn_stops_nobody(watch: Watch) -> None:
+@BOTH
+async def test_a_drain_that_is_withdrawn_stops_nobody_and_is_said_no_more(watch: Watch) -> None:
+    house, stops_at = watch.house, watch.house.clock.now + 20 * MINUTE
+    desk = Desk(house.database, lambda: house.platform, house.clock)
     await watch.start(profile="plain")
-    number = await watch.close_site(watch.house.clock.now + 20 * MINUTE)
-    await watch.after(15)
-    async with watch.house.database.write() as connection:
-        await said_store.withdraw_closure(connection, number, "root", watch.house.clock.now)
+    number = await watch.close_site(stops_at)
+    early, told = await watch.after(15)
+    assert [notice.topic for notice in await desk.notices("ana", frozenset())] == [Topic.CLOSURE] * 2
+    await desk.withdraw_closure(number, "root")
+    assert await desk.notices("ana", frozenset()) == []
+    # said again for the same moment, it is told again
+    number = await watch.close_site(stops_at)
+    assert await watch.after(1) == [told]
+    await desk.withdraw_closure(number, "root")
     assert await watch.after(30) == []
     assert watch.hub.stops == []
+
+
+@BOTH
+async def test_a_drain_that_is_withdrawn_takes_back_nothing_of_another(watch: Watch) -> None:
+    house, now = watch.house, watch.house.clock.now
+    desk = Desk(house.database, lambda: house.platform, house.clock)
+    await watch.start(profile="plain")
+    await watch.close_site(now + 40 * MINUTE)
+    await watch.after(1)
+    sooner = await watch.close_site(now + 20 * MINUTE)
+    await watch.after(1)
+    assert len(await desk.notices("ana", frozenset())) == 2
+    await desk.withdraw_closure(sooner, "root")
+    [left] = await desk.notices("ana", frozenset())
+    assert left.expires == now + 40 * MINUTE
 
 
 @BOTH
@@ -159,6 +187,14 @@ async def test_a_lost_group_is_told_within_one_sweep_and_ends_after_the_grace(wa
     assert await watch.after(14.5) == []
     assert watch.hub.stops == []
     assert await watch.after(0.5) == ["ended 00:20 Your server was stopped: ana is no longer in group euclid."]
+
+
+async def test_a_group_on_whose_account_nothing_is_counted_stops_nobody(watch: Watch) -> None:
+    lease = await watch.start("ana", "intranet", profile="plain")
+    assert lease.charge_to == "intranet"
+    watch.set_groups("ana", "staff")
+    assert await watch.after(20) == []
+    assert (watch.hub.stops, watch.hub.asked) == ([], [])
 
 
 @BOTH
