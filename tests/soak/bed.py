@@ -101,15 +101,28 @@ class SoakBed(Bed):
         time.sleep(seconds)
         self.signal(name, signal.SIGCONT)
 
-    def wait_for(self, name: str) -> None:
-        """Wait until a part that was started does its work."""
-        answers = {
+    def bring_up(self, name: str) -> int:
+        """Start a part if it has ended, as often as it ends, until it does its work; how often.
+
+        A service that finds no database ends, and is started again by whoever runs a platform.
+        """
+        works = {
             "hub": self.hub_is_up,
-            "control": lambda: self._answers(f"http://127.0.0.1:{self._ports['control']}", "control"),
+            "control": self.control_is_up,
             "controller": lambda: self.port_answers("metrics"),
             "proxy": lambda: self.port_answers("public"),
-        }
-        self.wait(name, answers[name], 60)
+        }[name]
+        started = 0
+
+        def comes_up() -> bool:
+            nonlocal started
+            if self.has_ended(name):
+                self.launch(name)
+                started += 1
+            return works()
+
+        self.wait(f"{name} to work", comes_up, 60)
+        return started
 
     def port_answers(self, port: str) -> bool:
         """Whether somebody listens."""

@@ -109,29 +109,29 @@ class Player:
         deadline = time.monotonic() + OPERATION_SECONDS
         while alive := [thread for thread in self._threads if thread.is_alive()]:
             alive[0].join(0.5)
-            # what ends by itself, as a controller without its database, is started again by whoever runs a platform
             self._mend()
             assert time.monotonic() < deadline, f"{len(alive)} operations were never answered"
         assert not self._crashes, f"the soak itself failed: {self._crashes}"
         self._threads.clear()
         self._mend()
-        for part in PARTS:
-            self._bed.wait_for(part)
 
     def close(self) -> None:
         """Give the connections back."""
         self._admin.close()
 
     def _mend(self) -> None:
+        """Bring up what has ended by itself, where no fault is about to do so."""
         for part in PARTS:
             if self._parts[part].acquire(blocking=False):
                 try:
-                    if self._bed.has_ended(part):
-                        self._history.note(f"{part} had ended by itself and is started again")
-                        self._history.counted[f"{part} ended by itself"] += 1
-                        self._bed.launch(part)
+                    self._bring_up(part)
                 finally:
                     self._parts[part].release()
+
+    def _bring_up(self, part: str) -> None:
+        if again := self._bed.bring_up(part):
+            self._history.note(f"{part} was started {again} times")
+            self._history.counted[f"{part} started"] += again
 
     def _do(self, step: Step) -> None:
         try:
@@ -253,8 +253,7 @@ class Player:
         if not self._bed.has_ended(part):
             self._bed.kill(part)
         time.sleep(seconds)
-        self._bed.launch(part)
-        self._bed.wait_for(part)
+        self._bring_up(part)
 
     def _pause_control(self, step: Step, seconds: float) -> None:
         with self._parts["control"]:
