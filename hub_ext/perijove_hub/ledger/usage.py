@@ -91,7 +91,7 @@ class UsageService:
         for values, used in self._running(running, since, until):
             key = tuple(values[column] for column in columns)
             sums[key] = sums.get(key, Amounts()) + used
-        return [_row(keys, key, sums[key]) for key in sorted(sums, key=str)]
+        return [_row(keys, key, sums[key]) for key in sorted(sums, key=lambda values: tuple(map(str, values)))]
 
     def _running(
         self, running: Iterable[LeaseRow], since: date, until: date

@@ -162,14 +162,14 @@ class Running:
 
 
 async def running_leases(
-    connection: AsyncConnection, now: datetime, subjects: Sequence[str] | None = None, excluding: str | None = None
+    connection: AsyncConnection, now: datetime, subjects: Sequence[str] | None = None
 ) -> list[Running]:
     """The open leases of these subjects, or all of them."""
     columns = leases.c
     query = select(
         columns.owner, columns.charge_to, columns.site, columns.state, columns.cpu, columns.memory_gib, columns.gpu,
         columns.cost_hour, columns.metered_until, columns.reserved_until, columns.created, columns.ends_at,
-    ).where(holds(now), columns.id != (excluding or ""))  # fmt: skip
+    ).where(holds(now))  # fmt: skip
     if subjects is not None:
         query = query.where(or_(*(_is_of(leases, subject) for subject in subjects)))
     found = []
