@@ -34,10 +34,12 @@ from perijove_hub.admission.limits import (
 )
 from perijove_hub.admission.models import Refused, refuse
 from perijove_hub.admission.near import near_limits
+from perijove_hub.admission.thresholds import threshold_notices
 from perijove_hub.ledger import said_store, store, usage_store
 from perijove_hub.ledger.binding import chargeable_groups
 from perijove_hub.ledger.locks import lock_subjects
 from perijove_hub.ledger.models import LeaseRow
+from perijove_hub.ledger.notices import add_notice
 from perijove_hub.ledger.quota import OverLimit
 from perijove_hub.placement import Ranking, SiteFacts, rank_sites
 from perijove_hub.policy.models import Platform, Profile
@@ -103,7 +105,10 @@ class Asking(AdmissionBase):
             refused = refuse(403, "No site can run this now", decision.ranking.summary)
         else:
             offer = self._offer(platform, request, profile_name, decision)
-            await store.insert_lease(connection, self._lease(platform, request, profile_name, offer, who, decision))
+            lease = self._lease(platform, request, profile_name, offer, who, decision)
+            await store.insert_lease(connection, lease)
+            for notice in threshold_notices(decision.standing, lease):
+                await add_notice(connection, notice, now)
             return offer
         await self._keep_refusal(connection, request, refused, decision.ranking)
         raise refused

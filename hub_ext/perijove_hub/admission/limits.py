@@ -74,10 +74,11 @@ class Standing:
         need = Need.session(resources, amounts(resources, price, 1.0))
         return first_over(limits, self.uses, need, self.least_hours, self.platform.zone)
 
-    def slice_at(self, site: str, resources: Resources) -> timedelta:
-        """For how long a session fits at a site, at most a slice."""
+    def slice_at(self, site: str, resources: Resources, price: Price | None = None) -> timedelta:
+        """For how long a session fits at a site, at most a slice; at the site's price, or at the one it started at."""
         policy = self.platform.sites.get(site)
-        need = Need.session(resources, amounts(resources, policy.price if policy else None, 1.0))
+        price = price or (policy.price if policy else None)
+        need = Need.session(resources, amounts(resources, price, 1.0))
         most = self.platform.admission.slice.total_seconds() / 3600
         limits = [*self.general, *self.by_site.get(site, ())]
         return timedelta(hours=hours_that_fit(limits, self.uses, need, most))
@@ -155,9 +156,11 @@ async def uses_of(
 async def when_it_frees(connection: AsyncConnection, over: OverLimit, now: datetime) -> OverLimit:
     """The refusal with the time at which it would fit, where that can be told."""
     limit = over.limit
+    if over.never_fits:
+        return replace(over, frees_at=None)
     if not limit.is_windowed:
         running = await usage_store.running_leases(connection, now, [limit.subject])
-        times = [lease.ends_at for lease in running if lease.ends_at is not None]
+        times = [lease.ends_at for lease in running if lease.ends_at is not None and lease.ends_at > now]
         return replace(over, frees_at=min(times, default=None))
     if limit.void or limit.span is None or limit.span.end is not None:
         # an allocation that is over does not come back by itself

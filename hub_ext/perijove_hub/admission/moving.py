@@ -20,6 +20,7 @@ from perijove_hub.ledger import said_store, store
 from perijove_hub.ledger.locks import lock_subjects
 from perijove_hub.ledger.models import LeaseRow, SiteRow
 from perijove_hub.ledger.usage import meter
+from perijove_hub.ledger.usage_store import subjects_of
 from perijove_hub.placement import Wish, rank_sites
 
 
@@ -54,8 +55,8 @@ class Moving(AdmissionBase):
         if patch.state == "starting":
             who = Who(lease.owner, frozenset(lease.groups), lease.charge_to)
             await lock_subjects(connection, lock_keys(self._platform(), who))
-        elif lease.site is not None:
-            await lock_subjects(connection, [f"site:{lease.site}"])
+        else:
+            await lock_subjects(connection, subjects_of(lease.owner, lease.charge_to, lease.site))
 
     async def _moved(self, connection: AsyncConnection, lease: LeaseRow, patch: LeasePatch, now: datetime) -> LeaseRow:
         if patch.site_failed and lease.state is LeaseState.STARTING and patch.site != lease.site:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from perijove.models import LeaseOffer, SessionWish, SpawnSpec
 from perijove_hub.admission.facts import resolve_profile, resolve_wish
+from perijove_hub.admission.limits import who_pays
 from perijove_hub.admission.models import refuse
 from perijove_hub.placement import SiteFacts, rank_sites
 from perijove_hub.policy.models import Platform
@@ -24,6 +25,7 @@ def home_site_offer(
         Refused: the wish names what is not there, or cannot be had at that site.
     """
     name, profile = resolve_profile(platform, wish, groups)
+    who_pays(platform, wish.charge_to, groups)  # a session that nobody pays for is not for the hub to give
     resolved = resolve_wish(platform, wish, owner, groups, home_site)
     site = platform.sites.get(home_site)
     if site is None:

@@ -8,24 +8,28 @@ dies in between has renewed some and not others, and nothing twice.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from perijove.models import LeaseState, Topic
 from perijove_hub.admission.base import AdmissionBase, log
+from perijove_hub.admission.life import spoken_session
 from perijove_hub.admission.limits import Standing, Who, lock_keys, stand
+from perijove_hub.admission.thresholds import threshold_notices, windowed_limits
 from perijove_hub.ledger import store
+from perijove_hub.ledger.engines import is_unavailable
+from perijove_hub.ledger.life_store import withdraw_announcements
 from perijove_hub.ledger.locks import lock_subjects
 from perijove_hub.ledger.metering import amounts
 from perijove_hub.ledger.models import LeaseRow
 from perijove_hub.ledger.notices import NewNotice, add_notice
-from perijove_hub.ledger.quota import Limit, Need, first_over, passed_thresholds
+from perijove_hub.ledger.quota import Need, first_over
 from perijove_hub.ledger.usage import meter
-from perijove_hub.ledger.words import spoken_amount, spoken_subject, spoken_time, spoken_window
+from perijove_hub.ledger.words import spoken_time
 
 #: A slice is renewed when this share of it is left, so that a controller may be away for that long.
 RENEWED_AT = 0.5
@@ -44,14 +48,20 @@ class Renewals(AdmissionBase):
             if time.monotonic() > deadline:
                 log.warning("renewals take long; the rest follows in the next round", extra={"renewed": renewed})
                 break
-            renewed += await self._database.transact(partial(self._renewed, lease))
+            try:
+                renewed += await self._database.transact(partial(self._renewed, lease))
+            except Exception as error:
+                if isinstance(error, SQLAlchemyError) and is_unavailable(error):
+                    raise
+                # one lease that cannot be renewed keeps none of those behind it waiting
+                log.exception("a lease could not be renewed", extra={"lease": lease.id})
         return renewed
 
     async def _due(self) -> list[LeaseRow]:
-        now, length = self._clock(), self._platform().admission.slice
+        now = self._clock()
         async with self._database.read() as connection:
             leases = await store.open_leases(connection)
-        due = [lease for lease in leases if lease.state is LeaseState.ACTIVE and _is_due(lease, now, length)]
+        due = [lease for lease in leases if lease.state is LeaseState.ACTIVE and _is_due(lease, now)]
         return sorted(due, key=lambda lease: (lease.reserved_until or lease.created, lease.id))
 
     async def _renewed(self, found: LeaseRow, connection: AsyncConnection) -> bool:
@@ -66,33 +76,41 @@ class Renewals(AdmissionBase):
         standing = await stand(connection, platform, who, now, sites=sites, excluding=lease.id)
         renewed = self._next_slice(standing, lease, now)
         await store.update_lease(connection, renewed)
-        await self._tell(connection, standing, renewed, now)
+        await self._tell(connection, standing, lease, renewed)
         return True
 
     def _next_slice(self, standing: Standing, lease: LeaseRow, now: datetime) -> LeaseRow:
-        platform = standing.platform
-        stopping = [limit for limit in _windowed(standing, lease) if limit.on_exhaustion == "stop"]
+        admission = standing.platform.admission
+        stopping = [limit for limit in windowed_limits(standing, lease) if limit.on_exhaustion == "stop"]
         need = Need.session(lease.resources, amounts(lease.resources, lease.price, 1.0))
-        over = first_over(stopping, standing.uses, need, standing.least_hours, platform.zone)
-        length = max(platform.admission.least_slice, standing.slice_at(lease.site or "", lease.resources))
-        renewed = replace(lease, reserved_until=now + min(length, platform.admission.slice))
-        if over is None:
+        zone, least = standing.platform.zone, standing.least_hours
+        over = [limit for limit in stopping if first_over([limit], standing.uses, need, least, zone)]
+        length = standing.slice_at(lease.site or "", lease.resources, lease.price)
+        if length < admission.least_slice:
+            # beyond a limit that stops, no more than it takes to stop; beyond one that only denies, it goes on
+            length = admission.least_slice if over else admission.slice
+        renewed = replace(lease, reserved_until=now + length)
+        if not over:
             return replace(renewed, quota_stop_at=None, quota_stop_name=None)
-        if lease.quota_stop_at is not None:
+        if lease.quota_stop_name in [limit.name for limit in over]:
             return renewed
-        return replace(renewed, quota_stop_at=now + over.limit.grace, quota_stop_name=over.limit.name)
+        return replace(renewed, quota_stop_at=now + over[0].grace, quota_stop_name=over[0].name)
 
-    async def _tell(self, connection: AsyncConnection, standing: Standing, lease: LeaseRow, now: datetime) -> None:
-        for notice in threshold_notices(standing, _windowed(standing, lease), lease):
+    async def _tell(self, connection: AsyncConnection, standing: Standing, before: LeaseRow, lease: LeaseRow) -> None:
+        now = standing.now
+        for notice in threshold_notices(standing, lease):
             await add_notice(connection, notice, now)
+        if before.quota_stop_at is not None and before.quota_stop_at != lease.quota_stop_at:
+            await withdraw_announcements(connection, lease.id, lease.owner, [Topic.QUOTA], now)
         if lease.quota_stop_at is not None:
             when = spoken_time(lease.quota_stop_at, standing.platform.zone)
+            session = spoken_session(lease, capital=True)
             stop = NewNotice(
-                key=f"quota-stop:{lease.id}:{lease.quota_stop_at.isoformat()}",
+                key=f"quota-stop:{lease.id}:{lease.quota_stop_name}:{lease.quota_stop_at.isoformat()}",
                 topic=Topic.QUOTA,
                 severity="error",
-                message=f"Limit {lease.quota_stop_name} is used up. {_named(lease)} is stopped at {when}: save your "
-                "work. An admin can grant an extension until then.",
+                message=f"Limit {lease.quota_stop_name} is used up. {session} is stopped at {when}: save your work. "
+                "An admin can grant an extension until then.",
                 owner=lease.owner,
                 lease_id=lease.id,
                 expires=lease.quota_stop_at,
@@ -100,44 +118,8 @@ class Renewals(AdmissionBase):
             await add_notice(connection, stop, now)
 
 
-def threshold_notices(standing: Standing, limits: Iterable[Limit], lease: LeaseRow) -> Iterable[NewNotice]:
-    """One notice for the highest threshold that is reached of each limit: to the owner, or to the members of a pool."""
-    for limit in limits:
-        own = lease_use(lease, limit, standing.now)
-        use = replace(standing.uses[limit], reserved=standing.uses[limit].reserved + own)
-        reached = passed_thresholds(limit, use)
-        if not reached or limit.span is None or limit.void:
-            continue
-        kind, _, name = limit.subject.partition(":")
-        of = "your" if kind == "user" else f"the {spoken_subject(limit.subject)}'s" if name else "the platform's"
-        amount = f"{spoken_amount(use.used)} of {spoken_amount(limit.limit)} {limit.unit}"
-        yield NewNotice(
-            # a rolling window has no period of its own to begin anew with: it warns once a day
-            key=f"quota:{limit.name}:{limit.subject}:{(limit.span.start):%Y-%m-%d}:{limit.limit}:{reached[-1]}",
-            topic=Topic.QUOTA,
-            severity="warning",
-            message=f"{amount} of {of} limit {limit.name} are used or reserved{spoken_window(limit.window)}.",
-            owner=lease.owner if kind in ("user", "site") or not name else None,
-            groups=() if kind in ("user", "site") or not name else (limit.subject if kind == "class" else name,),
-            expires=limit.span.end,
-        )
-
-
-def lease_use(lease: LeaseRow, limit: Limit, now: datetime) -> float:
-    """What is reserved for a lease beyond now, of a limit over time."""
-    reserved = max(timedelta(0), (lease.reserved_until or now) - now)
-    return amounts(lease.resources, lease.price, reserved.total_seconds() / 3600).of(limit.resource)
-
-
-def _windowed(standing: Standing, lease: LeaseRow) -> list[Limit]:
-    limits = (*standing.general, *standing.by_site.get(lease.site or "", ()))
-    return [limit for limit in limits if limit.is_windowed]
-
-
-def _is_due(lease: LeaseRow, now: datetime, length: timedelta) -> bool:
+def _is_due(lease: LeaseRow, now: datetime) -> bool:
     # one that waits to be stopped is looked at each time: an extension may have come
-    return lease.quota_stop_at is not None or (lease.reserved_until or now) - now <= RENEWED_AT * length
-
-
-def _named(lease: LeaseRow) -> str:
-    return f"Your server {lease.name}" if lease.name else "Your server"
+    if lease.quota_stop_at is not None or lease.reserved_until is None or lease.metered_until is None:
+        return True
+    return lease.reserved_until - now <= RENEWED_AT * (lease.reserved_until - lease.metered_until)

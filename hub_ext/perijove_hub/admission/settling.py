@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -27,7 +28,11 @@ from perijove_hub.ledger import store
 from perijove_hub.ledger.locks import lock_subjects
 from perijove_hub.ledger.models import TAKEN_UP, LeaseRow, SiteRow
 from perijove_hub.ledger.usage import meter
+from perijove_hub.ledger.usage_store import subjects_of
 from perijove_hub.policy.models import Platform
+
+#: A ready server proves that a lease in these states became active, whatever the ledger has missed.
+BEFORE_ACTIVE = frozenset({LeaseState.OFFERED, LeaseState.STARTING, LeaseState.EXPIRED})
 
 
 class Settling(AdmissionBase):
@@ -40,17 +45,18 @@ class Settling(AdmissionBase):
         while control was down.
 
         Raises:
-            Refused: the platform has no such site, or the inventory was taken in the future.
+            Refused: the platform has no such site and nothing is on record there, or the inventory was taken in the
+                future.
         """
         now, platform = self._clock(), self._platform()
-        if site not in platform.sites:
-            raise refuse(404, "No such site", f"There is no site {site!r} in the platform file.")
         if inventory.observed_at > now + self._margin:
             # it would be taken as proof about leases that moved after it was really taken
             raise refuse(422, "From the future", "observed_at lies in the future: set the clocks of hub and control.")
 
         async def keep(connection: AsyncConnection) -> InventoryAnswer:
             await lock_subjects(connection, [f"site:{site}"])
+            if site not in platform.sites and not await store.has_open_leases(connection, site):
+                raise refuse(404, "No such site", f"There is no site {site!r} in the platform file.")
             return await self._kept(connection, platform, site, inventory, now)
 
         answer = await self._database.transact(keep)
@@ -85,8 +91,9 @@ class Settling(AdmissionBase):
         ids = [each.attempt_id for each in inventory.attempts]
         await store.mark_seen(connection, ids, inventory.observed_at)
         known = await store.states_of_attempts(connection, ids)
-        adopted = await self._take_up(connection, platform, site, inventory.attempts, set(known), now)
-        return InventoryAnswer(remove=attempts_to_remove(inventory, known, self._margin), adopted=adopted)
+        adopted = await self._take_up(connection, platform, site, inventory.attempts, known, now)
+        removed = attempts_to_remove(inventory, known, self._margin)
+        return InventoryAnswer(remove=[attempt for attempt in removed if attempt not in adopted], adopted=adopted)
 
     async def _take_up(
         self,
@@ -94,15 +101,25 @@ class Settling(AdmissionBase):
         platform: Platform,
         site: str,
         attempts: Iterable[SeenAttempt],
-        known: set[str],
+        known: Mapping[str, tuple[LeaseState, datetime]],
         now: datetime,
     ) -> dict[str, str]:
-        adopted = {}
+        adopted: dict[str, str] = {}
         for seen in attempts:
-            if seen.facts is None or not seen.owned or seen.attempt_id in known:
+            if seen.facts is None or not seen.owned or site not in platform.sites or seen.attempt_id in adopted:
                 continue
             lease = taken_up(platform, site, seen.attempt_id, seen.facts, now)
-            await store.insert_lease(connection, lease)
+            if seen.attempt_id not in known:
+                await store.insert_lease(connection, lease)
+            elif known[seen.attempt_id][0] in BEFORE_ACTIVE:
+                # it came as far as an offer: its answer was lost, or the ledger is a copy from that moment
+                found = await store.find_attempt(connection, seen.attempt_id)
+                if found is None or found.owner != lease.owner:
+                    continue
+                lease = replace(lease, id=found.id, created=found.created, offer=found.offer)
+                await store.update_lease(connection, lease)
+            else:
+                continue
             if not lease.without_home and await store.find_home(connection, lease.owner) is None:
                 await store.save_home(connection, lease.owner, site, now)
             adopted[seen.attempt_id] = lease.id
@@ -110,30 +127,29 @@ class Settling(AdmissionBase):
 
     async def sweep(self) -> list[DeadLease]:
         """Close every lease that is provably over; the controller's step. Returns what was closed."""
-
-        async def close(connection: AsyncConnection) -> list[DeadLease]:
-            now, platform = self._clock(), self._platform()
-            found = dead_leases(
-                await store.open_leases(connection), await store.find_sites(connection), now, self._margin
-            )
-            closed = []
-            for item in sorted(found, key=lambda dead: dead.lease.id):
-                lease = await store.find_lease(connection, item.lease.id, for_update=True)
-                if lease is None or lease.changed != item.lease.changed:
-                    continue  # it moved meanwhile; the next sweep looks again
-                lease = await meter(connection, lease, item.ended, platform, now, item.reason)
-                reason = lease.reason or item.reason
-                await store.update_lease(
-                    connection,
-                    replace(lease, state=item.state, ended=item.ended, changed=now, reserved_until=None, reason=reason),
-                )
-                closed.append(item)
-            return closed
-
-        dead = await self._database.transact(close)
-        for item in dead:
-            log.info("lease closed", extra={"lease": item.lease.id, "state": item.state, "reason": item.reason})
+        async with self._database.read() as connection:
+            now = self._clock()
+            leases, sites = await store.open_leases(connection), await store.find_sites(connection)
+        dead = []
+        for item in dead_leases(leases, sites, now, self._margin):
+            if await self._database.transact(partial(self._closed, item)):
+                log.info("lease closed", extra={"lease": item.lease.id, "state": item.state, "reason": item.reason})
+                dead.append(item)
         return dead
+
+    async def _closed(self, item: DeadLease, connection: AsyncConnection) -> bool:
+        # under the locks of all whom it counts for: who decides meanwhile must find its use in the lease or in the
+        # entries, and neither in both nor in none
+        await lock_subjects(connection, subjects_of(item.lease.owner, item.lease.charge_to, item.lease.site))
+        lease = await store.find_lease(connection, item.lease.id, for_update=True)
+        if lease is None or lease.changed != item.lease.changed or not lease.state.is_open:
+            return False  # it moved meanwhile; the next sweep looks again
+        now = self._clock()
+        lease = await meter(connection, lease, item.ended, self._platform(), now, item.reason)
+        reason = lease.reason or item.reason
+        closed = replace(lease, state=item.state, ended=item.ended, changed=now, reserved_until=None, reason=reason)
+        await store.update_lease(connection, closed)
+        return True
 
 
 def taken_up(platform: Platform, site: str, attempt_id: str, facts: AttemptFacts, now: datetime) -> LeaseRow:

@@ -123,12 +123,22 @@ class OverLimit:
     zone: ZoneInfo = field(default_factory=lambda: ZoneInfo("UTC"))
 
     @property
+    def never_fits(self) -> bool:
+        """Whether it would not fit even if nothing were used."""
+        return self.needed > self.limit.limit + TOLERANCE
+
+    @property
     def detail(self) -> str:
         """The refusal in plain words: which limit, how much is used, when it frees and what to do."""
         limit = self.limit
         if limit.void:
-            return f"{limit.void} Choose another group to charge, or ask an admin for an extension."
+            return f"{limit.void} Choose another group to charge, or ask an admin for a new allocation."
         of = "" if limit.per == "user" else f" of {spoken_subject(limit.subject)}"
+        if self.never_fits:
+            allows = f"allows {spoken_amount(limit.limit)} {limit.unit}{spoken_window(limit.window)}"
+            needs = f"{spoken_amount(self.needed)} {'is' if self.needed == 1 else 'are'} needed at least"
+            advice = "Choose a smaller profile, or ask an admin for an extension."
+            return f"Limit {limit.name}{of} {allows}, and {needs}. {advice}"
         used = (
             f"{spoken_amount(self.used)} of {spoken_amount(limit.limit)} {limit.unit} used{spoken_window(limit.window)}"
         )
@@ -145,7 +155,8 @@ class OverLimit:
             thing = "server" if limit.resource == "sessions" else "cluster"
             return f"Limit {limit.name} reached: {used}.{when} Stop a running {thing}, then start this one."
         return (
-            f"Limit {limit.name} would be passed: {used}, and {spoken_amount(self.needed)} more are needed.{when} "
+            f"Limit {limit.name} would be passed: {used}, and {spoken_amount(self.needed)} more "
+            f"{'is' if self.needed == 1 else 'are'} needed.{when} "
             "Stop a running server or choose a smaller profile."
         )
 

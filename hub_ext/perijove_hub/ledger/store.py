@@ -9,11 +9,11 @@ from typing import Any
 from sqlalchemy import RowMapping, and_, func, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from perijove.models import OPEN_STATES, HomeSize, Kind, LeaseOffer, LeaseState, Price, Resources, SeenAttempt
+from perijove.models import HomeSize, Kind, LeaseOffer, LeaseState, Price, Resources, SeenAttempt
 from perijove_hub.ledger.dialects import insert_once
 from perijove_hub.ledger.models import LeaseRow, SiteRow
 from perijove_hub.ledger.removal import REMOVED
-from perijove_hub.ledger.schema import homes, leases, sites
+from perijove_hub.ledger.schema import IS_OPEN, homes, leases, sites
 
 #: SQLite takes a bounded number of variables in one statement.
 CHUNK = 500
@@ -62,7 +62,7 @@ async def list_leases(
     """Leases from the newest on, of one owner or of all; ``before`` is (created, id) of the last one seen."""
     query = select(leases).order_by(leases.c.created.desc(), leases.c.id.desc()).limit(limit)
     if open_only:
-        query = query.where(leases.c.state.in_(list(OPEN_STATES)))
+        query = query.where(IS_OPEN)
     if owner is not None:
         query = query.where(leases.c.owner == owner)
     if before is not None:
@@ -74,12 +74,18 @@ async def open_leases(
     connection: AsyncConnection, owner: str | None = None, charge_to: str | None = None
 ) -> list[LeaseRow]:
     """All leases in an open state, offers past their time among them; of one owner or of what one group pays."""
-    query = select(leases).where(leases.c.state.in_(list(OPEN_STATES)))
+    query = select(leases).where(IS_OPEN)
     if owner is not None:
         query = query.where(leases.c.owner == owner)
     if charge_to is not None:
         query = query.where(leases.c.charge_to == charge_to)
     return [lease_of(row) for row in (await connection.execute(query)).mappings()]
+
+
+async def has_open_leases(connection: AsyncConnection, site: str) -> bool:
+    """Whether anything is on record as running at a site."""
+    query = select(leases.c.id).where(leases.c.site == site, IS_OPEN)
+    return (await connection.execute(query.limit(1))).first() is not None
 
 
 async def groups_of_owners(connection: AsyncConnection, most: int) -> dict[str, frozenset[str]]:

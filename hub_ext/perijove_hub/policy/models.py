@@ -73,6 +73,13 @@ class Admission(PlatformModel):
         """How long an offer holds."""
         return timedelta(seconds=self.offer_seconds)
 
+    @field_validator("least_slice")
+    @classmethod
+    def _something(cls, length: timedelta) -> timedelta:
+        if length < timedelta(seconds=1):
+            raise ValueError("expected 1s or more: where nothing is needed, no limit over time would hold")
+        return length
+
     @field_validator("slice")
     @classmethod
     def _an_hour_at_most(cls, length: timedelta) -> timedelta:
@@ -97,7 +104,9 @@ class LocalSite(PlatformModel):
     mounts_homes_of: list[Slug] = Field(
         default_factory=list, description="other sites whose home directories are mounted here too"
     )
-    groups: list[HubName] = Field(default_factory=lambda: [EVERYBODY], description="who may use this site")
+    groups: list[HubName] = Field(
+        default_factory=lambda: [EVERYBODY], min_length=1, description="who may use this site"
+    )
     labels: dict[Slug, str] = Field(
         default_factory=dict, description="what a profile may require, as {provider: on-prem, gpu: a100}"
     )
@@ -122,9 +131,9 @@ class Profile(PlatformModel):
 
     title: str = Field(min_length=1, max_length=80)
     description: str = Field(default="", max_length=500)
-    cpu: float = Field(gt=0)
-    memory_gib: float = Field(gt=0)
-    gpu: int = Field(default=0, ge=0)
+    cpu: float = Field(gt=0, le=10_000)
+    memory_gib: float = Field(gt=0, le=100_000)
+    gpu: int = Field(default=0, ge=0, le=10_000)
     image: ImageRef | None = Field(default=None, description="the container image; local sites have none")
     requires: dict[Slug, str] = Field(default_factory=dict, description="labels that a site must have")
     max_hours: float | None = Field(default=None, gt=0, le=8784, description="when a session is stopped; absent: never")
@@ -132,7 +141,7 @@ class Profile(PlatformModel):
         default=None, gt=0, le=527_040, description="when a session in which nothing runs is stopped; absent: never"
     )
     keeps: int = Field(default=2, ge=0, le=48, description="how often its user may put off the end by 30 minutes")
-    groups: list[HubName] = Field(default_factory=lambda: [EVERYBODY], description="who may take it")
+    groups: list[HubName] = Field(default_factory=lambda: [EVERYBODY], min_length=1, description="who may take it")
     env: dict[str, str] = Field(default_factory=dict, description="extra environment of the session")
 
     @field_validator("env")
@@ -163,7 +172,7 @@ class Spill(PlatformModel):
     """When a workload may run elsewhere because its best site is full or down."""
 
     allowed: bool = Field(default=True, description="false: it is refused instead")
-    groups: list[HubName] = Field(default_factory=lambda: [EVERYBODY], description="whose workloads may")
+    groups: list[HubName] = Field(default_factory=lambda: [EVERYBODY], min_length=1, description="whose workloads may")
     max_cost_factor: float | None = Field(
         default=None, ge=1, description="only where it costs at most this many times what it costs at the best site"
     )
@@ -248,7 +257,7 @@ class DatasetSpec(PlatformModel):
     formats: list[str] = Field(default_factory=list, max_length=50)
     size_bytes: int | None = Field(default=None, ge=0, lt=2**63, description="of one copy; placement weighs moving it")
     extent: dict[str, Any] | None = Field(default=None, description="STAC extent object")
-    groups: list[HubName] = Field(default_factory=lambda: [EVERYBODY], description="who may read it")
+    groups: list[HubName] = Field(default_factory=lambda: [EVERYBODY], min_length=1, description="who may read it")
     stays_in: list[Slug] | None = Field(
         default=None, min_length=1, description="the regions in which it may be worked with; absent: any"
     )

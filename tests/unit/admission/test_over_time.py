@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 
 from perijove.models import LeasePatch, LeaseState
+from perijove_hub.admission.desk import Desk
 from perijove_hub.admission.models import Refused
 from perijove_hub.admission.renewals import Renewals
 from perijove_hub.ledger import schema
@@ -139,7 +140,7 @@ async def test_a_limit_that_only_denies_lets_a_session_go_on_and_counts_it(house
 
 
 async def test_a_limit_that_stops_warns_waits_and_names_the_time(ledger: str) -> None:
-    async with open_house(ledger, policy(gpu_month(2, on_exhaustion="stop", grace="15m", warn_at=[0.5]))) as house:
+    async with open_house(ledger, policy(gpu_month(2, on_exhaustion="stop", grace="15m", warn_at=[0.6]))) as house:
         lease = await house.start(profile="gpu", at="esac")
         house.clock.advance(3600)
         await renewals(house).renew()
@@ -162,16 +163,91 @@ async def test_a_limit_that_stops_warns_waits_and_names_the_time(ledger: str) ->
         assert len(await notices(house)) == 2
 
 
-async def test_an_extension_in_time_takes_the_stop_away(ledger: str) -> None:
+async def test_an_extension_in_time_takes_the_stop_and_its_notice_away(ledger: str) -> None:
     async with open_house(ledger, policy(gpu_month(1, on_exhaustion="stop"))) as house:
         lease = await house.start(profile="gpu", at="esac")
         house.clock.advance(3600)
         await renewals(house).renew()
+        desk = Desk(house.database, lambda: house.platform, house.clock)
+        assert "is used up" in (await desk.notices("ana", frozenset()))[-1].message
         house.platform = policy(gpu_month(10, on_exhaustion="stop"))
         await renewals(house).renew()
         found = await house.service.lease(lease.id)
         assert found is not None
         assert found.quota_stop_at is None
+        assert [
+            notice.message for notice in await desk.notices("ana", frozenset()) if "used up" in notice.message
+        ] == []
+
+
+async def test_an_extension_of_one_limit_leaves_the_stop_of_the_next_with_its_own_time(ledger: str) -> None:
+    short, long = (
+        {"name": name, "resource": resource, "window": "month", "limit": 1, "on_exhaustion": "stop", "grace": grace}
+        for name, resource, grace in (("short", "gpu_hours", "15m"), ("long", "cpu_hours", "2h"))
+    )
+    async with open_house(ledger, policy(short, long)) as house:
+        lease = await house.start(profile="gpu", at="esac")
+        house.clock.advance(3600)
+        await renewals(house).renew()
+        stopped = await house.service.lease(lease.id)
+        assert stopped is not None
+        assert stopped.quota_stop_name == "short"
+        house.platform = policy({**short, "limit": 10}, long)
+        await renewals(house).renew()
+        stopped = await house.service.lease(lease.id)
+        assert stopped is not None
+        assert (stopped.quota_stop_name, stopped.quota_stop_at) == ("long", house.clock.now + timedelta(hours=2))
+
+
+async def test_a_limit_that_only_denies_costs_no_renewal_more_when_it_is_used_up(house: House) -> None:
+    await house.start(profile="gpu", at="esac")
+    house.clock.advance(4 * 3600)
+    for _ in range(120):
+        house.clock.advance(30)
+        await renewals(house).renew()
+    assert len(await entries(house)) <= 3
+
+
+async def test_a_threshold_is_told_at_the_start_that_reaches_it(ledger: str) -> None:
+    async with open_house(ledger, policy(gpu_month(2, warn_at=[0.5]))) as house:
+        await house.service.ask(request(profile="gpu"))
+        assert await notices(house) == ["1 of 2 GPU hours of your limit gpu-month are used or reserved this month."]
+
+
+async def test_what_a_sweep_closes_while_another_asks_is_counted_once(ledger: str) -> None:
+    # an ask whose two readings stand on either side of the closing would find the use in neither
+    async with open_house(ledger, policy(gpu_month(1))) as house:
+        lease = await house.start(profile="gpu", at="esac")
+        house.clock.advance(3500)
+        await house.inventory("esac", lease.attempt_id)
+        house.clock.advance(60)
+        await house.inventory("esac")
+        house.clock.advance(5)
+
+        async def ask() -> bool:
+            try:
+                await house.service.ask(request("ana", profile="gpu"))
+            except Refused:
+                return False
+            return True
+
+        swept, *admitted = await asyncio.gather(house.service.sweep(), *(ask() for _ in range(20)))
+        assert [dead.lease.id for dead in swept] == [lease.id]
+        assert admitted == [False] * 20
+
+
+async def test_a_session_on_a_site_that_left_the_file_is_metered_at_its_price_and_can_end(house: House) -> None:
+    lease = await house.start(profile="gpu", at="cloud-eu")
+    house.platform = policy(gpu_month(3)).model_copy(update={"sites": {"esac": house.platform.sites["esac"]}})
+    house.clock.advance(1800)
+    assert await renewals(house).renew() == 1
+    # its inventories are heard as long as something is on record there
+    await house.inventory("cloud-eu", lease.attempt_id)
+    house.clock.advance(60)
+    await house.inventory("cloud-eu")
+    assert [dead.lease.id for dead in await house.service.sweep()] == [lease.id]
+    with pytest.raises(Refused, match="There is no site 'cloud-eu'"):
+        await house.inventory("cloud-eu")
 
 
 async def test_money_is_counted_at_the_price_of_the_site(ledger: str) -> None:

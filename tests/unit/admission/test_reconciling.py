@@ -229,3 +229,32 @@ async def test_a_large_inventory_is_settled(house: House) -> None:
     answer = await house.inventory("esac", lease.attempt_id, orphans=tuple(strangers))
     assert answer.remove == strangers
     assert await swept(house) == []
+
+
+@pytest.mark.parametrize("came_to", ["offered", "starting", "expired"])
+async def test_a_ready_server_whose_lease_never_became_active_is_taken_up_under_it(house: House, came_to: str) -> None:
+    offer = await house.service.ask(request("ana", name="lab"))
+    if came_to == "starting":
+        await house.move(offer.id, "starting", "esac")
+    started = house.clock.now
+    house.clock.advance(90)
+    if came_to == "expired":
+        assert [state for _, state, _ in await swept(house)] == ["expired"]
+    facts = AttemptFacts(owner="ana", name="lab", profile="standard", started=started)
+    seen = SeenAttempt(attempt_id=offer.attempt_id, owned=True, facts=facts)
+    answer = await house.service.report("esac", Inventory(observed_at=house.clock.now, reachable=True, attempts=[seen]))
+    assert answer == InventoryAnswer(remove=[], adopted={offer.attempt_id: offer.id})
+    lease = await house.service.lease(offer.id)
+    assert lease is not None
+    assert (lease.state, lease.site, lease.started, lease.offer) == (LeaseState.ACTIVE, "esac", started, offer)
+    assert await house.used() == 1
+
+
+async def test_a_ready_server_whose_lease_has_ended_is_removed(house: House) -> None:
+    lease = await house.start(at="esac")
+    await house.move(lease.id, "ended")
+    house.clock.advance(60)
+    facts = AttemptFacts(owner="ana", profile="standard", started=house.clock.now)
+    seen = SeenAttempt(attempt_id=lease.attempt_id, owned=True, facts=facts)
+    answer = await house.service.report("esac", Inventory(observed_at=house.clock.now, reachable=True, attempts=[seen]))
+    assert answer == InventoryAnswer(remove=[lease.attempt_id], adopted={})

@@ -51,7 +51,7 @@ def over(bound: Limit, use: Use, wanted: Need | None = None, least_hours: float 
         (
             limit("cpu", 6),
             5.5,
-            "Limit q would be passed: 5.5 of 6 cores used, and 1 more are needed. "
+            "Limit q would be passed: 5.5 of 6 cores used, and 1 more is needed. "
             "Stop a running server or choose a smaller profile.",
         ),
         (limit("cpu", 6), 5, None),
@@ -79,6 +79,18 @@ def over(bound: Limit, use: Use, wanted: Need | None = None, least_hours: float 
         ),
         (limit("gpu_hours", 40, window="month"), 39.9, None),
         (
+            limit(most=0),
+            0,
+            "Limit q allows 0 sessions, and 1 is needed at least. "
+            "Choose a smaller profile, or ask an admin for an extension.",
+        ),
+        (
+            limit("gpu_hours", 0.05, window="month"),
+            0,
+            "Limit q allows 0.05 GPU hours this month, and 0.1 are needed at least. "
+            "Choose a smaller profile, or ask an admin for an extension.",
+        ),
+        (
             limit("gpu_hours", 1, window="7d"),
             1,
             "Limit q reached: 1 of 1 GPU hours used in the last 7 days. "
@@ -93,7 +105,7 @@ def over(bound: Limit, use: Use, wanted: Need | None = None, least_hours: float 
                 void="The allocation e of euclid ended.",
             ),
             0,
-            "The allocation e of euclid ended. Choose another group to charge, or ask an admin for an extension.",
+            "The allocation e of euclid ended. Choose another group to charge, or ask an admin for a new allocation.",
         ),
     ],
 )

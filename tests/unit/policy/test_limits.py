@@ -222,3 +222,17 @@ def test_a_grace_is_the_same_after_it_was_written(number: int, unit: str) -> Non
     length = f"{number}{unit}" if number else "0s"
     said = Quota(name="q", resource="cpu_hours", window="day", limit=1, grace=length)  # type: ignore[arg-type] # as in a file
     assert Quota.model_validate_json(said.model_dump_json()) == said
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "fault"),
+    [
+        ("region: eu-es-madrid", "region: eu-es-madrid\n    groups: []", "sites.esac.groups"),
+        ("cpu: 1,", "cpu: 20000,", "profiles.standard.cpu"),
+        ("profiles:", "admission: {least_slice: 0s}\nprofiles:", "admission.least_slice"),
+    ],
+)
+def test_what_would_break_or_switch_off_every_start_is_refused(old: str, new: str, fault: str) -> None:
+    assert old in SMALL_FILE
+    with pytest.raises(PlatformFileError, match=fault):
+        parse_platform(SMALL_FILE.replace(old, new, 1), "p.yaml")
