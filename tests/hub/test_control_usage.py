@@ -237,7 +237,8 @@ async def test_notices_go_on_from_the_last_one_seen(control: ControlBed) -> None
     assert (await control.get("notices", control.ana, since=since)).body["items"] == first["items"][1:]
     assert (await control.get("notices", control.ana, since=since, limit=1)).body["items"] == first["items"][1:2]
     assert (await control.get("notices", control.ana, since=first["items"][2]["id"])).body == EMPTY
-    assert (await control.get("notices", control.ana, since=2**63 - 1)).body == EMPTY
+    # from before the ledger was restored
+    assert (await control.get("notices", control.ana, since=2**63 - 1)).body == first
 
 
 @pytest.mark.parametrize("since", ["-1", "x", "", "1.5", "1e3", str(2**63), "9" * 5000, "١", "0x1"])

@@ -7,6 +7,9 @@ from datetime import datetime, timedelta
 
 from perijove.models import Explanation, Kind, Lease, LeaseOffer, LeaseState, Price, Resources, SeenAttempt
 
+#: For how long a session counts as busy after its last report; one that runs reports once a minute.
+BUSY_LASTS = timedelta(minutes=5)
+
 #: How the explanation of a lease ends that was written for a server which ran already.
 TAKEN_UP = "taken up: it ran and the ledger did not know it"
 
@@ -56,16 +59,21 @@ class LeaseRow:
 
     @property
     def idle_stop_at(self) -> datetime | None:
-        """When it is stopped because nothing runs in it; None while a kernel is busy, or when it never is.
+        """When it is stopped because nothing runs in it, unless it reports use before; None: never.
 
-        A session that has not said anything yet counts as used since it started: an extension that is broken must not
-        make a session immortal.
+        A session that has not said anything yet counts as used since it started, and one that was busy and has fallen
+        silent as used when it said so: an extension that is broken must not make a session immortal.
         """
         since = self.last_activity or self.started
-        if self.idle_minutes is None or since is None or self.busy:
+        if self.idle_minutes is None or since is None:
             return None
-        idle = since + timedelta(minutes=self.idle_minutes)
+        length = timedelta(minutes=self.idle_minutes)
+        idle = since + (max(length, BUSY_LASTS) if self.busy else length)
         return max(idle, self.kept_until) if self.kept_until else idle
+
+    def is_busy(self, now: datetime) -> bool:
+        """Whether code runs in it, as it has said a moment ago; while it is busy, its last activity is its report."""
+        return self.busy and self.last_activity is not None and now - self.last_activity < BUSY_LASTS
 
     def is_open(self, now: datetime) -> bool:
         """Whether the lease holds its resources. An offer past its time does not, swept or not."""
@@ -83,6 +91,7 @@ class LeaseRow:
     def said(self, now: datetime) -> Lease:
         """The lease as it goes over the wire."""
         expired = self.state is LeaseState.OFFERED and not self.is_open(now)
+        may_idle = self.state is LeaseState.ACTIVE and not self.is_busy(now)
         return Lease(
             id=self.id,
             attempt_id=self.attempt_id,
@@ -102,7 +111,7 @@ class LeaseRow:
             cost=self.cost(now),
             cost_hour=round(self.cost_hour, 6),
             ends_at=self.ends_at,
-            idle_stop_at=self.idle_stop_at if self.state is LeaseState.ACTIVE else None,
+            idle_stop_at=self.idle_stop_at if may_idle else None,
             quota_stop_at=self.quota_stop_at,
             keeps_left=self.keeps_left,
             explanation=self.explanation,

@@ -115,10 +115,26 @@ async def test_a_session_that_runs_code_is_in_use_now(house: House) -> None:
     lease = await house.start(at="esac")
     house.clock.advance(3000)
     noted = await life(house).activity(lease.id, "ana", Activity(last_activity=lease.created, busy=True))
-    assert (noted.last_activity, noted.busy, noted.idle_stop_at) == (house.clock.now, True, None)
+    assert (noted.last_activity, noted.busy) == (house.clock.now, True)
+    assert noted.said(house.clock.now).idle_stop_at is None
     house.clock.advance(60)
     noted = await life(house).activity(lease.id, "ana", Activity(last_activity=lease.created, busy=False))
     assert noted.idle_stop_at == house.clock.now - MINUTE + 60 * MINUTE
+
+
+async def test_a_session_that_runs_code_is_as_used_as_its_last_report(house: House) -> None:
+    lease = await house.start(at="esac")
+    for _ in range(3):
+        busy = Activity(last_activity=lease.created, busy=True)
+        noted = await life(house).activity(lease.id, "ana", busy)
+        said_at = house.clock.now
+        assert (noted.last_activity, noted.idle_stop_at) == (said_at, said_at + 60 * MINUTE)
+        house.clock.advance(60)
+    # it counts as busy for some minutes, and as idle for what is left of its time after that
+    assert noted.said(said_at + 4.9 * MINUTE).idle_stop_at is None
+    assert noted.said(said_at + 5 * MINUTE).idle_stop_at == said_at + 60 * MINUTE
+    assert replace(noted, idle_minutes=1).idle_stop_at == said_at + 5 * MINUTE
+    assert replace(noted, idle_minutes=None).idle_stop_at is None
 
 
 async def test_what_a_wrong_clock_of_ours_noted_does_not_last(house: House) -> None:

@@ -158,7 +158,12 @@ def test_an_idle_session_is_told_since_when_and_then_stopped() -> None:
 
 @pytest.mark.parametrize(
     "more",
-    [{"busy": True}, {"last_activity": NOON + 64 * MINUTE}, {"kept_until": NOON + 90 * MINUTE}, {"idle_minutes": None}],
+    [
+        {"busy": True, "last_activity": NOON + 64 * MINUTE},
+        {"last_activity": NOON + 64 * MINUTE},
+        {"kept_until": NOON + 90 * MINUTE},
+        {"idle_minutes": None},
+    ],
 )
 def test_a_session_that_is_used_busy_kept_or_never_idle_goes_on(more: dict[str, Any]) -> None:
     lease = active_lease(**{"idle_minutes": 60.0, "last_activity": NOON + 5 * MINUTE})

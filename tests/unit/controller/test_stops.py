@@ -76,6 +76,18 @@ async def test_a_session_that_is_used_again_is_not_stopped(watch: Watch) -> None
     assert watch.hub.stops == []
 
 
+async def test_a_session_that_was_busy_and_has_fallen_silent_is_idle_in_the_end(watch: Watch) -> None:
+    lease = await watch.start(profile="standard")
+    await watch.after(30)
+    busy = Activity(last_activity=watch.house.clock.now, busy=True)
+    await watch.life.activity(lease.id, "ana", busy)
+    assert await watch.after(49) == []
+    [warning] = await watch.after(10)
+    assert warning.startswith("idle 13:30 Your server has not been used since 1 March 2026, 12:30 UTC")
+    await watch.after(1)
+    assert watch.hub.stops == [("ana", "")]
+
+
 async def test_a_session_that_is_kept_lives_on_and_is_warned_again(watch: Watch) -> None:
     lease = await watch.start()
     await watch.after(55)
@@ -147,7 +159,7 @@ async def test_a_drain_that_is_withdrawn_stops_nobody_and_is_said_no_more(watch:
     desk = Desk(house.database, lambda: house.platform, house.clock)
     await watch.start(profile="plain")
     number = await watch.close_site(stops_at)
-    early, told = await watch.after(15)
+    [_, told] = await watch.after(15)
     assert [notice.topic for notice in await desk.notices("ana", frozenset())] == [Topic.CLOSURE] * 2
     await desk.withdraw_closure(number, "root")
     assert await desk.notices("ana", frozenset()) == []
