@@ -21,9 +21,8 @@ def sentence_for(wish: Wish, ranked: Sequence[Suitable], best: Suitable) -> str:
     sentence = f"{first.title}: it {goods[0]}"
     movers = [other.travel.moved_bytes for other in others]
     if movers and min(movers) > first.travel.moved_bytes:
-        moved = format_bytes(min(movers))
-        if max(movers) > min(movers):
-            moved = f"{moved} to {format_bytes(max(movers))}"
+        # once where the least and the most look alike
+        moved = " to ".join(dict.fromkeys([format_bytes(min(movers)), format_bytes(max(movers))]))
         return f"{sentence}; the other site{'s' if len(others) > 1 else ''} would move {moved}"
     if first.travel.moved_bytes:
         return f"{sentence}; {format_bytes(first.travel.moved_bytes)} would be moved there"
