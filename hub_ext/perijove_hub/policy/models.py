@@ -172,7 +172,7 @@ class Spill(PlatformModel):
     """When a workload may run elsewhere because its best site is full or down."""
 
     allowed: bool = Field(default=True, description="false: it is refused instead")
-    groups: list[HubName] = Field(default_factory=lambda: [EVERYBODY], min_length=1, description="whose workloads may")
+    groups: list[HubName] = Field(default_factory=lambda: [EVERYBODY], description="whose workloads may")
     max_cost_factor: float | None = Field(
         default=None, ge=1, description="only where it costs at most this many times what it costs at the best site"
     )
