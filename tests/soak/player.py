@@ -116,7 +116,10 @@ class Player:
         self._mend()
 
     def close(self) -> None:
-        """Give the connections back."""
+        """Give the connections back; what is still asking after a failure is let finish."""
+        deadline = time.monotonic() + 30
+        for thread in self._threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
         self._admin.close()
 
     def _mend(self) -> None:
