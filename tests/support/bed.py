@@ -44,6 +44,7 @@ sites:
 profiles:
   small: {title: Small, cpu: 1, memory_gib: 1}
   exits: {title: Exits, cpu: 1, memory_gib: 1, env: {PJ_FAULT: exit}}
+  talks: {title: Talks, cpu: 1, memory_gib: 1, env: {PJ_FAULT: talk}}
   stranger: {title: Stranger, cpu: 1, memory_gib: 1, env: {PJ_FAULT: stranger}}
   parent: {title: Parent, cpu: 1, memory_gib: 1, env: {PJ_FAULT: parent}}
   stubborn: {title: Stubborn, cpu: 1, memory_gib: 1, env: {PJ_FAULT: stubborn}}
@@ -71,9 +72,10 @@ class Bed:
         platform: str = PLATFORM,
         hub: dict[str, Any] | None = None,
         spawner: dict[str, Any] | None = None,
+        options: dict[str, Any] | None = None,
     ) -> None:
         self.directory = directory
-        self._hub, self._spawner = hub or {}, spawner or {}
+        self._hub, self._spawner, self._options = hub or {}, spawner or {}, options or {}
         names = ("public", "hub", "control", "proxy_api", "gate", "metrics", "control_metrics")
         self._ports = dict(zip(names, free_ports(len(names)), strict=True))
         self.url = f"http://127.0.0.1:{self._ports['public']}"
@@ -96,7 +98,7 @@ class Bed:
     def start(self) -> None:
         for name in ("proxy", "control", "controller"):
             self.launch(name)
-        self.wait("control", lambda: self._answers(f"http://127.0.0.1:{self._ports['control']}", "control"))
+        self.wait("control", self.control_is_up)
         self.launch("hub")
         self.wait("hub", self.hub_is_up)
 
@@ -114,10 +116,10 @@ class Bed:
                 self._command(name), cwd=ROOT, env=self._env(name), stdout=log, stderr=log, start_new_session=True
             )
 
-    def kill(self, name: str, number: int = signal.SIGKILL) -> None:
+    def kill(self, name: str, number: int = signal.SIGKILL, seconds: float = 15) -> None:
         process = self._processes[name]
         process.send_signal(number)
-        process.wait(15)
+        process.wait(seconds)
 
     def break_site(self, site: str, fault: str) -> None:
         """Make a site misbehave from now on, or behave again; see :mod:`tests.support.faulty_site`."""
@@ -126,6 +128,9 @@ class Bed:
     def signal(self, name: str, number: int) -> None:
         """Send a signal to a process that goes on."""
         self._processes[name].send_signal(number)
+
+    def pid(self, name: str) -> int:
+        return self._processes[name].pid
 
     def has_ended(self, name: str) -> bool:
         return self._processes[name].poll() is not None
@@ -139,6 +144,13 @@ class Bed:
         try:
             # the route through the proxy, and the hub's own state: it lists its users
             return self.api.get("users").status_code == 200
+        except httpx.TransportError:
+            return False
+
+    def control_is_up(self) -> bool:
+        try:
+            health = f"http://127.0.0.1:{self._ports['control']}/services/perijove/api/v1/health"
+            return httpx.get(health).status_code == 200
         except httpx.TransportError:
             return False
 
@@ -162,6 +174,16 @@ class Bed:
         """The names of all servers in the hub's list, stopped ones too; the default one is always there."""
         model = self.api.get(f"users/{user}?include_stopped_servers").raise_for_status().json()
         return set(model["servers"]) - {""}
+
+    def service_token(self, service: str) -> str:
+        """The hub API token of ``control`` or ``controller``."""
+        return {"control": self._control_token, "controller": self._controller_token}[service]
+
+    def token(self, user: str, *scopes: str) -> str:
+        """A token of a user that holds these scopes and no other."""
+        answer = self.api.post(f"users/{user}/tokens", json={"scopes": list(scopes)}).raise_for_status()
+        token: str = answer.json()["token"]
+        return token
 
     def control_as(self, user: str) -> httpx.Client:
         token = self.api.post(f"users/{user}/tokens", json={}).raise_for_status().json()["token"]
@@ -233,12 +255,6 @@ class Bed:
 
     # --- how it is put together -----------------------------------------------------------------------------------
 
-    def _answers(self, base: str, what: str) -> bool:
-        try:
-            return httpx.get(f"{base}/services/perijove/api/v1/health").status_code == 200
-        except httpx.TransportError:
-            return False
-
     def _command(self, name: str) -> list[str]:
         python = [sys.executable, "-m", "perijove_hub"]
         ledger = ["--platform", str(self.directory / "perijove.yaml")]
@@ -281,6 +297,7 @@ class Bed:
                 "public_control_url": f"{self.url}/services/perijove",
                 "control_token": self._control_token,
                 "controller_token": self._controller_token,
+                **self._options,
             },
             "jupyterhub": {
                 "bind_url": self.url,
