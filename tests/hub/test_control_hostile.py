@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from tests.support.control_bed import PREFIX, SECRET, ControlBed, running_control
 
 ATTEMPT = "1" * 32
+NOON = "2026-03-01T12:00:00Z"
 GOOD_LEASE = {"owner": "ana", "kind": "session", "attempt_id": ATTEMPT}
 TOMORROW = "2026-03-02T12:00:00Z"
 GOOD_OVERRIDE = {
@@ -129,7 +130,21 @@ MISFITS: list[tuple[str, str, str, Any, str]] = [
         "sites/esac/inventory",
         "hub",
         {"observed_at": "2026-03-01T12:00:00", "reachable": True},
-        "observed_at: a time needs its zone, as 2026-01-01T12:00:00Z.",
+        "observed_at: Input should have timezone info",
+    ),
+    (
+        "PUT",
+        "sites/esac/inventory",
+        "hub",
+        {"observed_at": "0001-01-01T00:00:00Z", "reachable": True},
+        "observed_at: Input should be greater than or equal to 1970",
+    ),
+    (
+        "PUT",
+        "sites/esac/inventory",
+        "hub",
+        {"observed_at": NOON, "reachable": True, "homes": [{"owner": "a", "used_bytes": 2**63, "measured_at": NOON}]},
+        "homes.0.used_bytes: Input should be less than or equal to",
     ),
     (
         "PUT",
@@ -267,6 +282,7 @@ NO_PLACES = [
     [],
     ["2026-03-01T12:00:00+00:00"],
     ["yesterday", "x"],
+    *([NOON, text] for text in ("x", "", "0\0", "\ud800")),
     ["0001-01-01T00:00:00+14:00", "x"],
     ["9999-12-31T23:59:59-14:00", "x"],
 ]

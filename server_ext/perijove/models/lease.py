@@ -230,17 +230,29 @@ class HomeSize(Asked):
     """How much one home directory holds, measured on its site."""
 
     owner: HubName
-    used_bytes: int = Field(ge=0)
+    used_bytes: int = Field(ge=0, le=2**62)
     measured_at: Moment
 
 
 class Inventory(Asked):
-    """``PUT sites/{site}/inventory``: what a site runs, as seen at ``observed_at`` by who holds its credentials."""
+    """``PUT sites/{site}/inventory``: what a site runs, as seen at ``observed_at`` by who holds its credentials.
 
-    observed_at: datetime
+    An attempt that a site shows twice is one attempt, and owned when one of the two is.
+    """
+
+    observed_at: Moment
     reachable: bool
     attempts: list[SeenAttempt] = Field(default_factory=list, max_length=100_000)
     homes: list[HomeSize] = Field(default_factory=list, max_length=100_000)
+
+    @field_validator("attempts")
+    @classmethod
+    def _each_once(cls, attempts: list[SeenAttempt]) -> list[SeenAttempt]:
+        seen: dict[str, SeenAttempt] = {}
+        # of two that differ, the one that says most comes last; the order of the list stays
+        for each in sorted(attempts, key=lambda each: (each.owned, each.facts is not None)):
+            seen[each.attempt_id] = each
+        return [seen[attempt_id] for attempt_id in dict.fromkeys(each.attempt_id for each in attempts)]
 
 
 class InventoryAnswer(Said):

@@ -258,3 +258,15 @@ async def test_a_ready_server_whose_lease_has_ended_is_removed(house: House) -> 
     seen = SeenAttempt(attempt_id=lease.attempt_id, owned=True, facts=facts)
     answer = await house.service.report("esac", Inventory(observed_at=house.clock.now, reachable=True, attempts=[seen]))
     assert answer == InventoryAnswer(remove=[lease.attempt_id], adopted={})
+
+
+async def test_an_attempt_that_a_site_shows_twice_is_one_attempt(house: House) -> None:
+    facts = AttemptFacts(owner="ana", profile="standard", started=house.clock.now)
+    known = SeenAttempt(attempt_id="1" * 32, owned=True, facts=facts)
+    others = [SeenAttempt(attempt_id=number * 32, owned=False) for number in "21"]
+    bare = SeenAttempt(attempt_id="1" * 32, owned=True)
+    seen = Inventory(observed_at=house.clock.now, reachable=True, attempts=[*others, known, bare, known, others[0]])
+    assert seen.attempts == [others[0], known]
+    answer = await house.service.report("esac", seen)
+    assert list(answer.adopted) == ["1" * 32]
+    assert await house.used() == 1
