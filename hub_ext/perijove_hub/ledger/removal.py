@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Callable, Collection
+from functools import partial
 from typing import Any
 
-from sqlalchemy import Column, bindparam, delete, literal, select, update
+from sqlalchemy import Column, ColumnElement, Text, bindparam, cast, delete, literal, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -23,16 +26,21 @@ _AUTHORS = (
     closures.c.author,
     closures.c.withdrawn_by,
     notices.c.author,
-    entries.c.author,
 )
 #: Where others' rows hold words that people or the platform wrote, with the key of the row.
 _TEXTS = (
     (overrides.c.reason, overrides.c.id),
     (closures.c.reason, closures.c.id),
     (notices.c.message, notices.c.id),
-    (entries.c.reason, entries.c.id),
     (leases.c.reason, leases.c.id),
     (refusals.c.detail, refusals.c.attempt_id),
+)
+#: Where others' rows quote such words inside of JSON, which of its parts (all: None), with the key of the row.
+_WORDS = frozenset({"summary", "reasons"})
+_QUOTES = (
+    (leases.c.offer, _WORDS, leases.c.id),
+    (refusals.c.explanation, _WORDS, refusals.c.attempt_id),
+    (notices.c.groups, None, notices.c.id),
 )
 _SUMS = ("cpu_hours", "memory_gib_hours", "gpu_hours", "session_hours", "cost")
 
@@ -58,10 +66,17 @@ async def remove_person(connection: AsyncConnection, name: str) -> Forgotten:
         await connection.execute(delete(table).where(table.c.owner == name))
     await connection.execute(delete(overrides).where(overrides.c.subject == f"user:{name}"))
     await _clear_breakers(connection, name)
+    clear = _clearing(name)
+    await _clear_entries(connection, name, clear)
     for column in _AUTHORS:
         await connection.execute(update(column.table).where(column == name).values({column.name: REMOVED}))
     for column, key in _TEXTS:
-        await _clear_texts(connection, column, key, name)
+        await _clear_column(connection, column, key, column.icontains(name, autoescape=True), clear)
+    for column, parts, key in _QUOTES:
+        # JSON keeps what is not ASCII in its own way
+        kept = cast(column, Text)
+        holding = or_(*(kept.icontains(each, autoescape=True) for each in {name, json.dumps(name)[1:-1]}))
+        await _clear_column(connection, column, key, holding, partial(_cleared, parts=parts, clear=clear))
     return Forgotten(leases=blanked, usage_entries=changed.rowcount)
 
 
@@ -117,11 +132,47 @@ async def _clear_breakers(connection: AsyncConnection, name: str) -> None:
             await connection.execute(update(sites).where(sites.c.name == site).values(failed_owners=left))
 
 
-async def _clear_texts(connection: AsyncConnection, column: Column[Any], key: Column[Any], name: str) -> None:
-    """Put :data:`REMOVED` where a text has the name as a word; a part of a longer word is another word."""
+def _clearing(name: str) -> Callable[[str], str]:
+    """What puts :data:`REMOVED` where a text has the name as a word; a part of a longer word is another word."""
     word = re.compile(rf"(?<![\w@.-]){re.escape(name)}(?![\w@-]|\.\w)", re.IGNORECASE)
-    holding = column.icontains(name, autoescape=True)
-    for row_key, text in list(await connection.execute(select(key, column).where(holding))):
-        cleared = word.sub(lambda _: REMOVED, text)
-        if cleared != text:
+    return lambda text: word.sub(lambda _: REMOVED, text)
+
+
+def _cleared(said: Any, parts: Collection[str] | None, clear: Callable[[str], str]) -> Any:
+    """JSON whose texts are cleared; of objects only what these keys name, since the rest are names of other things."""
+    match said:
+        case str():
+            return said if parts is not None else clear(said)
+        case list():
+            return [_cleared(each, parts, clear) for each in said]
+        case dict():
+            return {
+                key: _cleared(value, None if parts is not None and key in parts else parts, clear)
+                for key, value in said.items()
+            }
+    return said
+
+
+async def _clear_entries(connection: AsyncConnection, name: str, clear: Callable[[str], str]) -> None:
+    """Clear authors and reasons of the entries: one pass over a table of millions, of which few have either."""
+    query = select(entries.c.id, entries.c.author, entries.c.reason)
+    query = query.where(or_(entries.c.author.is_not(None), entries.c.reason.is_not(None)))
+    for entry_id, author, reason in list(await connection.execute(query)):
+        cleared = (REMOVED if author == name else author, clear(reason) if reason else reason)
+        if cleared != (author, reason):
+            values = dict(zip(("author", "reason"), cleared, strict=True))
+            await connection.execute(update(entries).where(entries.c.id == entry_id).values(values))
+
+
+async def _clear_column(
+    connection: AsyncConnection,
+    column: Column[Any],
+    key: Column[Any],
+    holding: ColumnElement[bool],
+    clear: Callable[[Any], Any],
+) -> None:
+    """Clear what a column holds, in the rows that may hold the name."""
+    for row_key, said in list(await connection.execute(select(key, column).where(column.is_not(None), holding))):
+        cleared = clear(said)
+        if cleared != said:
             await connection.execute(update(key.table).where(key == row_key).values({column.name: cleared}))

@@ -81,8 +81,13 @@ async def live(house: House, name: str) -> None:
     await desk.override(OverrideRequest(subject=f"user:{name}", reason="a course", **said), "root")
     await desk.override(OverrideRequest(subject="user:bob", reason=f"instead of {name.title()}", **said), name)
     closure = await desk.close_site(ClosureRequest(site="esac", reason=f"ask {name}."), name)
+    # what others are told of it is kept with their leases and with their refused starts
+    await house.move((await house.service.ask(request("eva"))).id, "ended", reason="stopped")
+    with pytest.raises(Refused):
+        await house.service.ask(request("eva", site="esac"))
     await desk.withdraw_closure(closure.id, name)
-    await desk.announce(AnnouncementRequest(message=f"{name}, bring your disks", expires=expires), name)
+    bring = AnnouncementRequest(message=f"{name}, bring your disks", groups=[name, "staff"], expires=expires)
+    await desk.announce(bring, name)
     async with house.database.write() as connection:
         await store.save_home_size(connection, HomeSize(owner=name, used_bytes=5, measured_at=house.clock.now))
         own = NewNotice(f"quota:user:{name}", Topic.QUOTA, "info", f"{name}: nearly used up", owner=name)
@@ -120,8 +125,14 @@ async def test_nothing_of_a_removed_user_but_the_sums_is_left(house: House) -> N
     assert [row["reason"] for row in after["closures"]] == [f"ask {REMOVED}."]
     assert [row["message"] for row in after["notices"]] == [f"{REMOVED}, bring your disks"]
     owners = sorted(lease.owner for lease in await house.service.leases(None, None, 10))
-    assert owners == [REMOVED, REMOVED, REMOVED, "bob"]
-    assert await desk_of(house).failures(None, 10) == []
+    assert owners == [REMOVED, REMOVED, REMOVED, "bob", "eva"]
+    assert [row["groups"] for row in after["notices"]] == [[REMOVED, "staff"]]
+    [offer] = [row["offer"] for row in after["leases"] if row["owner"] == "eva"]
+    [refused] = [row["explanation"] for row in after["refusals"]]
+    for explanation in (offer["explanation"], refused):
+        [closed] = [each for each in explanation["rejected"] if each["site"] == "esac"]
+        assert f"ask {REMOVED}." in str(closed["reasons"])
+    assert {failed.owner for failed in await desk_of(house).failures(None, 10)} == {"eva"}
 
 
 async def test_removing_again_changes_nothing(house: House) -> None:
@@ -198,6 +209,16 @@ async def test_odd_names_are_removed_and_others_are_not(house: House, name: str)
         ("anna", "by anna today"),
     ]
     assert [row["owner"] for row in (await dump(house))["usage_days"]] == [REMOVED, "anna"]
+
+
+async def test_a_name_that_a_site_has_too_leaves_the_site_alone(house: House) -> None:
+    lease = await house.start("eva", "esac")
+    before = lease.explanation
+    await desk_of(house).forget("esac")
+    after = await house.service.lease(lease.id)
+    assert after is not None
+    assert [each.site for each in after.offer.candidates] == [each.site for each in lease.offer.candidates]
+    assert after.explanation.candidates == before.candidates
 
 
 async def test_no_byte_of_the_name_is_left_in_the_file(tmp_path: Path) -> None:
