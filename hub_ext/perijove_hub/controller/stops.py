@@ -56,6 +56,8 @@ class Stops:
         self._clock = clock
         self._hub = hub
         self._hub_answers = True
+        #: what the hub was asked to stop, and did not answer, by lease id
+        self._unanswered: dict[str, Stop] = {}
 
     async def carry_out(self) -> Decision:
         """Look, decide, tell and stop, once; what was decided.
@@ -66,6 +68,7 @@ class Stops:
         look, dues, announced = await self._look()
         decision = decide(look, dues, announced)
         await self._write(decision, look.now)
+        await self._say_gone(look)
         await self._stop(decision.stops, look.now)
         return decision
 
@@ -138,13 +141,17 @@ class Stops:
             if grace.notice is not None:
                 metrics.NOTICES.labels(Topic.ALLOWED.value).inc()
 
-    async def _tell(self, notices: Iterable[NewNotice], now: datetime) -> None:
+    async def _tell(self, notices: Iterable[NewNotice], now: datetime) -> list[NewNotice]:
+        """Write notices; those that are new."""
+
         async def tell(connection: AsyncConnection) -> list[NewNotice]:
             return [notice for notice in notices if await add_notice(connection, notice, now)]
 
-        for notice in await self._database.transact(tell):
+        told = await self._database.transact(tell)
+        for notice in told:
             metrics.NOTICES.labels(notice.topic.value).inc()
             log.info("owner told", extra={"lease": notice.lease_id, "topic": notice.topic.value})
+        return told
 
     # --- stop -----------------------------------------------------------------------------------------------------
 
@@ -175,6 +182,8 @@ class Stops:
         except HubUnavailable as error:
             self._hear(error)
             gone.set()
+            if stop.is_new and not error.is_certain:
+                self._unanswered[lease.id] = stop
             await self._take_back(stop, is_certain=error.is_certain)
             return
         except HubRefused as error:
@@ -182,12 +191,22 @@ class Stops:
             await self._take_back(stop, is_certain=True)
             return
         self._hear(None)
-        if not stop.is_new:
-            return
-        metrics.STOPS.labels(stop.topic.value if stop.topic else "").inc()
-        log.info("stop asked for", extra={"lease": lease.id, "reason": stop.reason, "hub": answer.value})
         if answer is not Stopped.UNKNOWN:
-            await self._tell([_farewell(stop, now)], now)
+            # each time: the first answer may have been lost, and the key of the notice says it once
+            await self._say_farewell(self._unanswered.pop(lease.id, stop), now)
+        elif stop.is_new:
+            _count(stop)
+
+    async def _say_gone(self, look: Look) -> None:
+        """Tell the owners of what has ended whose stop the hub has not confirmed: it was carried out all the same."""
+        is_open = {lease.id for lease in look.leases}
+        for lease_id in [lease_id for lease_id in self._unanswered if lease_id not in is_open]:
+            await self._say_farewell(self._unanswered[lease_id], look.now)
+            del self._unanswered[lease_id]
+
+    async def _say_farewell(self, stop: Stop, now: datetime) -> None:
+        if await self._tell([_farewell(stop, now)], now):
+            _count(stop)
 
     async def _take_back(self, stop: Stop, *, is_certain: bool) -> None:
         """Where the hub has certainly not begun to stop it, nothing is decided, and its owner may keep it still."""
@@ -196,6 +215,11 @@ class Stops:
             await self._database.transact(
                 lambda connection: life_store.set_reason(connection, lease_id, stop.reason, None)
             )
+
+
+def _count(stop: Stop) -> None:
+    metrics.STOPS.labels(stop.topic.value if stop.topic else "").inc()
+    log.info("stop asked for", extra={"lease": stop.lease.id, "reason": stop.reason})
 
 
 async def _say_why(connection: AsyncConnection, stop: Stop) -> bool:

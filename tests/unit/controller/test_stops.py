@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import select
 
 from perijove.models import Activity, LeaseState, Topic
+from perijove_hub import metrics
 from perijove_hub.admission.desk import Desk
 from perijove_hub.controller.decide import decide
 from perijove_hub.ledger import schema
@@ -50,6 +51,10 @@ async def watch(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
     both = "ledger" in request.fixturenames
     async with open_watch(request.getfixturevalue("ledger") if both else tmp_path, POLICY) as opened:
         yield opened
+
+
+def stops_counted(topic: str) -> float:
+    return metrics.REGISTRY.get_sample_value("perijove_stops_total", {"topic": topic}) or 0.0
 
 
 @BOTH
@@ -254,11 +259,36 @@ async def test_a_stop_whose_answer_was_lost_is_asked_for_again_until_the_lease_i
     assert (await watch.lease(lease)).reason == "idle for 60 minutes"
     watch.hub.fault = None
     watch.hub.stop_answers["ana"] = 202
-    await watch.after(2)
+    counted = stops_counted("idle")
+    # told once, when the hub has confirmed it
+    assert await watch.after(2) == ["ended 01:01 Your server was stopped: idle for 60 minutes."]
+    assert stops_counted("idle") == counted + 1
     assert watch.hub.stops == [("ana", "")] * 3
     await watch.end(lease)
-    await watch.after(1)
+    assert await watch.after(1) == []
     assert watch.hub.stops == [("ana", "")] * 3
+
+
+async def test_a_stop_whose_answer_was_lost_is_told_also_when_the_session_is_gone_before_the_next_round(
+    watch: Watch,
+) -> None:
+    lease = await watch.start()
+    await watch.after(59)
+    watch.hub.fault = "drop"
+    assert await watch.after(1) == []
+    watch.hub.fault = None
+    await watch.end(lease)
+    assert await watch.after(3) == ["ended 01:01 Your server was stopped: idle for 60 minutes."]
+
+
+async def test_a_stop_whose_answer_was_lost_is_told_by_the_next_controller(watch: Watch) -> None:
+    await watch.start()
+    await watch.after(59)
+    watch.hub.fault = "drop"
+    assert await watch.after(1) == []
+    watch.hub.fault = None
+    watch.restart_controller()
+    assert await watch.after(3) == ["ended 01:01 Your server was stopped: idle for 60 minutes."]
 
 
 async def test_a_server_that_the_hub_does_not_know_is_left_to_the_inventory(watch: Watch) -> None:
