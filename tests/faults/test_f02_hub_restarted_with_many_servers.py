@@ -1,6 +1,7 @@
 """F2: a hub that is killed and started again with many servers finds all of them, and control closes no lease.
 
-A tenth of the figure, so that it fits a test: ``make bench`` measures a restart with 2,000 servers beside the stock hub.
+A tenth of the figure, so that it fits a test: ``make bench`` measures a restart with 2,000 servers beside the stock
+hub.
 """
 
 from __future__ import annotations

@@ -7,6 +7,8 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pytest
+
 from perijove_hub.cli import main
 from tests.support.bed import Bed
 
@@ -57,14 +59,12 @@ def test_what_began_since_is_taken_up_what_ended_since_is_closed_and_both_are_to
     bed.wait("eva's lease is over", lambda: len(bed.open_leases()) == 1 and bed.settled())
 
 
-def test_the_time_since_which_it_is_asked_needs_a_zone(capsys: object) -> None:
+def test_the_time_since_which_it_is_asked_needs_a_zone(capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["ledger", "difference", "--database", "sqlite+aiosqlite:///none.db", "--since", "2026-01-31T12:00"]
-    try:
+    with pytest.raises(SystemExit) as stopped:
         main(arguments)
-    except SystemExit as stopped:
-        assert stopped.code == 2
-    else:
-        raise AssertionError("it was taken")
+    assert stopped.value.code == 2
+    assert "a time needs its zone, as 2026-01-31T12:00Z" in capsys.readouterr().err
 
 
 def _owner(bed: Bed, attempt: str) -> str:
