@@ -9,8 +9,8 @@ from datetime import datetime, timedelta
 from sqlalchemy import and_, case, func, literal, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from perijove.models import OPEN_STATES, LeaseState, Topic
-from perijove_hub.ledger.schema import UtcDateTime, leases, notices
+from perijove.models import LeaseState, Topic
+from perijove_hub.ledger.schema import IS_OPEN, UtcDateTime, leases, notices
 from perijove_hub.ledger.store import CHUNK
 
 #: Reports of one and the same moment differ by the time that they are on their way.
@@ -73,7 +73,7 @@ def closure_mark(closure_id: int) -> str:
 
 async def withdraw_closure_notices(connection: AsyncConnection, closure_id: int, site: str, now: datetime) -> None:
     """Take back what a closure has announced to those who have something at its site."""
-    here = select(leases.c.owner).where(leases.c.site == site, leases.c.state.in_(list(OPEN_STATES)))
+    here = select(leases.c.owner).where(leases.c.site == site, IS_OPEN)
     await connection.execute(
         notices.update()
         .where(
@@ -139,5 +139,5 @@ async def set_reason(connection: AsyncConnection, lease_id: str, expected: str |
 async def count_open(connection: AsyncConnection) -> list[tuple[tuple[str, str, str], float]]:
     """How many leases are open, by site, kind and state."""
     by = (leases.c.site, leases.c.kind, leases.c.state)
-    query = select(*by, func.count()).where(leases.c.state.in_(list(OPEN_STATES))).group_by(*by).order_by(*by)
+    query = select(*by, func.count()).where(IS_OPEN).group_by(*by).order_by(*by)
     return [((site or "", kind, state), float(count)) for site, kind, state, count in await connection.execute(query)]

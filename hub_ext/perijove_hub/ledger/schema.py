@@ -18,6 +18,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    literal_column,
     text,
 )
 from sqlalchemy.engine import Dialect
@@ -55,6 +56,8 @@ class UtcDateTime(TypeDecorator[datetime]):
 Serial = BigInteger().with_variant(Integer, "sqlite")
 
 OPEN = text("state IN ('offered', 'starting', 'active')")
+HAS_REASON = text("reason IS NOT NULL")
+HAS_AUTHOR = text("author IS NOT NULL")
 
 leases = Table(
     "leases",
@@ -105,6 +108,9 @@ leases = Table(
     Index("leases_open", "owner", sqlite_where=OPEN, postgresql_where=OPEN),
 )
 
+#: What an open lease is, in the words of the index: with the states as parameters no database would know it again.
+IS_OPEN = leases.c.state.in_([literal_column(f"'{state}'") for state in ("offered", "starting", "active")])
+
 #: What leases used, in intervals that are written once and never changed; what was wrong is put right by another entry.
 usage_entries = Table(
     "usage_entries",
@@ -129,6 +135,9 @@ usage_entries = Table(
     Index("usage_entries_by_owner", "owner", "ends"),
     Index("usage_entries_by_charge_to", "charge_to", "ends"),
     Index("usage_entries_by_end", "ends"),
+    # few entries say anything: whoever looks for a name in what they say need not read the others
+    Index("usage_entries_with_reason", "id", sqlite_where=HAS_REASON, postgresql_where=HAS_REASON),
+    Index("usage_entries_by_author", "author", sqlite_where=HAS_AUTHOR, postgresql_where=HAS_AUTHOR),
     # an interval is written once, whoever writes it and however often
     Index(
         "usage_entries_once",
@@ -183,6 +192,7 @@ refusals = Table(
     Column("explanation", JSON, nullable=True),
     Column("at", UtcDateTime, nullable=False),
     Index("refusals_by_owner", "owner", "at"),
+    Index("refusals_by_time", "at"),
 )
 
 overrides = Table(

@@ -31,13 +31,13 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from perijove.models import OPEN_STATES, Kind, LeaseState
+from perijove.models import Kind, LeaseState
 from perijove_hub.ledger.binding import subject_of_pool
 from perijove_hub.ledger.dialects import add_to, insert_once
 from perijove_hub.ledger.metering import Amounts, amounts, hours_between, price_version
 from perijove_hub.ledger.models import LeaseRow
 from perijove_hub.ledger.quota import Held, Use
-from perijove_hub.ledger.schema import UtcDateTime, homes, leases, prices, usage_days, usage_entries
+from perijove_hub.ledger.schema import IS_OPEN, UtcDateTime, homes, leases, prices, usage_days, usage_entries
 from perijove_hub.ledger.windows import midnight, split_by_day
 from perijove_hub.policy.limits import CLASS_PREFIX
 
@@ -308,9 +308,7 @@ async def holdings(
 
 def holds(now: datetime | BindParameter[datetime]) -> ColumnElement[bool]:
     """The condition under which a lease holds its resources; an offer past its time does not."""
-    return and_(
-        leases.c.state.in_(list(OPEN_STATES)), or_(leases.c.state != LeaseState.OFFERED, leases.c.expires > now)
-    )
+    return and_(IS_OPEN, or_(leases.c.state != LeaseState.OFFERED, leases.c.expires > now))
 
 
 def _is_of(table: Table, subject: str) -> ColumnElement[bool]:

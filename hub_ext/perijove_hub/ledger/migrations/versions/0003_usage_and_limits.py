@@ -13,6 +13,8 @@ depends_on = None
 Serial = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 OPEN = sa.text("state IN ('offered', 'starting', 'active')")
 IS_USE = sa.text("entry = 'use'")
+HAS_REASON = sa.text("reason IS NOT NULL")
+HAS_AUTHOR = sa.text("author IS NOT NULL")
 
 ADDED = [
     "cost_hour", "charge_to", "groups", "metered_until", "reserved_until", "ends_at", "idle_minutes", "keeps_left",
@@ -75,6 +77,12 @@ def _create_usage() -> None:
     op.create_index("usage_entries_by_charge_to", "usage_entries", ["charge_to", "ends"])
     op.create_index("usage_entries_by_end", "usage_entries", ["ends"])
     op.create_index(
+        "usage_entries_with_reason", "usage_entries", ["id"], sqlite_where=HAS_REASON, postgresql_where=HAS_REASON
+    )
+    op.create_index(
+        "usage_entries_by_author", "usage_entries", ["author"], sqlite_where=HAS_AUTHOR, postgresql_where=HAS_AUTHOR
+    )
+    op.create_index(
         "usage_entries_once",
         "usage_entries",
         ["lease_id", "begins"],
@@ -121,6 +129,7 @@ def _create_said() -> None:
         sa.Column("at", UtcDateTime, nullable=False),
     )
     op.create_index("refusals_by_owner", "refusals", ["owner", "at"])
+    op.create_index("refusals_by_time", "refusals", ["at"])
     op.create_table(
         "overrides",
         sa.Column("id", Serial, primary_key=True, autoincrement=True),
