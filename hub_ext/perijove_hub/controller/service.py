@@ -20,6 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from perijove_hub import metrics
 from perijove_hub.admission.renewals import Renewals
 from perijove_hub.admission.service import AdmissionService
+from perijove_hub.controller.homes import Homes
 from perijove_hub.controller.hub_client import HubClient
 from perijove_hub.controller.measures import Measures
 from perijove_hub.controller.steady import SteadyClock
@@ -119,6 +120,7 @@ class Controller:
         self._admission = AdmissionService(database, platform, clock)
         self._renewals = Renewals(database, platform, clock)
         self._stops = Stops(database, platform, self._steady, hub)
+        self._homes = Homes(database, platform, clock)
         self._measures = Measures(database, platform, clock)
         self._is_ahead = False
 
@@ -141,6 +143,10 @@ class Controller:
                 "was set forward: sessions are stopped by the count of seconds" if is_ahead else "is as counted again"
             )
             log.warning("the clock %s", what, extra={"seconds": self._steady.ahead.total_seconds()})
+
+    async def tell_of_homes(self) -> None:
+        """Tell owners whose homes fill up."""
+        await self._homes.tell()
 
     async def tidy(self) -> None:
         """Remove refusals and notices that nobody asks for any more."""
@@ -199,6 +205,7 @@ async def _run(
         "sweep": controller.close_dead_leases,
         "renew": controller.renew,
         "stop": controller.stop_sessions,
+        "homes": controller.tell_of_homes,
     }
     if with_metrics:
         steps["measure"] = controller.measure
