@@ -54,6 +54,7 @@ class HubOptions:
         public_control_url: of control through the proxy, for user servers.
         control_token: the hub API token of control's service.
         controller_token: the hub API token of the controller's service.
+        control_seconds: how long a call to control is repeated before a start does without it.
     """
 
     platform: Path
@@ -63,6 +64,7 @@ class HubOptions:
     public_control_url: str
     control_token: str
     controller_token: str
+    control_seconds: float = 20
 
 
 def configure(c: Any, options: HubOptions) -> None:
@@ -76,7 +78,9 @@ def configure(c: Any, options: HubOptions) -> None:
     secrets = Secrets(options.secrets_dir)
     secrets.text(HUB_SECRET)  # a hub without it could start nothing: say so now
     sites = make_sites(platform, options.state_dir)
-    control = ControlClient(f"{options.control_url}/services/perijove", lambda: secrets.text(HUB_SECRET))
+    control = ControlClient(
+        f"{options.control_url}/services/perijove", lambda: secrets.text(HUB_SECRET), options.control_seconds
+    )
     PerijoveSpawner.house = House(platform, sites, control)
     PerijoveSpawner.homes = HomeSizes(sites, _homes_in_use)
     PlacementHandler.control = control

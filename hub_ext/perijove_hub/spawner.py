@@ -14,7 +14,7 @@ from jupyterhub.spawner import Spawner
 from traitlets import Float, Unicode, default
 
 from perijove.models import AttemptFacts, SessionWish, SpawnSpec
-from perijove_hub.admission.client import ControlClient
+from perijove_hub.admission.client import REQUEST_SECONDS, ControlClient
 from perijove_hub.sites import SiteError, StartSpec, Status
 from perijove_hub.spawning.asking import Asker, ask
 from perijove_hub.spawning.attempt import STOP_SECONDS, Attempt, House
@@ -25,8 +25,6 @@ from perijove_hub.spawning.refusals import StartRefused
 from perijove_hub.spawning.state import HOME_KEY, SESSION_KEY, Terms, saved_session
 from perijove_hub.web.spawn_form import render_spawn_form
 
-#: How long a call to control may take, repeated as often as it may be.
-CONTROL_SECONDS = 25
 #: How long a server that its site shows may be out of reach of a hub that has just come up.
 RECOVER_SECONDS = 600
 
@@ -89,10 +87,10 @@ class PerijoveSpawner(Spawner):  # type: ignore[misc]  # jupyterhub has no types
         self._ghost = Ghost(self)
         self._options_before = self.orm_spawner.user_options if self.orm_spawner else None
         # the hub gives one start this long: every candidate its own time, and each call its deadline
-        platform = self.house.platform
+        platform, call_seconds = self.house.platform, self.house.control.deadline_seconds + REQUEST_SECONDS
         timeouts = sorted((site.start_timeout_seconds for site in platform.sites.values()), reverse=True)
         tries = 1 + platform.placement.retries
-        self.start_timeout = int(sum(timeouts[:tries]) + CONTROL_SECONDS + (2 * CONTROL_SECONDS + STOP_SECONDS) * tries)
+        self.start_timeout = int(sum(timeouts[:tries]) + call_seconds + (2 * call_seconds + 2 * STOP_SECONDS) * tries)
 
     # --- start ----------------------------------------------------------------------------------------------------
 

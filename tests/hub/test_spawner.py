@@ -163,7 +163,7 @@ def test_servers_token_reaches_control_and_nothing_of_the_hub(bed: Bed, user: st
 def test_spawn_page_shows_profiles_datasets_and_the_automatic_place(bed: Bed, user: str) -> None:
     with Browser(bed, user) as browser:
         page = browser.client.get("/hub/spawn").text
-    for words in ("Small", "For staff", "Not for you: for staff only", "A sky", "Automatic", "0 of 2 sessions in use"):
+    for words in ("Small", "For staff", "Not for you: for staff only", "A sky", "Automatic", "0 of 2 sessions"):
         assert words in page
 
 
@@ -198,7 +198,7 @@ def test_page_of_control_takes_the_hubs_login_and_shows_limits_and_sessions(bed:
     with Browser(bed, user) as browser:
         page = browser.client.get("/services/perijove/")
     assert page.status_code == 200
-    for words in ("1 of 2 sessions", "active", "Near: it holds sky", user):
+    for words in ("1 of 2 sessions", "Running now", "Near: it holds sky", user):
         assert words in page.text
     assert "frame-ancestors 'none'" in page.headers["Content-Security-Policy"]
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import jupyterhub.utils
 
-from perijove_hub.hub import HubOptions, configure
+from perijove_hub.hub import CONTROL_SCOPES, CONTROLLER_SCOPES, HubOptions, configure
 from tests.support.commits import watch_commits
 from tests.support.faulty_site import break_sites
 
@@ -21,6 +21,9 @@ c.JupyterHub.load_roles.append(
         "services": ["bed"],
     }
 )
+# two users that may do what our services may, so that tests can make tokens with less
+for name, scopes in (("like-control", CONTROL_SCOPES), ("like-controller", CONTROLLER_SCOPES)):
+    c.JupyterHub.load_roles.append({"name": name, "scopes": scopes, "users": [name]})
 for name, value in told["jupyterhub"].items():
     setattr(c.JupyterHub, name, value)
 c.ConfigurableHTTPProxy.should_start = False

@@ -1,8 +1,8 @@
 """A single-user server that starts in a tenth of a second: it answers everything and runs nothing.
 
-``PJ_FAULT`` in its environment breaks it: ``exit`` ends it at once with a last word, ``deaf`` never answers,
-``stranger`` answers without the header that makes a single-user server, ``broken`` answers with an error, ``parent``
-starts a process in a session of its own, as a kernel is, ``stubborn`` ignores SIGTERM.
+``PJ_FAULT`` in its environment breaks it: ``exit`` ends it at once with a last word, ``talk`` with many, ``deaf`` never
+answers, ``stranger`` answers without the header that makes a single-user server, ``broken`` answers with an error,
+``parent`` starts a process in a session of its own, as a kernel is, ``stubborn`` ignores SIGTERM.
 """
 
 from __future__ import annotations
@@ -36,6 +36,8 @@ class Handler(BaseHTTPRequestHandler):
 def main() -> None:
     if FAULT == "exit":
         sys.exit("no room at the inn")
+    if FAULT == "talk":
+        sys.exit("words\0\u00fc\n" * 5000 + "the end")
     if FAULT == "parent":
         subprocess.Popen(["sleep", "3600"], start_new_session=True)
     if FAULT == "stubborn":

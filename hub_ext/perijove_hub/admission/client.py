@@ -71,7 +71,7 @@ class ControlClient:
     def __init__(self, url: str, secret: Callable[[], str], deadline_seconds: float = 20) -> None:
         self._base = url.rstrip("/") + "/api/v1/"
         self._secret = secret
-        self._deadline_seconds = deadline_seconds
+        self.deadline_seconds = deadline_seconds
         self._session: aiohttp.ClientSession | None = None
 
     async def close(self) -> None:
@@ -145,7 +145,7 @@ class ControlClient:
                 "Content-Type": "application/json",
                 **(headers or {}),
             },
-            self._deadline_seconds if deadline_seconds is None else deadline_seconds,
+            self.deadline_seconds if deadline_seconds is None else deadline_seconds,
         )
         try:
             return answer.model_validate_json(content)

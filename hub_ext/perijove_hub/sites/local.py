@@ -47,6 +47,7 @@ RESCUE_FOLDERS = {
     "JUPYTER_DATA_DIR": "jupyter-data",
     "JUPYTER_RUNTIME_DIR": "jupyter-runtime",
     "MPLCONFIGDIR": "matplotlib",
+    "NPM_CONFIG_CACHE": "npm",  # JupyterLab's language servers ask npm
     "TMPDIR": "tmp",
     "XDG_CACHE_HOME": "cache",
     "XDG_CONFIG_HOME": "config",

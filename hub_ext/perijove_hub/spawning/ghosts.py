@@ -10,7 +10,7 @@ from jupyterhub.handlers.pages import SpawnHandler
 from sqlalchemy.orm import object_session
 
 #: How long the page that waits for a start may still ask why it failed.
-TOLD_SECONDS = 60.0
+TOLD_SECONDS = 10.0
 
 
 class Ghost:

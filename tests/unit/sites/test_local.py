@@ -339,7 +339,7 @@ async def test_a_site_that_cannot_tell_says_so(bed: Bed, monkeypatch: pytest.Mon
 WRITE_WHERE_JUPYTER_DOES = """
 import os, pathlib, tempfile
 for name in sorted(os.environ):
-    if name.startswith(("JUPYTER_", "IPYTHON", "MPL", "XDG_")):
+    if name.startswith(("JUPYTER_", "IPYTHON", "MPL", "NPM_", "XDG_")):
         pathlib.Path(os.environ[name], "written").write_text(name)
 tempfile.NamedTemporaryFile(delete=False).close()
 print("written")
@@ -356,6 +356,7 @@ async def test_a_rescue_writes_nothing_to_the_home_while_it_comes_up(bed: Bed) -
         "JUPYTER_DATA_DIR",
         "JUPYTER_RUNTIME_DIR",
         "MPLCONFIGDIR",
+        "NPM_CONFIG_CACHE",
         "XDG_CACHE_HOME",
         "XDG_CONFIG_HOME",
         "XDG_DATA_HOME",

@@ -1,0 +1,44 @@
+"""Why a start failed is told by control afterwards, with the end of the server's log."""
+
+from __future__ import annotations
+
+from tests.support.bed import Bed
+from tests.support.killing import new_user
+
+
+def test_a_start_that_no_site_made_is_told_with_reason_and_log(bed: Bed) -> None:
+    user = new_user(bed)
+    assert bed.ask(user, "mine", profile="exits").status_code == 503
+    with bed.control_as(user) as control:
+        (failed,) = control.get("failures").json()["items"]
+    assert (failed["owner"], failed["name"], failed["profile"], failed["site"]) == (user, "mine", "exits", "far")
+    assert failed["detail"] == (
+        "Near: the server ended while starting. It last said: no room at the inn; "
+        "Far: the server ended while starting. It last said: no room at the inn"
+    )
+    assert failed["log_tail"] == "no room at the inn\n"
+    assert failed["explanation"]["candidates"]
+    # one good start, so that the sites are not taken out for the tests that follow
+    assert bed.ask(user, site="near").status_code == 201
+    assert bed.ask(user, "two", site="far").status_code == 201
+
+
+def test_of_a_long_log_the_end_is_told(bed: Bed) -> None:
+    user = new_user(bed)
+    assert bed.ask(user, "mine", profile="talks", site="near").status_code == 503
+    with bed.control_as(user) as control:
+        (failed,) = control.get("failures").json()["items"]
+    tail = failed["log_tail"]
+    assert 6000 < len(tail) <= 8000
+    assert tail.endswith("the end\n")
+    assert "\0" not in tail
+    assert failed["detail"].endswith("It last said: the end")
+    assert bed.ask(user, site="near").status_code == 201
+
+
+def test_a_refusal_is_told_too_and_has_no_log(bed: Bed) -> None:
+    user = new_user(bed)
+    assert bed.ask(user, "mine", profile="for-staff").status_code == 403
+    with bed.control_as(user) as control:
+        (failed,) = control.get("failures").json()["items"]
+    assert (failed["detail"], failed["log_tail"]) == ("Profile For staff is for staff only.", None)
