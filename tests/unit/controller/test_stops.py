@@ -135,12 +135,12 @@ async def test_an_end_that_is_kept_is_put_off_once_and_the_old_warning_taken_bac
 
 async def test_a_limit_that_is_used_up_stops_after_its_grace(watch: Watch) -> None:
     lease = await watch.start(profile="gpu")
-    # five minutes of it are left, which is less than a slice has at least
-    [told] = await watch.after(56)
-    assert told.startswith("quota 13:11 Limit monthly-gpu is used up. Your server is stopped at 1 March 2026, 13:11")
+    # less of it is left than a slice has at least
+    [told] = await watch.after(57)
+    assert told.startswith("quota 13:12 Limit monthly-gpu is used up. Your server is stopped at 1 March 2026, 13:12")
     assert await watch.after(14) == []
     assert watch.hub.stops == []
-    assert await watch.after(1) == ["ended 01:11 Your server was stopped: limit monthly-gpu used up."]
+    assert await watch.after(1) == ["ended 01:12 Your server was stopped: limit monthly-gpu used up."]
     assert (await watch.end(lease)).reason == "limit monthly-gpu used up"
 
 
