@@ -38,7 +38,7 @@ from perijove_hub.ledger.metering import Amounts, amounts, hours_between, price_
 from perijove_hub.ledger.models import LeaseRow
 from perijove_hub.ledger.quota import Held, Use
 from perijove_hub.ledger.schema import IS_OPEN, UtcDateTime, homes, leases, prices, usage_days, usage_entries
-from perijove_hub.ledger.windows import midnight, split_by_day
+from perijove_hub.ledger.windows import cut_by_day, midnight
 from perijove_hub.policy.limits import CLASS_PREFIX
 
 GIB = 2**30
@@ -58,7 +58,11 @@ class Entry:
 
 
 async def add_entry(connection: AsyncConnection, entry: Entry, zone: ZoneInfo, currency: str, now: datetime) -> bool:
-    """Write an interval and fold it into its days; False when it is there already, or holds no time."""
+    """Write an interval, cut at the midnights of the zone, and fold each part into its day.
+
+    False when all of it is there already, or when it holds no time. No entry reaches over midnight, so that a part of a
+    day is in the entries that end on that day.
+    """
     lease, site = entry.lease, entry.lease.site
     if site is None or lease.price is None or entry.begins >= entry.ends:
         return False
@@ -68,32 +72,37 @@ async def add_entry(connection: AsyncConnection, entry: Entry, zone: ZoneInfo, c
         prices,
         {"version": version, "site": site, "price": lease.price.model_dump(), "currency": currency, "since": now},
     )
-    resources, hours = lease.resources, hours_between(entry.begins, entry.ends)
+    said = {"price_version": version, "reason": entry.reason, "author": entry.author, "created": now}
+    is_new = False
+    for day, begins, ends in cut_by_day(entry.begins, entry.ends, zone):
+        is_new |= await _add_part(connection, entry, day, begins, ends, said)
+    return is_new
+
+
+async def _add_part(
+    connection: AsyncConnection, entry: Entry, day: date, begins: datetime, ends: datetime, said: dict[str, Any]
+) -> bool:
+    lease, resources = entry.lease, entry.lease.resources
+    whose = {
+        "owner": lease.owner, "charge_to": lease.charge_to or "", "site": lease.site, "kind": lease.kind,
+    }  # fmt: skip
+    used = amounts(resources, lease.price, entry.sign * hours_between(begins, ends))
     row = {
+        **whose,
+        **said,
         "lease_id": lease.id,
-        "owner": lease.owner,
-        "charge_to": lease.charge_to or "",
-        "site": site,
-        "kind": lease.kind,
-        "begins": entry.begins,
-        "ends": entry.ends,
+        "begins": begins,
+        "ends": ends,
         "cpu": entry.sign * resources.cpu,
         "memory_gib": entry.sign * resources.memory_gib,
         "gpu": entry.sign * resources.gpu,
-        "price_version": version,
-        "cost": entry.sign * hours * lease.cost_hour,
+        "cost": used.credits,
         "entry": "use" if entry.sign > 0 else "correction",
-        "reason": entry.reason,
-        "author": entry.author,
-        "created": now,
     }
     if not await insert_once(connection, usage_entries, row):
         return False
-    for day, share in split_by_day(entry.begins, entry.ends, zone):
-        used = amounts(resources, lease.price, entry.sign * share)
-        key = {"day": day, "owner": lease.owner, "charge_to": lease.charge_to or "", "site": site, "kind": lease.kind}
-        sums = {name: used.of(name) for name in HOURS} | {"cost": used.credits}
-        await add_to(connection, usage_days, key, sums)
+    sums = {name: used.of(name) for name in HOURS} | {"cost": used.credits}
+    await add_to(connection, usage_days, {"day": day, **whose}, sums)
     return True
 
 
@@ -116,17 +125,41 @@ async def _days_since(connection: AsyncConnection, subject: str, day: date) -> A
 
 
 async def _part_of_a_day(connection: AsyncConnection, subject: str, start: datetime, end: datetime) -> Amounts:
-    columns = usage_entries.c
-    query = select(columns.begins, columns.ends, columns.cpu, columns.memory_gib, columns.gpu, columns.cost).where(
-        columns.ends > start, columns.begins < end, _is_of(usage_entries, subject)
-    )
-    total = Amounts()
-    for begins, ends, cpu, memory_gib, gpu, cost in await connection.execute(query):
-        hours = hours_between(max(begins, start), min(ends, end))
-        share = hours / hours_between(begins, ends)
-        sign = -1 if cpu < 0 else 1
-        total += Amounts(cpu * hours, memory_gib * hours, gpu * hours, cost * share, sign * hours)
-    return total
+    """What was used from ``start`` to the midnight ``end`` that follows, by the entries that end until then."""
+    kind, value = _kind_and_value(subject)
+    found = await connection.execute(
+        _part_query(connection.dialect.name, kind),
+        {
+            "begun": start.timestamp(), "start": start, "end": end,
+            **({} if kind == "platform" else {"value": value}),
+        },
+    )  # fmt: skip
+    return Amounts(*(float(amount) for amount in found.one()))
+
+
+@cache
+def _part_query(dialect: str, kind: str) -> Select[Any]:
+    """Made once for each kind of subject, as :func:`_pending_query` is."""
+    columns, begun = usage_entries.c, bindparam("begun", type_=Float)
+    entry = (
+        select(
+            columns.cpu, columns.memory_gib, columns.gpu, columns.cost,
+            case((columns.cpu < 0, -1.0), else_=1.0).label("one"),
+            _seconds(columns.begins, dialect).label("begins"),
+            _seconds(columns.ends, dialect).label("ends"),
+        )
+        .where(
+            columns.ends > bindparam("start", type_=UtcDateTime),
+            columns.ends <= bindparam("end", type_=UtcDateTime),
+            _of_kind(usage_entries, kind, bindparam("value")),
+        )
+        .subquery("entry")
+    ).c  # fmt: skip
+    hours = (entry.ends - case((entry.begins > begun, entry.begins), else_=begun)) / 3600.0
+    # an entry of less than a millisecond has no length here, and is in the part as a whole
+    share = case((entry.begins >= begun, 1.0), else_=hours * 3600.0 / func.nullif(entry.ends - entry.begins, 0.0))
+    sums = (entry.cpu * hours, entry.memory_gib * hours, entry.gpu * hours, entry.cost * share, entry.one * hours)
+    return select(*(func.coalesce(func.sum(amount), 0.0) for amount in sums))
 
 
 @dataclass(frozen=True)

@@ -66,13 +66,19 @@ def days_span(first: date, last: date, zone: ZoneInfo) -> Span:
     return Span(midnight(first, zone), midnight(last + timedelta(days=1), zone))
 
 
-def split_by_day(begins: datetime, ends: datetime, zone: ZoneInfo) -> Iterator[tuple[date, float]]:
-    """An interval cut at the midnights of the zone: each day with its share in hours."""
+def cut_by_day(begins: datetime, ends: datetime, zone: ZoneInfo) -> Iterator[tuple[date, datetime, datetime]]:
+    """An interval cut at the midnights of the zone: each day with the begin and the end of its part."""
     while begins < ends:
         day = begins.astimezone(zone).date()
         cut = min(ends, midnight(day + timedelta(days=1), zone))
-        yield day, (cut - begins).total_seconds() / 3600
+        yield day, begins, cut
         begins = cut
+
+
+def split_by_day(begins: datetime, ends: datetime, zone: ZoneInfo) -> Iterator[tuple[date, float]]:
+    """An interval cut at the midnights of the zone: each day with its share in hours."""
+    for day, begun, cut in cut_by_day(begins, ends, zone):
+        yield day, (cut - begun).total_seconds() / 3600
 
 
 def _months_on(first: date, months: int) -> date:
