@@ -9,7 +9,17 @@ from typing import Any
 from sqlalchemy import RowMapping, and_, func, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from perijove.models import HomeSize, Kind, LeaseOffer, LeaseState, Price, Resources, SeenAttempt
+from perijove.models import (
+    Explanation,
+    HomeSize,
+    Kind,
+    LeaseOffer,
+    LeaseState,
+    Price,
+    Resources,
+    SeenAttempt,
+    SpawnSpec,
+)
 from perijove_hub.ledger.dialects import insert_once
 from perijove_hub.ledger.models import LeaseRow, SiteRow
 from perijove_hub.ledger.removal import REMOVED
@@ -17,6 +27,15 @@ from perijove_hub.ledger.schema import IS_OPEN, homes, leases, sites
 
 #: SQLite takes a bounded number of variables in one statement.
 CHUNK = 500
+
+#: Stands where a lease was read without its offer.
+NO_OFFER = LeaseOffer(
+    id="",
+    attempt_id="",
+    candidates=[],
+    spawn=SpawnSpec(resources=Resources(cpu=1, memory_gib=1), policy_version=""),
+    explanation=Explanation(summary=""),
+)
 
 #: Columns of a lease that are kept as they are.
 _PLAIN = (
@@ -31,7 +50,13 @@ async def insert_lease(connection: AsyncConnection, row: LeaseRow) -> None:
 
 
 async def update_lease(connection: AsyncConnection, row: LeaseRow) -> None:
-    """Write a lease that has moved."""
+    """Write a lease that has moved.
+
+    Raises:
+        ValueError: it was read without its offer, which would be lost.
+    """
+    if row.offer is NO_OFFER:
+        raise ValueError(f"lease {row.id} was read without its offer: read it with find_lease before it is written")
     await connection.execute(leases.update().where(leases.c.id == row.id).values(**_values(row)))
 
 
@@ -71,15 +96,25 @@ async def list_leases(
 
 
 async def open_leases(
-    connection: AsyncConnection, owner: str | None = None, charge_to: str | None = None
+    connection: AsyncConnection,
+    owner: str | None = None,
+    charge_to: str | None = None,
+    *,
+    with_offers: bool = True,
 ) -> list[LeaseRow]:
-    """All leases in an open state, offers past their time among them; of one owner or of what one group pays."""
-    query = select(leases).where(IS_OPEN)
+    """All leases in an open state, offers past their time among them; of one owner or of what one group pays.
+
+    An offer takes longer to read than all the rest of its lease. Without offers, each row has :data:`NO_OFFER`: such
+    rows are for looking at, and :func:`update_lease` refuses them.
+    """
+    columns = [column for column in leases.columns if with_offers or column is not leases.c.offer]
+    query = select(*columns).where(IS_OPEN)
     if owner is not None:
         query = query.where(leases.c.owner == owner)
     if charge_to is not None:
         query = query.where(leases.c.charge_to == charge_to)
-    return [lease_of(row) for row in (await connection.execute(query)).mappings()]
+    read = lease_of if with_offers else _without_offer
+    return [read(row) for row in (await connection.execute(query)).mappings()]
 
 
 async def has_open_leases(connection: AsyncConnection, site: str) -> bool:
@@ -226,6 +261,14 @@ def _values(row: LeaseRow) -> dict[str, Any]:
 
 def lease_of(row: RowMapping) -> LeaseRow:
     """A row of the table with types."""
+    return _lease(row, LeaseOffer.model_validate(row["offer"]))
+
+
+def _without_offer(row: RowMapping) -> LeaseRow:
+    return _lease(row, NO_OFFER)
+
+
+def _lease(row: RowMapping, offer: LeaseOffer) -> LeaseRow:
     return LeaseRow(
         id=row["id"],
         attempt_id=row["attempt_id"],
@@ -237,7 +280,7 @@ def lease_of(row: RowMapping) -> LeaseRow:
         site=row["site"],
         resources=Resources(cpu=row["cpu"], memory_gib=row["memory_gib"], gpu=row["gpu"]),
         without_home=row["without_home"],
-        offer=LeaseOffer.model_validate(row["offer"]),
+        offer=offer,
         price=Price.model_validate(row["price"]) if row["price"] else None,
         created=row["created"],
         expires=row["expires"],

@@ -86,7 +86,7 @@ class UsageService:
         async with self._database.read() as connection:
             columns = [COLUMNS[key] for key in keys]
             found = await usage_store.sum_days(connection, since, until, columns, conditions, most)
-            running = await store.open_leases(connection, owner=owner, charge_to=group)
+            running = await store.open_leases(connection, owner, group, with_offers=False)
         sums = {tuple(values[column] for column in columns): used for values, used in found}
         for values, used in self._running(running, since, until):
             key = tuple(values[column] for column in columns)
