@@ -8,14 +8,14 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from perijove.models import OPEN_STATES, Kind, Topic
+from perijove.models import Kind, Topic
 from perijove_hub import metrics
 from perijove_hub.admission.limits import home_limit
 from perijove_hub.ledger import said_store
 from perijove_hub.ledger.database import Database
 from perijove_hub.ledger.notices import NewNotice, add_notice
 from perijove_hub.ledger.quota import Limit, Use, passed_thresholds
-from perijove_hub.ledger.schema import homes, leases
+from perijove_hub.ledger.schema import IS_OPEN, homes, leases
 from perijove_hub.ledger.windows import days_span
 from perijove_hub.ledger.words import spoken_amount
 from perijove_hub.policy.models import Platform
@@ -61,7 +61,7 @@ async def _find(connection: AsyncConnection, platform: Platform, now: datetime) 
     query = (
         select(leases.c.owner, leases.c.groups, homes.c.used_bytes)
         .join(homes, homes.c.owner == leases.c.owner)
-        .where(leases.c.state.in_(list(OPEN_STATES)), leases.c.kind == Kind.SESSION, homes.c.used_bytes.is_not(None))
+        .where(IS_OPEN, leases.c.kind == Kind.SESSION, homes.c.used_bytes.is_not(None))
         .order_by(leases.c.created, leases.c.id)
     )
     # the groups with which an owner was admitted last

@@ -26,12 +26,14 @@ _AUTHORS = (
     closures.c.author,
     closures.c.withdrawn_by,
     notices.c.author,
+    entries.c.author,
 )
 #: Where others' rows hold words that people or the platform wrote, with the key of the row.
 _TEXTS = (
     (overrides.c.reason, overrides.c.id),
     (closures.c.reason, closures.c.id),
     (notices.c.message, notices.c.id),
+    (entries.c.reason, entries.c.id),
     (leases.c.reason, leases.c.id),
     (refusals.c.detail, refusals.c.attempt_id),
 )
@@ -67,7 +69,6 @@ async def remove_person(connection: AsyncConnection, name: str) -> Forgotten:
     await connection.execute(delete(overrides).where(overrides.c.subject == f"user:{name}"))
     await _clear_breakers(connection, name)
     clear = _clearing(name)
-    await _clear_entries(connection, name, clear)
     for column in _AUTHORS:
         await connection.execute(update(column.table).where(column == name).values({column.name: REMOVED}))
     for column, key in _TEXTS:
@@ -153,17 +154,6 @@ def _cleared(said: Any, parts: Collection[str] | None, clear: Callable[[str], st
     return said
 
 
-async def _clear_entries(connection: AsyncConnection, name: str, clear: Callable[[str], str]) -> None:
-    """Clear authors and reasons of the entries: one pass over a table of millions, of which few have either."""
-    query = select(entries.c.id, entries.c.author, entries.c.reason)
-    query = query.where(or_(entries.c.author.is_not(None), entries.c.reason.is_not(None)))
-    for entry_id, author, reason in list(await connection.execute(query)):
-        cleared = (REMOVED if author == name else author, clear(reason) if reason else reason)
-        if cleared != (author, reason):
-            values = dict(zip(("author", "reason"), cleared, strict=True))
-            await connection.execute(update(entries).where(entries.c.id == entry_id).values(values))
-
-
 async def _clear_column(
     connection: AsyncConnection,
     column: Column[Any],
@@ -172,6 +162,7 @@ async def _clear_column(
     clear: Callable[[Any], Any],
 ) -> None:
     """Clear what a column holds, in the rows that may hold the name."""
+    # said in these words, the few entries with a reason are found by their index
     for row_key, said in list(await connection.execute(select(key, column).where(column.is_not(None), holding))):
         cleared = clear(said)
         if cleared != said:

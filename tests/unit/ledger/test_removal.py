@@ -115,7 +115,8 @@ async def test_nothing_of_a_removed_user_but_the_sums_is_left(house: House) -> N
 
     forgotten = await desk_of(house).forget(ZOE)
 
-    assert forgotten == Forgotten(leases=3, usage_entries=2)
+    # the longer of its two sessions ran over a midnight
+    assert forgotten == Forgotten(leases=3, usage_entries=3)
     after = await dump(house)
     assert ZOE not in str(after).lower()
     assert {by: await sums(house, *by) for by in kinds} == before
