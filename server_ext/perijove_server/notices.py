@@ -75,6 +75,9 @@ class NoticeBoard:
         found: list[Notice] = []
         for _ in range(PAGES_MAX):
             page = await self._ask(since)
+            if page.items and min(notice.id for notice in page.items) <= since:
+                # the numbers went back: the ledger was restored from a copy, and what it says is new all the same
+                since = self._last_id = 0
             fresh = [notice for notice in page.items if notice.id > since]
             if not fresh:
                 break

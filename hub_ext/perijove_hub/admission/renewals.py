@@ -60,7 +60,7 @@ class Renewals(AdmissionBase):
     async def _due(self) -> list[LeaseRow]:
         now = self._clock()
         async with self._database.read() as connection:
-            leases = await store.open_leases(connection)
+            leases = await store.open_leases(connection, with_offers=False)
         due = [lease for lease in leases if lease.state is LeaseState.ACTIVE and _is_due(lease, now)]
         return sorted(due, key=lambda lease: (lease.reserved_until or lease.created, lease.id))
 

@@ -85,7 +85,7 @@ class Settling(AdmissionBase):
             ),
         )
         for size in inventory.homes:
-            await store.save_home_size(connection, size)
+            await store.save_home_size(connection, size, site)
         if not inventory.reachable:
             return InventoryAnswer(remove=[])
         ids = [each.attempt_id for each in inventory.attempts]
@@ -129,7 +129,8 @@ class Settling(AdmissionBase):
         """Close every lease that is provably over; the controller's step. Returns what was closed."""
         async with self._database.read() as connection:
             now = self._clock()
-            leases, sites = await store.open_leases(connection), await store.find_sites(connection)
+            leases = await store.open_leases(connection, with_offers=False)
+            sites = await store.find_sites(connection)
         dead = []
         for item in dead_leases(leases, sites, now, self._margin):
             if await self._database.transact(partial(self._closed, item)):

@@ -210,11 +210,12 @@ async def save_home(connection: AsyncConnection, owner: str, site: str, since: d
         await insert_once(connection, homes, {"owner": owner, **values})
 
 
-async def save_home_size(connection: AsyncConnection, size: HomeSize) -> None:
-    """Remember what a home holds; an older measurement changes nothing."""
+async def save_home_size(connection: AsyncConnection, size: HomeSize, site: str) -> None:
+    """Remember what a home at this site holds; an older measurement, or one of another site, changes nothing."""
+    is_newer = or_(homes.c.measured_at.is_(None), homes.c.measured_at < size.measured_at)
     await connection.execute(
         homes.update()
-        .where(homes.c.owner == size.owner, or_(homes.c.measured_at.is_(None), homes.c.measured_at < size.measured_at))
+        .where(homes.c.owner == size.owner, homes.c.site == site, is_newer)
         .values(used_bytes=size.used_bytes, measured_at=size.measured_at)
     )
 

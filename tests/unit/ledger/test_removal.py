@@ -89,7 +89,7 @@ async def live(house: House, name: str) -> None:
     bring = AnnouncementRequest(message=f"{name}, bring your disks", groups=[name, "staff"], expires=expires)
     await desk.announce(bring, name)
     async with house.database.write() as connection:
-        await store.save_home_size(connection, HomeSize(owner=name, used_bytes=5, measured_at=house.clock.now))
+        await store.save_home_size(connection, HomeSize(owner=name, used_bytes=5, measured_at=house.clock.now), "esac")
         own = NewNotice(f"quota:user:{name}", Topic.QUOTA, "info", f"{name}: nearly used up", owner=name)
         await add_notice(connection, own, house.clock.now)
         entry = await connection.execute(select(schema.usage_entries).where(schema.usage_entries.c.owner == name))
