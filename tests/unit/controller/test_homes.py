@@ -36,7 +36,7 @@ async def measure(house: House, gib: float, owner: str = "ana") -> None:
     house.clock.advance(1)
     size = HomeSize(owner=owner, used_bytes=round(gib * GIB), measured_at=house.clock.now)
     async with house.database.write() as connection:
-        await store.save_home_size(connection, size, "esac")
+        await store.save_home_size(connection, size, await store.find_home(connection, owner) or "esac")
 
 
 async def told(house: House, owner: str = "ana") -> list[Notice]:
