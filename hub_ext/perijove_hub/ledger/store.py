@@ -22,7 +22,6 @@ from perijove.models import (
 )
 from perijove_hub.ledger.dialects import insert_once
 from perijove_hub.ledger.models import LeaseRow, SiteRow
-from perijove_hub.ledger.removal import REMOVED
 from perijove_hub.ledger.schema import IS_OPEN, homes, leases, sites
 
 #: SQLite takes a bounded number of variables in one statement.
@@ -123,20 +122,21 @@ async def has_open_leases(connection: AsyncConnection, site: str) -> bool:
     return (await connection.execute(query.limit(1))).first() is not None
 
 
-async def groups_of_owners(connection: AsyncConnection, most: int) -> dict[str, frozenset[str]]:
-    """The groups with which each owner was admitted last; of those who were admitted most recently."""
-    newest = (
-        select(leases.c.owner, func.max(leases.c.created).label("created"))
-        .where(leases.c.owner != REMOVED)
-        .group_by(leases.c.owner)
-        .order_by(func.max(leases.c.created).desc())
-        .limit(most)
-        .subquery()
-    )
-    query = select(leases.c.owner, leases.c.groups).join(
-        newest, and_(leases.c.owner == newest.c.owner, leases.c.created == newest.c.created)
-    )
-    return {owner: frozenset(groups) for owner, groups in await connection.execute(query)}
+async def groups_of_owners(connection: AsyncConnection, owners: Iterable[str]) -> dict[str, frozenset[str]]:
+    """The groups with which each of these owners was admitted last; who never was is absent."""
+    found: dict[str, frozenset[str]] = {}
+    for chunk in _chunks(owners):
+        newest = (
+            select(leases.c.owner, func.max(leases.c.created).label("created"))
+            .where(leases.c.owner.in_(chunk))
+            .group_by(leases.c.owner)
+            .subquery()
+        )
+        query = select(leases.c.owner, leases.c.groups).join(
+            newest, and_(leases.c.owner == newest.c.owner, leases.c.created == newest.c.created)
+        )
+        found |= {owner: frozenset(groups) for owner, groups in await connection.execute(query)}
+    return found
 
 
 async def states_of_attempts(

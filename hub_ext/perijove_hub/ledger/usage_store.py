@@ -5,7 +5,7 @@ A subject is ``user:NAME``, ``group:NAME``, ``class:NAME``, ``site:NAME`` or ``p
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from functools import cache
@@ -411,54 +411,9 @@ async def home_gib(connection: AsyncConnection, owner: str) -> float:
     return (found.scalar_one_or_none() or 0) / GIB
 
 
-async def homes_gib(connection: AsyncConnection) -> dict[str, float]:
-    """What every home holds, in GiB, by the subject of its owner."""
-    query = select(homes.c.owner, homes.c.used_bytes).where(homes.c.used_bytes.is_not(None))
-    return {f"user:{owner}": used_bytes / GIB for owner, used_bytes in await connection.execute(query)}
-
-
 def subjects_of(owner: str, charge_to: str | None, site: str | None) -> list[str]:
     """Every subject that a lease counts for."""
     subjects = [f"user:{owner}", "platform"]
     if charge_to:
         subjects.append(subject_of_pool(charge_to))
     return [*subjects, f"site:{site}"] if site else subjects
-
-
-async def held_by_subject(connection: AsyncConnection, now: datetime) -> dict[str, Held]:
-    """What open leases hold at once, by every subject that they count for."""
-    columns = leases.c
-    query = (
-        select(
-            columns.owner, columns.charge_to, columns.site,
-            func.count().filter(columns.kind == Kind.SESSION), func.count().filter(columns.kind == Kind.CLUSTER),
-            func.sum(columns.cpu), func.sum(columns.memory_gib), func.sum(columns.gpu),
-        )
-        .where(holds(now))
-        .group_by(columns.owner, columns.charge_to, columns.site)
-    )  # fmt: skip
-    found: dict[str, Held] = {}
-    for owner, charge_to, site, *sums in await connection.execute(query):
-        for subject in subjects_of(owner, charge_to, site):
-            found[subject] = found.get(subject, Held()) + Held(*sums)
-    return found
-
-
-async def used_by_subject(connection: AsyncConnection, start: datetime, zone: ZoneInfo) -> dict[str, Amounts]:
-    """What was used on the whole days since ``start``, by every subject that it counts for."""
-    day = start.astimezone(zone).date()
-    first = day if midnight(day, zone) == start else day + timedelta(days=1)
-    found: dict[str, Amounts] = {}
-    for name in ("owner", "charge_to", "site", None):
-        for values, used in await sum_days(connection, first, date.max, [name] if name else [], {}):
-            if name is None or values[name]:
-                found[_SUBJECTS[name](str(values.get(name or "", "")))] = used
-    return found
-
-
-_SUBJECTS: dict[str | None, Callable[[str], str]] = {
-    "owner": lambda name: f"user:{name}",
-    "charge_to": subject_of_pool,
-    "site": lambda name: f"site:{name}",
-    None: lambda _: "platform",
-}
