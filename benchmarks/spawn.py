@@ -57,7 +57,7 @@ class _Measured:
 
 async def measure(bench: Bench) -> Section:
     """Measure."""
-    users, rounds = (20, 3) if bench.quick else (60, 12)
+    users, rounds = (20, 3) if bench.quick else (50, 20)
     names = [f"user-{number:03}" for number in range(users)]
     with Processes(bench.new_directory("spawn")) as processes:
         echo = EchoServers(processes)
