@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import jupyterhub_credit_service
@@ -59,9 +60,11 @@ class Peer:
         self._settings = {"authenticator": self._authenticator, "spawner_class": PeerSpawner, "config": app.config}
         self._users: dict[int, User] = {}
 
-    async def settle(self) -> None:
-        """Let the package's own round over all users go by before anything is timed."""
+    async def settle(self) -> float:
+        """Let the package's own round over all users go by before anything is timed; the seconds it takes."""
+        begun = time.perf_counter()
         await self._authenticator.credits_task_event.wait()
+        return time.perf_counter() - begun
 
     def know(self, number: int) -> None:
         """Have a user in memory, as a hub has everybody who has logged in."""

@@ -70,7 +70,7 @@ async def measure(bench: Bench) -> Section:
     with server.connect(address) as admin:
         await fill(service, admin, platform, size)
     peer = Peer(server, size)
-    await peer.settle()
+    round_seconds = await peer.settle()
     numbers = random.Random(1).sample(range(size.active, size.users), rounds + 20)  # noqa: S311 - no secret
     for number in numbers:
         peer.know(number)
@@ -104,6 +104,7 @@ async def measure(bench: Bench) -> Section:
         [
             f"{PEER} only reads: its check holds nothing, so that several servers of one user pass it together, and it "
             "commits nothing. Ours counts every limit, ranks the sites, writes the lease and waits for the disk.",
-            "The peer's check blocks the hub's own loop; ours runs in control's process.",
+            "The peer's check blocks the hub's own loop; ours runs in control's process. So does its round over all "
+            f"users, which grants and bills once a minute: {round_seconds:.1f} s here, with no server running.",
         ],
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -99,47 +99,57 @@ class Section:
 
     def markdown(self) -> str:
         """The section with its table."""
-        lines = [f"## {self.title}", "", f"{self.data} Machine: {self.machine_was}.", ""]
-        lines += [_line(HEAD), _line(["---"] * len(HEAD)), *(_line(figure.row()) for figure in self.figures)]
+        lines = [f"## {self.title}", "", f"{self.data} Machine: {self.machine_was}."]
+        if self.figures:
+            lines += ["", _line(HEAD), _line(["---"] * len(HEAD)), *(_line(figure.row()) for figure in self.figures)]
         if self.notes:
             lines += ["", *(f"- {note}" for note in self.notes)]
         return "\n".join([*lines, ""])
 
 
-def write_report(sections: Iterable[Section], facts: dict[str, str], size: str, into: Path = RESULTS) -> str:
-    """Write ``bench.md`` and ``bench.json``; the text of the first."""
-    now, found = datetime.now(UTC), list(sections)
-    text = "\n".join(
-        [
+@dataclass(frozen=True)
+class Report:
+    """All sections of one run, with the machine that they were taken on and the size that was asked for."""
+
+    sections: Sequence[Section]
+    machine: Mapping[str, str]
+    size: str
+    taken: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+    def markdown(self) -> str:
+        """For people."""
+        lines = [
             "# Measurements",
             "",
-            f"Taken {now:%Y-%m-%d %H:%M} UTC by `make bench`, {size} size. Runs of ours and of the peer take turns.",
-            "A goal that this machine does not show stays in the table with its figure.",
+            f"Taken {self.taken:%Y-%m-%d %H:%M} UTC by `make bench`, {self.size} size. Runs of ours and of the peer "
+            "take turns. A goal that this machine does not show stays in the table with its figure.",
             "",
-            *(f"- {name}: {value}" for name, value in facts.items()),
+            *(f"- {name}: {value}" for name, value in self.machine.items()),
             "",
-            *(section.markdown() for section in found),
+            *(section.markdown() for section in self.sections),
         ]
-    )
-    data = {
-        "taken": now.isoformat(timespec="seconds"),
-        "size": size,
-        "machine": facts,
-        "sections": [
-            {
-                "title": section.title,
-                "data": section.data,
-                "machine_was": section.machine_was,
-                "notes": section.notes,
-                "figures": [figure.data() for figure in section.figures],
-            }
-            for section in found
-        ],
-    }
-    into.mkdir(parents=True, exist_ok=True)
-    (into / "bench.md").write_text(text)
-    (into / "bench.json").write_text(json.dumps(data, indent=1) + "\n")
-    return text
+        return "\n".join(lines)
+
+    def write(self, into: Path) -> None:
+        """Write ``bench.md``, and ``bench.json`` with every run, into a directory."""
+        data = {
+            "taken": self.taken.isoformat(timespec="seconds"),
+            "size": self.size,
+            "machine": dict(self.machine),
+            "sections": [
+                {
+                    "title": section.title,
+                    "data": section.data,
+                    "machine_was": section.machine_was,
+                    "notes": section.notes,
+                    "figures": [figure.data() for figure in section.figures],
+                }
+                for section in self.sections
+            ],
+        }
+        into.mkdir(parents=True, exist_ok=True)
+        (into / "bench.md").write_text(self.markdown())
+        (into / "bench.json").write_text(json.dumps(data, indent=1) + "\n")
 
 
 def number(value: float) -> str:

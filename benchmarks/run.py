@@ -8,6 +8,7 @@ import importlib
 import sys
 import tempfile
 import time
+import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from functools import cached_property
 from pathlib import Path
 
 from benchmarks.measure import busy_share, machine, others_note
-from benchmarks.report import RESULTS, Section, write_report
+from benchmarks.report import RESULTS, Report, Section
 from benchmarks.world import POSTGRES
 from tests.support.postgres import PostgresServer
 
@@ -65,7 +66,11 @@ async def run(claims: Sequence[str], *, quick: bool) -> list[Section]:
         for claim in claims:
             begun, others = time.monotonic(), busy_share()
             print(f"measuring {claim} …", file=sys.stderr, flush=True)
-            section: Section = await importlib.import_module(f"benchmarks.{claim}").measure(bench)
+            try:
+                section: Section = await importlib.import_module(f"benchmarks.{claim}").measure(bench)
+            except Exception as error:  # noqa: BLE001 - the other claims are measured all the same
+                traceback.print_exc()
+                section = Section(claim, "It could not be measured.", notes=[f"{type(error).__name__}: {error}"[:500]])
             section.machine_was = others_note(others)
             sections.append(section)
             print(f"measured {claim} in {time.monotonic() - begun:.0f} s", file=sys.stderr, flush=True)
@@ -73,18 +78,24 @@ async def run(claims: Sequence[str], *, quick: bool) -> list[Section]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure, write the report, and print its table. Never fails because of a figure: it is no test."""
+    """Measure, print the table, and write the report when all of it was measured in full size.
+
+    Never fails because of a figure: it is no test. Fails when something could not be measured.
+    """
     parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
     parser.add_argument("claims", nargs="*", metavar="CLAIM", help=f"of {', '.join(CLAIMS)}; default: all")
     parser.add_argument("--quick", action="store_true", help="small sizes: to see that it runs, not for its figures")
-    parser.add_argument("--into", type=Path, default=RESULTS, metavar="DIR", help="where the report is written")
+    parser.add_argument("--into", type=Path, metavar="DIR", help="where the report is written, whatever is in it")
     options = parser.parse_args(arguments)
     unknown = set(options.claims) - set(CLAIMS)
     if unknown:
         parser.error(f"no such claim: {', '.join(sorted(unknown))}; there are {', '.join(CLAIMS)}")
     sections = asyncio.run(run(options.claims or CLAIMS, quick=options.quick))
-    print(write_report(sections, machine(), "quick" if options.quick else "full", options.into))
-    return 0
+    report = Report(sections, machine(), "quick" if options.quick else "full")
+    print(report.markdown())
+    if options.into or not (options.claims or options.quick):
+        report.write(options.into or RESULTS)
+    return 0 if all(section.figures for section in sections) else 1
 
 
 if __name__ == "__main__":
