@@ -122,10 +122,12 @@ def test_control_that_is_away_makes_nobody_idle(bed: Bed) -> None:
 
 def test_prometheus_is_told_and_no_person_named(bed: Bed) -> None:
     user = start(bed, "small", site="near")
-    bed.wait("a session in the gauges", lambda: bed.metrics().get('perijove_site_held{resource="cpu",site="near"}'))
+    open_leases = 'perijove_leases_open{kind="session",site="near",state="active"}'
+    bed.wait("a session in the gauges", lambda: bed.metrics().get(open_leases))
     told = bed.metrics()
     assert bed.api.delete(f"users/{user}/server").status_code in (202, 204)
-    assert told['perijove_leases_open{kind="session",site="near",state="active"}'] >= 1
+    assert told[open_leases] >= 1
+    assert told['perijove_site_held{resource="cpu",site="near"}'] >= 1
     assert told['perijove_site_capacity{resource="cpu",site="near"}'] == 40
     assert told['perijove_site_up{site="near"}'] == 1
     assert told['perijove_inventory_age_seconds{site="near"}'] < 5

@@ -13,6 +13,7 @@ from urllib.parse import urlencode
 
 from jupyterhub.services.auth import HubOAuthenticated
 from pydantic import BaseModel, ValidationError
+from pydantic_core import from_json
 from tornado.web import HTTPError, RequestHandler
 
 from perijove.models import Page, Problem
@@ -157,8 +158,9 @@ class BaseHandler(HubOAuthenticated, RequestHandler):  # type: ignore[misc]  # j
         if content_type != "application/json":
             raise problem_error(415, "Not JSON", f"Send application/json, not {content_type[:80]!r}.")
         try:
-            json.loads(self.request.body or b"{}")
-        except (ValueError, RecursionError) as error:
+            # not the standard library's: it climbs as deep as what it is sent, and takes whatever runs there along
+            from_json(self.request.body or b"{}")
+        except ValueError as error:
             raise problem_error(400, "Not JSON", "The body is no valid JSON in UTF-8.") from error
         try:
             return model.model_validate_json(self.request.body or b"{}")
@@ -189,8 +191,8 @@ class BaseHandler(HubOAuthenticated, RequestHandler):  # type: ignore[misc]  # j
         if text is None:
             return None
         try:
-            parts = json.loads(base64.urlsafe_b64decode(text.encode()))
-        except (ValueError, RecursionError) as error:
+            parts = from_json(base64.urlsafe_b64decode(text.encode()))
+        except ValueError as error:
             raise problem_error(400, "Bad cursor", "Take `cursor` from the `next` of the page before.") from error
         if not isinstance(parts, list) or not all(isinstance(part, str) for part in parts):
             raise problem_error(400, "Bad cursor", "Take `cursor` from the `next` of the page before.")
