@@ -115,6 +115,7 @@ test('a refusal is kept, with what to do; use is shown in bars, in a plot and in
   await page.getByText('Show the figures').click();
   await expect(page.getByRole('table').first()).toBeVisible();
   await page.getByText('Show the figures').click();
+  await page.evaluate(() => window.scrollTo(0, 0));
   await picture(page, 'usage');
 
   await look(page, '/', 'My sessions');
