@@ -64,7 +64,8 @@ def test_tokens_of_the_accounts_reach_hub_and_control(demo: DemoProcess) -> None
         headers = {"Authorization": f"token {account['token']}"}
         assert httpx.get(f"{told['url']}/hub/api/user", headers=headers).json()["name"] == account["name"]
         sites = httpx.get(f"{told['control_url']}/api/v1/sites", headers=headers).json()
-        assert [site["name"] for site in sites["items"]] == ["esac", "cloud-eu"]
+        polar = ["polar"] if "polar" in account["groups"] else []
+        assert [site["name"] for site in sites["items"]] == ["esac", "cloud-eu", *polar]
     admin = {"Authorization": f"token {told['accounts'][3]['token']}"}
     scientist = {"Authorization": f"token {told['accounts'][0]['token']}"}
     others = f"{told['control_url']}/api/v1/leases?owner=*"
