@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import secrets
 from collections.abc import AsyncIterator
@@ -14,13 +13,14 @@ from jupyterhub.spawner import Spawner
 from traitlets import Float, Unicode, default
 
 from perijove.models import AttemptFacts, SessionWish, SpawnSpec
-from perijove_hub.admission.client import REQUEST_SECONDS, ControlClient
+from perijove_hub.admission.client import ControlClient
 from perijove_hub.sites import SiteError, StartSpec, Status
 from perijove_hub.spawning.asking import Asker, ask
-from perijove_hub.spawning.attempt import STOP_SECONDS, Attempt, House
+from perijove_hub.spawning.attempt import Attempt, House
 from perijove_hub.spawning.ghosts import Ghost
 from perijove_hub.spawning.homes import HomeSizes
 from perijove_hub.spawning.options import options_from_form, wish_of
+from perijove_hub.spawning.readiness import answered
 from perijove_hub.spawning.refusals import StartRefused
 from perijove_hub.spawning.state import HOME_KEY, SESSION_KEY, Terms, saved_session
 from perijove_hub.web.spawn_form import render_spawn_form
@@ -86,11 +86,7 @@ class PerijoveSpawner(Spawner):  # type: ignore[misc]  # jupyterhub has no types
         self._message_added = asyncio.Event()
         self._ghost = Ghost(self)
         self._options_before = self.orm_spawner.user_options if self.orm_spawner else None
-        # the hub gives one start this long: every candidate its own time, and each call its deadline
-        platform, call_seconds = self.house.platform, self.house.control.deadline_seconds + REQUEST_SECONDS
-        timeouts = sorted((site.start_timeout_seconds for site in platform.sites.values()), reverse=True)
-        tries = 1 + platform.placement.retries
-        self.start_timeout = int(sum(timeouts[:tries]) + call_seconds + (2 * call_seconds + 2 * STOP_SECONDS) * tries)
+        self.start_timeout = self.house.start_seconds
 
     # --- start ----------------------------------------------------------------------------------------------------
 
@@ -98,14 +94,11 @@ class PerijoveSpawner(Spawner):  # type: ignore[misc]  # jupyterhub has no types
         """Ask for a lease, then try its candidates in order; the first that answers has the session."""
         self._ghost.starts_for(self.handler)
         try:
-            url = await self._start(wish_of(self.user_options))
+            return await self._start(wish_of(self.user_options))
         except StartRefused:
             # the choices of a start that came to nothing are not those that the next one begins with
             self.orm_spawner.user_options = self._options_before
             raise
-        # it has been up: whatever fails from here on is in the user's server, and the hub shall not end for that
-        self.consecutive_failure_limit = 0
-        return url
 
     async def _start(self, wish: SessionWish) -> str:
         attempt = self._attempt = Attempt(self.house, secrets.token_hex(16), self._say)
@@ -113,10 +106,11 @@ class PerijoveSpawner(Spawner):  # type: ignore[misc]  # jupyterhub has no types
         self.owned[attempt.id] = self
         groups = sorted(group.name for group in self.user.groups)
         self._say("Asking for a place to run")
-        asker = Asker(self.user.name, groups, self.name, self._last_home_site(), self._runs_others())
+        asker = Asker(self.user.name, groups, self.name, self._last_home_site, self._runs_others)
         offer, profile = await ask(self.house, asker, wish, attempt.id)
         attempt.lease_id = offer.id
         if not offer.id:
+            self.log.warning("Control does not answer: %s starts at the home site", self._log_name)
             self._say("Control does not answer: starting at your home site, to be put on record when it is back")
         self._say(offer.explanation.summary)
         terms = Terms(
@@ -130,6 +124,7 @@ class PerijoveSpawner(Spawner):  # type: ignore[misc]  # jupyterhub has no types
             offer.candidates, lambda site: self._spec(site, offer.spawn), terms, self.ready_poll_seconds
         )
         self._home_known = attempt.home_site or self._home_known
+        answered(self.server, attempt.headers)
         return url
 
     def _last_home_site(self) -> str | None:
@@ -282,7 +277,6 @@ class PerijoveSpawner(Spawner):  # type: ignore[misc]  # jupyterhub has no types
     def _say(self, message: str) -> None:
         self._messages.append(message)
         self._message_added.set()
-        self.log.info("%s: %s", self._log_name, json.dumps(message))
 
     def get_args(self) -> list[str]:
         """The server's arguments; Jupyter asks for one more where everybody is root, as in a container."""

@@ -23,8 +23,8 @@ def test_the_hub_starts_lists_the_site_as_down_and_it_returns_by_itself(bed: Bed
     bed.launch("hub")
     try:
         bed.wait("the hub to answer", bed.hub_is_up)
-        if fault != "hang":  # a site that hangs is called unreachable after as long as it may take to answer
-            bed.wait("the site to be listed as down", lambda: _site(bed, user, "far")["health"] == "down")
+        # one that hangs is called down after as long as a site may take to answer
+        bed.wait("the site to be listed as down", lambda: _site(bed, user, "far")["health"] == "down")
         # starts go where they can, and are told so
         assert bed.ask(user).status_code == 201
         with bed.control_as(user) as control:
@@ -48,16 +48,10 @@ def test_a_start_passes_over_a_site_that_is_cut_off_meanwhile_and_says_so(bed: B
     finally:
         bed.break_site("near", "")
     assert answer.status_code == 201
-    said = [line.split(f"{user}:mine: ")[1] for line in bed.log("hub").splitlines() if f"{user}:mine: " in line]
-    assert said[2:] == [
-        '"Starting at Near"',
-        '"Near did not start it: connection refused"',
-        '"Starting at Far"',
-        '"Running at Far"',
-    ]
     with bed.control_as(user) as control:
         (lease,) = control.get("leases").json()["items"]
     assert (lease["state"], lease["site"]) == ("active", "far")
+    assert f"Near did not start attempt {lease['attempt_id']}: 'connection refused'" in bed.log("hub")
     bed.wait("open leases = live servers", bed.settled)
 
 

@@ -52,6 +52,14 @@ def test_a_server_that_runs_costs_no_call(bed: Bed, user: str) -> None:
     assert _calls(bed) == []
 
 
+def test_a_server_that_comes_up_is_asked_once_whether_it_has(bed: Bed, user: str) -> None:
+    before = set(bed.session_processes())
+    assert bed.ask(user, "mine", profile="counting").status_code == 201
+    (attempt,) = set(bed.session_processes()) - before
+    (log,) = (bed.directory / "sites").glob(f"*/attempts/{attempt}/log")
+    assert log.read_text().splitlines() == [f"/user/{user}/mine/api"]
+
+
 def test_nothing_of_ours_commits_to_the_hubs_database(bed: Bed, user: str) -> None:
     assert bed.ask(user, "mine").status_code == 201
     assert bed.ask(user, "two", profile="for-staff").status_code == 403

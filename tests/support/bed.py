@@ -45,6 +45,7 @@ profiles:
   small: {title: Small, cpu: 1, memory_gib: 1}
   exits: {title: Exits, cpu: 1, memory_gib: 1, env: {PJ_FAULT: exit}}
   talks: {title: Talks, cpu: 1, memory_gib: 1, env: {PJ_FAULT: talk}}
+  counting: {title: Counting, cpu: 1, memory_gib: 1, env: {PJ_FAULT: count}}
   stranger: {title: Stranger, cpu: 1, memory_gib: 1, env: {PJ_FAULT: stranger}}
   parent: {title: Parent, cpu: 1, memory_gib: 1, env: {PJ_FAULT: parent}}
   stubborn: {title: Stubborn, cpu: 1, memory_gib: 1, env: {PJ_FAULT: stubborn}}

@@ -2,7 +2,8 @@
 
 ``PJ_FAULT`` in its environment breaks it: ``exit`` ends it at once with a last word, ``talk`` with many, ``deaf`` never
 answers, ``stranger`` answers without the header that makes a single-user server, ``broken`` answers with an error,
-``parent`` starts a process in a session of its own, as a kernel is, ``stubborn`` ignores SIGTERM.
+``count`` prints what it is asked for, ``parent`` starts a process in a session of its own, as a kernel is, ``stubborn``
+ignores SIGTERM.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ FAULT = os.environ.get("PJ_FAULT", "")
 
 class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
+        if FAULT == "count":
+            print(self.path, flush=True)
         self.send_response(500 if FAULT == "broken" else 200)
         if FAULT != "stranger":
             self.send_header("X-JupyterHub-Version", jupyterhub.__version__)

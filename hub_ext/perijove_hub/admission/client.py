@@ -6,6 +6,7 @@ import asyncio
 import logging
 import random
 from collections.abc import Callable, Mapping, Sequence
+from http import HTTPStatus
 from typing import TypeVar
 from urllib.parse import urlencode
 
@@ -64,13 +65,14 @@ class ControlClient:
 
     Args:
         url: of control, as ``http://127.0.0.1:8010/services/perijove``; not through the proxy, which may be down.
-        secret: gives the hub's secret, anew for each call, so that a rotated one counts.
+        secret: gives the hub's secret; asked again when control no longer takes the one that is known.
         deadline_seconds: how long a call may be repeated before it fails.
     """
 
     def __init__(self, url: str, secret: Callable[[], str], deadline_seconds: float = 20) -> None:
         self._base = url.rstrip("/") + "/api/v1/"
-        self._secret = secret
+        self._read_secret = secret
+        self._secret = ""
         self.deadline_seconds = deadline_seconds
         self._session: aiohttp.ClientSession | None = None
 
@@ -140,11 +142,7 @@ class ControlClient:
             method,
             route,
             body.model_dump_json() if body else None,
-            {
-                "Authorization": f"Bearer {self._secret()}",
-                "Content-Type": "application/json",
-                **(headers or {}),
-            },
+            {"Content-Type": "application/json", **(headers or {})},
             self.deadline_seconds if deadline_seconds is None else deadline_seconds,
         )
         try:
@@ -162,10 +160,14 @@ class ControlClient:
         while True:
             # one that hangs may not outlast the deadline by much
             seconds = max(1.0, min(REQUEST_SECONDS, deadline - loop.time()))
+            secret = self._secret or self._renewed_secret()
+            signed = {**headers, "Authorization": f"Bearer {secret}"}
             try:
-                status, content = await self._send(method, route, body, headers, seconds)
+                status, content = await self._send(method, route, body, signed, seconds)
                 if status < 300:
                     return content
+                if status == HTTPStatus.UNAUTHORIZED and self._renewed_secret() != secret:
+                    continue
                 if status not in PASSING_STATUSES:
                     raise ControlRefused(_problem(status, content))
                 last = f"status {status}"
@@ -177,6 +179,10 @@ class ControlClient:
             # jitter, so that a restarted control is not met by everybody at once
             await asyncio.sleep(pause_seconds * random.uniform(0.7, 1.3))  # noqa: S311 - no secret
             pause_seconds = min(pause_seconds * 2, 2.0)
+
+    def _renewed_secret(self) -> str:
+        self._secret = self._read_secret()
+        return self._secret
 
     async def _send(
         self, method: str, route: str, body: str | None, headers: Mapping[str, str], seconds: float

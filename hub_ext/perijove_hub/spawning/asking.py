@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from pydantic import ValidationError
@@ -17,13 +17,17 @@ from perijove_hub.spawning.refusals import StartRefused, stranger, unreachable
 
 @dataclass(frozen=True)
 class Asker:
-    """Who asks, as the hub knows them. ``name`` is the server's; ``runs_others`` tells of another server of theirs."""
+    """Who asks, as the hub knows them. ``name`` is the server's.
+
+    ``home_site`` tells where their home was last, ``runs_others`` whether another server of theirs is up; both are
+    asked only when control does not answer.
+    """
 
     owner: str
     groups: Sequence[str]
     name: str
-    home_site: str | None
-    runs_others: bool
+    home_site: Callable[[], str | None]
+    runs_others: Callable[[], bool]
 
 
 async def ask(house: House, asker: Asker, wish: SessionWish, attempt_id: str) -> tuple[LeaseOffer, str | None]:
@@ -64,13 +68,14 @@ async def ask(house: House, asker: Asker, wish: SessionWish, attempt_id: str) ->
 
 def _do_without(house: House, asker: Asker, wish: SessionWish, attempt_id: str) -> tuple[LeaseOffer, str]:
     """One session at the home site, which control takes up when it is back."""
-    if house.platform.admission.on_unreachable != "home_site" or asker.home_site is None:
+    home_site = asker.home_site() if house.platform.admission.on_unreachable == "home_site" else None
+    if home_site is None:
         raise unreachable()
-    if asker.runs_others:
+    if asker.runs_others():
         sentence = "The platform cannot check your quota now, and until it can you may run one session only."
         raise StartRefused(sentence, reason="control-unreachable", status_code=503)
     try:
-        return home_site_offer(house.platform, wish, asker.owner, frozenset(asker.groups), asker.home_site, attempt_id)
+        return home_site_offer(house.platform, wish, asker.owner, frozenset(asker.groups), home_site, attempt_id)
     except Refused as refused:
         sentence = f"The platform cannot check your quota now, and your home site cannot take this. {refused}"
         raise StartRefused(sentence, reason="control-unreachable", status_code=503) from refused

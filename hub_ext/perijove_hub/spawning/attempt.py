@@ -6,9 +6,10 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from perijove.models import Candidate, Lease, LeasePatch
-from perijove_hub.admission.client import ControlClient, ControlRefused, ControlUnreachable
+from perijove_hub.admission.client import REQUEST_SECONDS, ControlClient, ControlRefused, ControlUnreachable
 from perijove_hub.policy.models import Platform
 from perijove_hub.policy.secrets import SecretError
 from perijove_hub.sites import Handle, SiteError, SiteInterface, SiteUnreachable, StartSpec, Status
@@ -34,6 +35,14 @@ class House:
     sites: Mapping[str, SiteInterface]
     control: ControlClient
 
+    @cached_property
+    def start_seconds(self) -> int:
+        """How long one start may take in all: every candidate its own time, and each call its deadline."""
+        call_seconds = self.control.deadline_seconds + REQUEST_SECONDS
+        timeouts = sorted((site.start_timeout_seconds for site in self.platform.sites.values()), reverse=True)
+        tries = 1 + self.platform.placement.retries
+        return int(sum(timeouts[:tries]) + call_seconds + (2 * call_seconds + 2 * STOP_SECONDS) * tries)
+
 
 @dataclass
 class Attempt:
@@ -52,6 +61,8 @@ class Attempt:
     home_site: str | None = None
     terms: Terms | None = None
     is_up: bool = False
+    #: with which the server first answered
+    headers: Mapping[str, str] = field(default_factory=dict)
     stopping_reason: str | None = None
     #: False when the hub has given it up; a start that goes on then must not leave anything
     is_wanted: bool = True
@@ -109,6 +120,7 @@ class Attempt:
                 said = f"{error}{await self._last_words()}"
                 self._failures.append(f"{candidate.title}: {said}")
                 self.say(f"{candidate.title} did not start it: {said}")
+                log.warning("%s did not start attempt %s: %r", candidate.title, self.id, said)
                 if not await self._clear_away(error):
                     # a second copy would write into the same home
                     self._failures.append("It may still come up there, so it was not tried elsewhere")
@@ -152,7 +164,9 @@ class Attempt:
             await site.stop(handle)
         self.check_wanted()
         self.handle, self.home_site = handle, spec.home_site
-        await wait_until_ready(site, handle, spec.path, until, policy.start_timeout_seconds, poll_seconds)
+        self.headers = await wait_until_ready(
+            site, handle, spec.path, until, policy.start_timeout_seconds, poll_seconds
+        )
         lease = await self._move(LeasePatch(state="active"))
         self.terms, self.is_up = terms if lease is None else terms.under(lease), True
         self.say(f"Running at {candidate.title}")

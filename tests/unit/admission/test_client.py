@@ -85,6 +85,20 @@ async def test_an_ask_carries_secret_and_idempotency_key(client: ControlClient, 
     assert LeaseRequest.model_validate_json(await request.read()) == ASK
 
 
+async def test_a_secret_is_read_again_when_control_takes_it_no_longer(control: Control) -> None:
+    secrets = ["old", "new", "new"]
+    client = ControlClient(control.url, lambda: secrets.pop(0), deadline_seconds=1)
+    control.answers = [OFFER, 401, OFFER, 401]
+    await client.ask(ASK)
+    await client.ask(ASK)
+    assert [request.headers["Authorization"] for request in control.asked] == ["Bearer old", "Bearer old", "Bearer new"]
+    # one that is read and not taken is no answer to wait for
+    with pytest.raises(ControlRefused, match=r"^because 401$"):
+        await client.ask(ASK)
+    assert secrets == []
+    await client.close()
+
+
 async def test_calls_share_a_connection(client: ControlClient, control: Control) -> None:
     control.answers = [OFFER]
     for _ in range(3):

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 
 import pytest
 from aiohttp import web
+from jupyterhub.objects import Server
 
 from perijove_hub.sites import Handle, Status
 from perijove_hub.spawning import readiness as readiness_module
-from perijove_hub.spawning.readiness import READY_HEADER, wait_until_ready
+from perijove_hub.spawning.readiness import READY_HEADER, answered, wait_until_ready
 from perijove_hub.spawning.refusals import StartFailed
 
 from .sites import ScriptedSite
@@ -60,16 +61,16 @@ async def address() -> AsyncIterator[Address]:
     await runner.cleanup()
 
 
-async def wait(url: str, site: ScriptedSite | None = None, seconds: float = 0.3) -> None:
+async def wait(url: str, site: ScriptedSite | None = None, seconds: float = 0.3) -> Mapping[str, str]:
     until = asyncio.get_running_loop().time() + seconds
     handle = Handle("esac", "a" * 32, url)
-    await wait_until_ready(site or ScriptedSite(), handle, "/user/ana/", until, seconds, 0.01)
+    return await wait_until_ready(site or ScriptedSite(), handle, "/user/ana/", until, seconds, 0.01)
 
 
 @pytest.mark.parametrize("answers", [[ready], [login], [broken, broken, ready], [stranger, ready]])
 async def test_a_server_that_answers_itself_is_up(address: Address, answers: list[Answer]) -> None:
     address.answers = list(answers)
-    await wait(address.url, seconds=10)
+    assert (await wait(address.url, seconds=10))[READY_HEADER] == "6.1.1"
     assert address.asked == len(answers)
 
 
@@ -93,3 +94,12 @@ async def test_a_server_that_ended_is_not_waited_for(monkeypatch: pytest.MonkeyP
     with pytest.raises(StartFailed, match=r"^the server ended while starting\.$"):
         await wait("http://127.0.0.1:9", site, seconds=10)
     assert site.asked == ["poll"] * 3
+
+
+async def test_the_hub_is_told_of_the_answer_once_and_asks_for_itself_the_next_time(address: Address) -> None:
+    server = Server.from_url(f"{address.url}/user/ana/")
+    answered(server, {READY_HEADER: "said before"})
+    told = await server.wait_up(http=True, timeout=5, ssl_context=None, extra_path="api")
+    assert (told.headers[READY_HEADER], address.asked) == ("said before", 0)
+    asked = await server.wait_up(http=True, timeout=5, ssl_context=None, extra_path="api")
+    assert (asked.headers[READY_HEADER], address.asked) == ("6.1.1", 1)
