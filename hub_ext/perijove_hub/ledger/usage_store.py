@@ -13,6 +13,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import (
+    CTE,
     BindParameter,
     ColumnElement,
     Float,
@@ -22,7 +23,6 @@ from sqlalchemy import (
     bindparam,
     case,
     cast,
-    extract,
     func,
     literal,
     or_,
@@ -141,7 +141,7 @@ async def _part_of_a_day(connection: AsyncConnection, subject: str, start: datet
 def _part_query(dialect: str, kind: str) -> Select[Any]:
     """Made once for each kind of subject, as :func:`_pending_query` is."""
     columns, begun = usage_entries.c, bindparam("begun", type_=Float)
-    entry = (
+    entries = (
         select(
             columns.cpu, columns.memory_gib, columns.gpu, columns.cost,
             case((columns.cpu < 0, -1.0), else_=1.0).label("one"),
@@ -153,8 +153,8 @@ def _part_query(dialect: str, kind: str) -> Select[Any]:
             columns.ends <= bindparam("end", type_=UtcDateTime),
             _of_kind(usage_entries, kind, bindparam("value")),
         )
-        .subquery("entry")
-    ).c  # fmt: skip
+    )  # fmt: skip
+    entry = _once(entries, "entry").c
     hours = (entry.ends - case((entry.begins > begun, entry.begins), else_=begun)) / 3600.0
     # an entry of less than a millisecond has no length here, and is in the part as a whole
     share = case((entry.begins >= begun, 1.0), else_=hours * 3600.0 / func.nullif(entry.ends - entry.begins, 0.0))
@@ -251,7 +251,7 @@ async def pending_use(
 def _pending_query(dialect: str, kind: str) -> Select[Any]:
     """Made once for each kind of subject: it takes longer to make than to answer."""
     columns, begun, at = leases.c, bindparam("begun", type_=Float), bindparam("at", type_=Float)
-    lease = (
+    open_leases = (
         select(
             columns.cpu, columns.memory_gib, columns.gpu, func.coalesce(columns.cost_hour, 0.0).label("cost_hour"),
             (columns.state == LeaseState.ACTIVE).label("active"),
@@ -263,24 +263,31 @@ def _pending_query(dialect: str, kind: str) -> Select[Any]:
             columns.id != bindparam("excluding"),
             _of_kind(leases, kind, bindparam("value")),
         )
-        .subquery("lease")
-    ).c  # fmt: skip
+    )  # fmt: skip
+    lease = _once(open_leases, "lease").c
     since = case((lease.metered > begun, lease.metered), else_=begun)
     # what has not begun is held its first slice, whenever that begins
     until = case((and_(lease.active, lease.metered < at), at), else_=lease.metered)
-    hours = select(
+    with_hours = select(
         lease.cpu, lease.memory_gib, lease.gpu, lease.cost_hour, literal(1.0).label("one"),
         (case((and_(lease.active, since < at), at - since), else_=0.0) / 3600.0).label("spent"),
         (case((lease.reserved > until, lease.reserved - until), else_=0.0) / 3600.0).label("ahead"),
-    ).subquery("hours").c  # fmt: skip
+    )  # fmt: skip
+    hours = _once(with_hours, "hours").c
     rates = (hours.cpu, hours.memory_gib, hours.gpu, hours.cost_hour, hours.one)
     return select(*(func.coalesce(func.sum(rate * time), 0.0) for time in (hours.spent, hours.ahead) for rate in rates))
+
+
+def _once(query: Select[Any], name: str) -> CTE:
+    """A query that is worked out once for each row, and not again in each sum over it."""
+    return query.cte(name).prefix_with("MATERIALIZED", dialect="postgresql")
 
 
 def _seconds(moment: ColumnElement[Any], dialect: str) -> ColumnElement[float]:
     """A moment as seconds since 1970; SQLite keeps it as text, and tells milliseconds."""
     if dialect == "postgresql":
-        return cast(extract("epoch", moment), Float)
+        # extract() gives a numeric, which is slow to reckon with
+        return func.date_part("epoch", moment, type_=Float)
     whole, precise, cut = (cast(func.strftime(form, moment), Float) for form in ("%s", "%f", "%S"))
     return whole + precise - cut
 
