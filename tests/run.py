@@ -12,6 +12,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 BIN = Path(sys.executable).parent
+#: Two at a time, a file in one of them as a whole: most of these tests wait, for servers, sweeps and graces.
+IN_PAIRS = ["-n", "2", "--dist", "loadfile"]
 OURS = ["hub_ext", "server_ext", "demo", "docs", "tests", "benchmarks"]
 
 TIERS: dict[str, list[list[str]]] = {
@@ -23,10 +25,10 @@ TIERS: dict[str, list[list[str]]] = {
     ],
     # --fail-on-warning: a link that leads nowhere is an error
     "docs": [[sys.executable, "-m", "sphinx", "-q", "--fail-on-warning", "--keep-going", "docs", "docs/_build"]],
-    "unit": [[sys.executable, "-m", "pytest", "-q", "tests/unit"], ["npm", "test", "--silent"]],
-    "server": [[sys.executable, "-m", "pytest", "-q", "tests/server"]],
-    "hub": [[sys.executable, "-m", "pytest", "-q", "tests/hub"]],
-    "faults": [[sys.executable, "-m", "pytest", "-q", "tests/faults"]],
+    "unit": [[sys.executable, "-m", "pytest", "-q", *IN_PAIRS, "tests/unit"], ["npm", "test", "--silent"]],
+    "server": [[sys.executable, "-m", "pytest", "-q", *IN_PAIRS, "tests/server"]],
+    "hub": [[sys.executable, "-m", "pytest", "-q", *IN_PAIRS, "tests/hub"]],
+    "faults": [[sys.executable, "-m", "pytest", "-q", *IN_PAIRS, "tests/faults"]],
     "soak": [[sys.executable, "-m", "pytest", "-q", "-s", "tests/soak"]],
     "demo": [[sys.executable, "-m", "pytest", "-q", "tests/demo"]],
     "integration": [[sys.executable, "-m", "pytest", "-q", "tests/integration"]],
