@@ -15,7 +15,7 @@ from psycopg import sql
 from benchmarks.measure import Samples, alternate, milliseconds
 from benchmarks.processes import ControlService, Processes
 from benchmarks.report import Figure, Goal, Section
-from benchmarks.world import Size, fill, groups_of, make_platform, user
+from benchmarks.world import SUM_TOTALS, Size, fill, groups_of, make_platform, user
 from perijove_hub.admission.service import AdmissionService
 from perijove_hub.ledger.database import Database
 from perijove_hub.ledger.usage import UsageService
@@ -116,12 +116,12 @@ def _count(admin: psycopg.Connection[Any], table: str) -> int:
 def _replace_use(admin: psycopg.Connection[Any], size: Size, days: int) -> None:
     """Write the intervals, and fold them as the controller would have done; the indexes come afterwards."""
     begun = time.monotonic()
-    admin.execute("TRUNCATE usage_entries, usage_days")
+    admin.execute("TRUNCATE usage_entries, usage_days, usage_totals")
     indexes = [
         (name, definition)
         for name, definition in admin.execute(
-            "SELECT indexname, indexdef FROM pg_indexes WHERE tablename IN ('usage_entries', 'usage_days') "
-            "AND indexname NOT LIKE '%_pkey'"
+            "SELECT indexname, indexdef FROM pg_indexes "
+            "WHERE tablename IN ('usage_entries', 'usage_days', 'usage_totals') AND indexname NOT LIKE '%_pkey'"
         )
     ]
     for name, _ in indexes:
@@ -149,7 +149,8 @@ def _replace_use(admin: psycopg.Connection[Any], size: Size, days: int) -> None:
         # day by day, as they are folded
         "ORDER BY 1, 2"
     )
+    admin.execute(SUM_TOTALS)
     for _, definition in indexes:
         admin.execute(definition)
-    admin.execute("VACUUM ANALYZE usage_entries, usage_days")
+    admin.execute("VACUUM ANALYZE usage_entries, usage_days, usage_totals")
     print(f"  a ledger of that size was made in {time.monotonic() - begun:.0f} s", file=sys.stderr, flush=True)

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 from unittest.mock import patch
 
-from perijove_hub.ledger import said_store, store, usage_store
+from perijove_hub.ledger import open_use, said_store, store, usage_store
 
 #: Every query that a decision makes.
 QUERIES = (
@@ -15,10 +15,10 @@ QUERIES = (
     (said_store, "active_closures"),
     (store, "find_home"),
     (store, "find_sites"),
-    (usage_store, "holdings"),
+    (open_use, "holdings"),
     (usage_store, "home_gib"),
-    (usage_store, "pending_use"),
-    (usage_store, "running_leases"),
+    (open_use, "pending_use"),
+    (open_use, "running_leases"),
     (usage_store, "used_since"),
 )
 

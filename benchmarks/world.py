@@ -28,6 +28,13 @@ POSTGRES = {
 }
 
 
+#: The days without their owners, as they are folded with them.
+SUM_TOTALS = (
+    "INSERT INTO usage_totals SELECT day, charge_to, site, kind, sum(cpu_hours), sum(memory_gib_hours), "
+    "sum(gpu_hours), sum(session_hours), sum(cost) FROM usage_days GROUP BY 1, 2, 3, 4 ORDER BY 1"
+)
+
+
 @dataclass(frozen=True)
 class Size:
     """How big the platform is."""
@@ -200,6 +207,7 @@ def _fill_use(admin: psycopg.Connection[Any], size: Size) -> None:
         "FROM generate_series(0, %(users)s - 1) n, generate_series(0, %(days)s - 1) d",
         values,
     )
+    admin.execute(SUM_TOTALS)
     admin.execute(
         "INSERT INTO usage_entries (lease_id, owner, charge_to, site, kind, begins, ends, cpu, memory_gib, gpu, "
         "price_version, cost, entry, created) "

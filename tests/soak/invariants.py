@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, RowMapping, func, select
 
-from perijove_hub.ledger.schema import leases, refusals, usage_days, usage_entries
+from perijove_hub.ledger.schema import leases, refusals, usage_days, usage_entries, usage_totals
 from tests.soak.bed import SITE_CPU
 from tests.soak.player import History, Outage
 from tests.soak.watcher import Life
@@ -110,9 +110,10 @@ def entries_are_the_time_run(ledger: Connection, rows: Rows) -> Iterator[str]:
                 f"{metered.get(row['id'], 0.0):.2f} s are in the entries: from {row['started']} to {row['ended']}, "
                 f"metered until {row['metered_until']}, changed {row['changed']}, reason {row['reason']}; {told}"
             )
-    folded = ledger.execute(select(func.coalesce(func.sum(usage_days.c.session_hours), 0.0))).scalar_one() * 3600
-    if abs(folded - sum(metered.values())) > 0.5:
-        yield f"the days hold {folded:.1f} s and the entries {sum(metered.values()):.1f} s"
+    for table in (usage_days, usage_totals):
+        folded = ledger.execute(select(func.coalesce(func.sum(table.c.session_hours), 0.0))).scalar_one() * 3600
+        if abs(folded - sum(metered.values())) > 0.5:
+            yield f"{table.name} holds {folded:.1f} s and the entries {sum(metered.values()):.1f} s"
 
 
 def _seconds(entry: RowMapping) -> float:

@@ -12,7 +12,7 @@ from perijove.models import SessionWish
 from perijove_hub.admission import breaker
 from perijove_hub.admission.models import refuse
 from perijove_hub.catalogue.service import may_read, region_of
-from perijove_hub.ledger import store, usage_store
+from perijove_hub.ledger import open_use, store
 from perijove_hub.ledger.models import SiteRow
 from perijove_hub.ledger.quota import Held
 from perijove_hub.placement import DatasetFacts, SiteFacts, SiteHealth, Wish
@@ -100,7 +100,7 @@ async def gather_sites(
         held: what open leases hold by site, when the caller has asked for it already.
     """
     if held is None:
-        held = (await usage_store.holdings(connection, now, excluding=excluding)).sites
+        held = (await open_use.holdings(connection, now, excluding=excluding)).sites
     rows = await store.find_sites(connection, with_attempts=False)
     facts = {}
     for name, site in platform.sites.items():

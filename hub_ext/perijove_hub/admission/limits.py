@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from perijove.models import Override, Price, QuotaView, Resources
 from perijove_hub.admission.models import refuse
-from perijove_hub.ledger import said_store, usage_store
+from perijove_hub.ledger import open_use, said_store, usage_store
 from perijove_hub.ledger.binding import (
     chargeable_groups,
     limits_of_platform,
@@ -22,8 +22,8 @@ from perijove_hub.ledger.binding import (
     limits_of_user,
 )
 from perijove_hub.ledger.metering import Amounts, amounts
+from perijove_hub.ledger.open_use import Holdings
 from perijove_hub.ledger.quota import Limit, Need, OverLimit, Use, first_over, hours_that_fit, view_limit
-from perijove_hub.ledger.usage_store import Holdings
 from perijove_hub.policy.models import Platform
 
 #: How many entries are looked through to say when a rolling window has room again.
@@ -123,7 +123,7 @@ async def stand(
     by_site = {site: tuple(limits_of_site(platform, site, now, overrides)) for site in sites}
     everything = [*general, *(limit for limits in by_site.values() for limit in limits)]
     pools = [who.charge_to] if who.charge_to else []
-    held = await usage_store.holdings(connection, now, who.owner, pools, excluding)
+    held = await open_use.holdings(connection, now, who.owner, pools, excluding)
     uses = await uses_of(connection, platform, everything, held, now, excluding)
     return Standing(platform, now, general, by_site, uses, held, overrides)
 
@@ -138,7 +138,7 @@ async def uses_of(
 ) -> dict[Limit, Use]:
     """What is used of each limit: what is held at once, and what entries and open leases used over its window."""
     uses: dict[Limit, Use] = {}
-    found: dict[tuple[str, datetime], tuple[Amounts, Amounts]] = {}
+    found: dict[tuple[str, datetime], tuple[Amounts, Amounts, Amounts]] = {}
     for limit in limits:
         if limit.span is None:
             if limit.resource != "home_gib":
@@ -147,8 +147,8 @@ async def uses_of(
         key = (limit.subject, limit.span.start)
         if key not in found:
             entered = await usage_store.used_since(connection, *key, platform.zone)
-            spent, reserved = await usage_store.pending_use(connection, *key, now, excluding)
-            found[key] = (entered + spent, reserved)
+            pending = await open_use.pending_use(connection, *key, now, excluding)
+            found[key] = (entered + pending.spent, pending.reserved, pending.per_hour)
         uses[limit] = Use(*(amount.of(limit.resource) for amount in found[key]))
     return uses
 
@@ -159,7 +159,7 @@ async def when_it_frees(connection: AsyncConnection, over: OverLimit, now: datet
     if over.never_fits:
         return replace(over, frees_at=None)
     if not limit.is_windowed:
-        running = await usage_store.running_leases(connection, now, [limit.subject])
+        running = await open_use.running_leases(connection, now, [limit.subject])
         times = [lease.ends_at for lease in running if lease.ends_at is not None and lease.ends_at > now]
         return replace(over, frees_at=min(times, default=None))
     if limit.void or limit.span is None or limit.span.end is not None:
@@ -211,21 +211,13 @@ async def views_for(
     for pool in pools:
         limits += limits_of_pool(platform, pool, now, overrides)
     limits += limits_of_platform(platform, now, overrides)
-    held = await usage_store.holdings(connection, now, owner, pools)
-    windowed = sorted({limit.subject for limit in limits if limit.is_windowed})
-    running = await usage_store.running_leases(connection, now, windowed) if windowed else []
+    held = await open_use.holdings(connection, now, owner, pools)
     uses = await uses_of(connection, platform, limits, held, now)
     home = await usage_store.home_gib(connection, owner)
-    views = []
-    for limit in limits:
-        if limit.resource == "home_gib":
-            views.append(view_limit(limit, Use(home)))
-            continue
-        rate = 0.0
-        if limit.is_windowed:
-            rate = sum(lease.per_hour.of(limit.resource) for lease in running if lease.is_of(limit.subject))
-        views.append(view_limit(limit, uses[limit], rate, now))
-    return views
+    return [
+        view_limit(limit, Use(home)) if limit.resource == "home_gib" else view_limit(limit, uses[limit], now)
+        for limit in limits
+    ]
 
 
 def home_limit(

@@ -19,8 +19,8 @@ from perijove_hub.admission.models import refuse
 from perijove_hub.ledger import said_store, store
 from perijove_hub.ledger.locks import lock_subjects
 from perijove_hub.ledger.models import LeaseRow, SiteRow
+from perijove_hub.ledger.subjects import subjects_of
 from perijove_hub.ledger.usage import meter
-from perijove_hub.ledger.usage_store import subjects_of
 from perijove_hub.placement import Wish, rank_sites
 
 

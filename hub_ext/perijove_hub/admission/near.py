@@ -11,11 +11,12 @@ from typing import Literal
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from perijove.models import Override, QuotaView
-from perijove_hub.ledger import by_subject, said_store, store, usage_store
+from perijove_hub.ledger import by_subject, open_use, said_store, store
 from perijove_hub.ledger.binding import limits_of_platform, limits_of_pool, limits_of_site, limits_of_user
 from perijove_hub.ledger.metering import Amounts
+from perijove_hub.ledger.open_use import Running
 from perijove_hub.ledger.quota import Held, Limit, Use, view_limit
-from perijove_hub.ledger.usage_store import Running
+from perijove_hub.ledger.subjects import subjects_of
 from perijove_hub.ledger.windows import window_span
 from perijove_hub.policy.limits import Quota
 from perijove_hub.policy.models import Platform
@@ -53,7 +54,8 @@ class _Sums:
         use = Use(self.used.get((subject, start), Amounts()).of(resource))
         for lease in self.running.get(subject, ()):
             more = lease.use(resource, start, self.now)
-            use = Use(use.spent + more.spent, use.reserved + more.reserved)
+            rate = lease.per_hour.of(resource)
+            use = Use(use.spent + more.spent, use.reserved + more.reserved, use.per_hour + rate)
         return use
 
     def view(self, limit: Limit, share: float) -> QuotaView | None:
@@ -61,8 +63,7 @@ class _Sums:
         use = self.use(limit.subject, limit.resource, limit.span.start if limit.span else None)
         if limit.limit <= 0 or use.used < share * limit.limit:
             return None
-        running = self.running.get(limit.subject, ()) if limit.is_windowed else ()
-        return view_limit(limit, use, sum(lease.per_hour.of(limit.resource) for lease in running), self.now)
+        return view_limit(limit, use, self.now)
 
 
 async def near_limits(
@@ -74,7 +75,7 @@ async def near_limits(
     have their turn meanwhile, however many users there are.
     """
     overrides = await said_store.active_overrides(connection, now)
-    running = await usage_store.running_leases(connection, now)
+    running = await open_use.running_leases(connection, now)
     sums = _Sums(now, await by_subject.held_by_subject(connection, now), _by_subject(running))
     views = [sums.view(limit, share) for limit in await _shared_limits(connection, platform, overrides, sums)]
     strictest = _strictest(platform.quotas_per["user"], platform, now, overrides)
@@ -174,6 +175,6 @@ async def _in_turns(names: Iterable[str]) -> AsyncIterator[str]:
 def _by_subject(running: Iterable[Running]) -> dict[str, list[Running]]:
     found: dict[str, list[Running]] = {}
     for lease in running:
-        for subject in usage_store.subjects_of(lease.subject_owner, lease.charge_to, lease.site):
+        for subject in subjects_of(lease.subject_owner, lease.charge_to, lease.site):
             found.setdefault(subject, []).append(lease)
     return found

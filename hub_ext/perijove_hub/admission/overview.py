@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from perijove.models import FailedStart
-from perijove_hub.ledger import usage_store
+from perijove_hub.ledger import open_use
 from perijove_hub.ledger.database import Database
 from perijove_hub.ledger.models import LeaseRow
 from perijove_hub.ledger.quota import Held
@@ -15,7 +15,7 @@ from perijove_hub.ledger.quota import Held
 async def held_by_site(database: Database, now: datetime) -> Mapping[str, Held]:
     """How many open leases each site has and what they hold; a site without any may be absent."""
     async with database.read() as connection:
-        return (await usage_store.holdings(connection, now)).sites
+        return (await open_use.holdings(connection, now)).sites
 
 
 def last_failed(failures: Iterable[FailedStart], leases: Iterable[LeaseRow]) -> FailedStart | None:

@@ -27,8 +27,8 @@ from perijove_hub.admission.reconcile import DeadLease, attempts_to_remove, dead
 from perijove_hub.ledger import store
 from perijove_hub.ledger.locks import lock_subjects
 from perijove_hub.ledger.models import TAKEN_UP, LeaseRow, SiteRow
+from perijove_hub.ledger.subjects import subjects_of
 from perijove_hub.ledger.usage import meter
-from perijove_hub.ledger.usage_store import subjects_of
 from perijove_hub.policy.models import Platform
 
 #: A ready server proves that a lease in these states became active, whatever the ledger has missed.

@@ -16,10 +16,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from perijove.models import Kind
 from perijove_hub.ledger.binding import subject_of_pool
 from perijove_hub.ledger.metering import Amounts
+from perijove_hub.ledger.open_use import holds
 from perijove_hub.ledger.quota import Held
 from perijove_hub.ledger.removal import REMOVED
 from perijove_hub.ledger.schema import IS_OPEN, homes, leases, usage_days
-from perijove_hub.ledger.usage_store import GIB, HOURS, holds, subjects_of, sum_days
+from perijove_hub.ledger.subjects import subjects_of
+from perijove_hub.ledger.usage_store import GIB, HOURS, sum_days
 from perijove_hub.ledger.windows import midnight
 
 _SUBJECTS: dict[str | None, Callable[[str], str]] = {

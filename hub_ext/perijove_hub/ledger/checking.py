@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import ColumnElement, Connection, Select, case, extract, func, select, text
+from sqlalchemy import ColumnElement, Connection, Select, Table, case, extract, func, select, text
 from sqlalchemy.exc import DBAPIError
 
 from perijove_hub.ledger.database import migration_config
 from perijove_hub.ledger.engines import DatabaseError, parse_address, plain_engine, spoken_address, spoken_error
-from perijove_hub.ledger.schema import usage_days, usage_entries
+from perijove_hub.ledger.schema import usage_days, usage_entries, usage_totals
 
-#: What the entries are folded by, but for the day, whose midnight is a matter of the platform file.
+#: What the entries are folded by, but for the day, whose midnight is a matter of the platform file; and the totals.
 KEYS = ("owner", "charge_to", "site", "kind")
+TOTAL_KEYS = ("day", "charge_to", "site", "kind")
 AMOUNTS = ("cpu_hours", "memory_gib_hours", "gpu_hours", "session_hours", "cost")
 
 #: How far a sum may be off: databases count milliseconds, and floats add up in any order.
 ABSOLUTE, RELATIVE = 1e-3, 1e-6
 
 MOST_DIFFERENCES = 5
+
+_Sums = dict[tuple[str, ...], tuple[float, ...]]
 
 
 @dataclass(frozen=True)
@@ -87,13 +91,17 @@ def _sums(connection: Connection) -> list[Finding]:
     if judge_revision(known_revisions()[0]) != _revision(connection):
         return []  # tables of an older revision: there are no sums, or other ones
     entries = _by_key(connection, _sum_of_entries(connection.dialect.name))
-    days = _by_key(connection, select(*_columns(usage_days), *(func.sum(usage_days.c[name]) for name in AMOUNTS)))
-    nothing = (0.0,) * len(AMOUNTS)
+    days, days_in_all = (_by_key(connection, _sum_of_days(usage_days, keys)) for keys in (KEYS, TOTAL_KEYS))
+    totals = _by_key(connection, _sum_of_days(usage_totals, TOTAL_KEYS))
     differences = [
-        f"The days of {_spoken(key)} hold {found:g} {name}, its entries {wanted:g}."
-        for key in sorted(entries.keys() | days.keys())
-        for name, wanted, found in zip(AMOUNTS, entries.get(key, nothing), days.get(key, nothing), strict=True)
-        if abs(wanted - found) > ABSOLUTE + RELATIVE * abs(wanted)
+        *(
+            f"The days of {_spoken(key)} hold {found:g} {name}, its entries {wanted:g}."
+            for key, name, wanted, found in _different(entries, days)
+        ),
+        *(
+            f"The total of {_spoken_total(key)} is {found:g} {name}, its days hold {wanted:g}."
+            for key, name, wanted, found in _different(days_in_all, totals)
+        ),
     ]
     if not differences:
         count = connection.scalar(select(func.count()).select_from(usage_entries))
@@ -101,6 +109,19 @@ def _sums(connection: Connection) -> list[Finding]:
     more = len(differences) - MOST_DIFFERENCES
     told = differences[:MOST_DIFFERENCES] + ([f"And {more} more such differences."] if more > 0 else [])
     return [Finding(False, sentence) for sentence in told]
+
+
+def _different(wanted: _Sums, found: _Sums) -> Iterator[tuple[tuple[str, ...], str, float, float]]:
+    nothing = (0.0,) * len(AMOUNTS)
+    for key in sorted(wanted.keys() | found.keys()):
+        for name, one, other in zip(AMOUNTS, wanted.get(key, nothing), found.get(key, nothing), strict=True):
+            if abs(one - other) > ABSOLUTE + RELATIVE * abs(one):
+                yield key, name, one, other
+
+
+def _sum_of_days(table: Table, keys: Sequence[str]) -> Select[*tuple[Any, ...]]:
+    columns = [table.c[name] for name in keys]
+    return select(*columns, *(func.sum(table.c[name]) for name in AMOUNTS)).group_by(*columns)
 
 
 def _sum_of_entries(dialect: str) -> Select[*tuple[Any, ...]]:
@@ -112,25 +133,28 @@ def _sum_of_entries(dialect: str) -> Select[*tuple[Any, ...]]:
     )
     # a correction takes back: its resources and its cost are negative already
     sign = case((columns.entry == "correction", -1), else_=1)
+    keys = [columns[name] for name in KEYS]
     return select(
-        *_columns(usage_entries),
+        *keys,
         func.sum(columns.cpu * hours),
         func.sum(columns.memory_gib * hours),
         func.sum(columns.gpu * hours),
         func.sum(sign * hours),
         func.sum(columns.cost),
-    )
+    ).group_by(*keys)
 
 
-def _columns(table: Any) -> list[ColumnElement[str]]:
-    return [table.c[name] for name in KEYS]
-
-
-def _by_key(connection: Connection, query: Select[*tuple[Any, ...]]) -> dict[tuple[str, ...], tuple[float, ...]]:
-    rows = connection.execute(query.group_by(*query.selected_columns[: len(KEYS)]))
-    return {tuple(row[: len(KEYS)]): tuple(float(value) for value in row[len(KEYS) :]) for row in rows}
+def _by_key(connection: Connection, query: Select[*tuple[Any, ...]]) -> _Sums:
+    count = len(AMOUNTS)
+    rows = connection.execute(query)
+    return {tuple(map(str, row[:-count])): tuple(float(value) for value in row[-count:]) for row in rows}
 
 
 def _spoken(key: tuple[str, ...]) -> str:
     owner, charge_to, site, kind = key
     return f"{owner}'s {kind}s at {site}" + (f" charged to {charge_to}" if charge_to else "")
+
+
+def _spoken_total(key: tuple[str, ...]) -> str:
+    day, charge_to, site, kind = key
+    return f"{kind}s at {site} on {day}" + (f" charged to {charge_to}" if charge_to else "")

@@ -1,11 +1,11 @@
-"""The two statements that SQLite and PostgreSQL spell alike and SQLAlchemy's core does not have."""
+"""What SQLAlchemy's core does not have and SQLite and PostgreSQL do: statements that they spell alike, and moments."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Table
+from sqlalchemy import CTE, ColumnElement, Float, Select, Table, cast, func
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -26,3 +26,17 @@ async def add_to(
     insert = (postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert)(table)
     sums = {name: table.c[name] + amount for name, amount in amounts.items()}
     await connection.execute(insert.values(**key, **amounts).on_conflict_do_update(index_elements=columns, set_=sums))
+
+
+def once(query: Select[Any], name: str) -> CTE:
+    """A query that is worked out once for each row, and not again in each sum over it."""
+    return query.cte(name).prefix_with("MATERIALIZED", dialect="postgresql")
+
+
+def seconds_of(moment: ColumnElement[Any], dialect: str) -> ColumnElement[float]:
+    """A moment as seconds since 1970; SQLite keeps it as text, and tells milliseconds."""
+    if dialect == "postgresql":
+        # extract() gives a numeric, which is slow to reckon with
+        return func.date_part("epoch", moment, type_=Float)
+    whole, precise, cut = (cast(func.strftime(form, moment), Float) for form in ("%s", "%f", "%S"))
+    return whole + precise - cut

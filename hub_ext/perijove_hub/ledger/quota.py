@@ -88,10 +88,14 @@ class Limit:
 
 @dataclass(frozen=True)
 class Use:
-    """What is used of a limit: ``spent`` for good or held now, and ``reserved`` for the rest of running slices."""
+    """What is used of a limit: ``spent`` for good or held now, and ``reserved`` for the rest of running slices.
+
+    ``per_hour`` is what runs now uses of it in an hour, where that is known.
+    """
 
     spent: float = 0.0
     reserved: float = 0.0
+    per_hour: float = 0.0
 
     @property
     def used(self) -> float:
@@ -191,8 +195,8 @@ def hours_that_fit(limits: Iterable[Limit], uses: Mapping[Limit, Use], need: Nee
     return max(0.0, hours)
 
 
-def view_limit(limit: Limit, use: Use, rate: float = 0.0, now: datetime | None = None) -> QuotaView:
-    """A limit as its subject sees it. ``rate`` is what runs now uses per hour, for the forecast from ``now`` on."""
+def view_limit(limit: Limit, use: Use, now: datetime | None = None) -> QuotaView:
+    """A limit as its subject sees it, with a forecast from ``now`` on."""
     state: Literal["ok", "warning", "exhausted"] = "ok"
     if use.used >= limit.limit - TOLERANCE:
         state = "exhausted"
@@ -212,7 +216,7 @@ def view_limit(limit: Limit, use: Use, rate: float = 0.0, now: datetime | None =
         window_end=limit.span.end if limit.span else None,
         warn_at=list(limit.warn_at),
         on_exhaustion=limit.on_exhaustion,
-        empty_at=_empty_at(limit, use, rate, now),
+        empty_at=_empty_at(limit, use, now),
         override=limit.override,
         state=state,
     )
@@ -229,8 +233,8 @@ def _needed(limit: Limit, need: Need, least_hours: float) -> float:
     return need.at_once.of(limit.resource) if limit.resource in CONCURRENT else 0.0
 
 
-def _empty_at(limit: Limit, use: Use, rate: float, now: datetime | None) -> datetime | None:
-    if now is None or rate <= 0 or not limit.is_windowed:
+def _empty_at(limit: Limit, use: Use, now: datetime | None) -> datetime | None:
+    if now is None or use.per_hour <= 0 or not limit.is_windowed:
         return None
-    empty = now + timedelta(hours=min(24 * 366.0, max(0.0, limit.limit - use.spent) / rate))
+    empty = now + timedelta(hours=min(24 * 366.0, max(0.0, limit.limit - use.spent) / use.per_hour))
     return empty if limit.span is None or limit.span.end is None or empty < limit.span.end else None

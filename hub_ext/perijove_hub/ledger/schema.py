@@ -165,7 +165,23 @@ usage_days = Table(
     Column("cost", Float, nullable=False),
     Index("usage_days_by_owner", "owner", "day"),
     Index("usage_days_by_charge_to", "charge_to", "day"),
-    Index("usage_days_by_site", "site", "day"),
+)
+
+#: The days without their owners, written with them: who sums a pool, a site or the platform need not read every user's.
+usage_totals = Table(
+    "usage_totals",
+    metadata,
+    Column("day", Date, primary_key=True),
+    Column("charge_to", String(255), primary_key=True),
+    Column("site", String(63), primary_key=True),
+    Column("kind", String(16), primary_key=True),
+    Column("cpu_hours", Float, nullable=False),
+    Column("memory_gib_hours", Float, nullable=False),
+    Column("gpu_hours", Float, nullable=False),
+    Column("session_hours", Float, nullable=False),
+    Column("cost", Float, nullable=False),
+    Index("usage_totals_by_charge_to", "charge_to", "day"),
+    Index("usage_totals_by_site", "site", "day"),
 )
 
 #: Every price that was ever in force.

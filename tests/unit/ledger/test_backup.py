@@ -15,7 +15,7 @@ from sqlalchemy import text
 
 from perijove_hub.cli import main
 from perijove_hub.ledger import schema
-from perijove_hub.ledger.database import Database
+from perijove_hub.ledger.database import Database, newest_revision
 from perijove_hub.ledger.engines import parse_address, plain_engine, spoken_address
 from tests.support.ledgers import ledger_url
 from tests.support.postgres import PostgresServer
@@ -60,10 +60,12 @@ def connected(address: str) -> Iterator[sa.Connection]:
 
 
 def fill(address: str) -> None:
-    """Two entries and the days they are folded into, a notice, and a home."""
+    """Two entries, the days and the totals they are folded into, a notice, and a home."""
     with connected(address) as connection:
         connection.execute(schema.usage_entries.insert(), [ENTRY, CORRECTION])
         connection.execute(schema.usage_days.insert(), DAYS)
+        totals = [{name: value for name, value in day.items() if name != "owner"} for day in DAYS]
+        connection.execute(schema.usage_totals.insert(), totals)
         connection.execute(schema.homes.insert().values(owner="ana", site="esac", since=NOW))
         notice = {"key": "k", "groups": ["euclid"], "topic": "quota", "severity": "info", "message": "“½ left” 🛰"}
         connection.execute(schema.notices.insert().values(created=NOW, **notice))
@@ -225,7 +227,7 @@ def test_a_copy_of_a_newer_program_is_not_put_back(ledger: str, tmp_path: Path, 
         connection.execute(text("update alembic_version set version_num = '9999'"))
     run("backup", ledger, tmp_path / "copy")
     with connected(ledger) as connection:
-        connection.execute(text("update alembic_version set version_num = '0003'"))
+        connection.execute(text(f"update alembic_version set version_num = '{newest_revision()}'"))
     before = contents(ledger)
     code, out, err = run("restore", ledger, tmp_path / "copy")
     assert (code, out) == (2, "")
@@ -327,7 +329,7 @@ def test_a_ledger_that_is_whole_says_so(ledger: str, run: Run) -> None:
     first = "Its file is whole." if "sqlite" in ledger else "The server answers."
     assert run("check", ledger) == (
         0,
-        f"{first}\nIts tables have revision 0003, the newest.\nThe sums of its days are those of its 2 entries.\n",
+        f"{first}\nIts tables have revision 0004, the newest.\nThe sums of its days are those of its 2 entries.\n",
         "",
     )
 
@@ -339,14 +341,18 @@ def test_sums_that_are_not_those_of_the_entries_are_told(ledger: str, run: Run) 
         connection.execute(
             schema.usage_days.insert().values(DAYS[0] | {"owner": "bob", "charge_to": "", "memory_gib_hours": 0.0})
         )
+        totals = schema.usage_totals
+        connection.execute(totals.update().where(totals.c.day == date(2026, 3, 1)).values(cpu_hours=2))
     code, out, err = run("check", ledger)
     assert code == 1
     assert out.count("\n") == 2
-    assert err == (
+    assert err.count("\n") == 6
+    assert err.startswith(
         "The days of ana's sessions at esac charged to euclid hold 9.15 cost, its entries 0.25.\n"
         "The days of bob's sessions at esac hold 1.5 cpu_hours, its entries 0.\n"
         "The days of bob's sessions at esac hold 0.75 session_hours, its entries 0.\n"
         "The days of bob's sessions at esac hold 0.15 cost, its entries 0.\n"
+        "The total of sessions at esac on 2026-03-01 is 0 cpu_hours, its days hold 1.5.\n"
     )
 
 

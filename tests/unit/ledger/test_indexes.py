@@ -11,7 +11,7 @@ from sqlalchemy import delete, event, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from perijove.models import LeaseState
-from perijove_hub.ledger import life_store, store, usage_store
+from perijove_hub.ledger import life_store, open_use, store
 from perijove_hub.ledger.database import Database
 from perijove_hub.ledger.schema import leases, refusals, usage_entries
 from tests.support.platforms import FakeClock, open_house
@@ -77,14 +77,14 @@ async def plan(database: Database, ask: Ask) -> str:
 
 OF_ONE: dict[str, Ask] = {
     "open leases": lambda connection: store.open_leases(connection, owner="ana"),
-    "what it holds": lambda connection: usage_store.running_leases(connection, NOW, ["user:ana"]),
-    "what is reserved": lambda connection: usage_store.pending_use(connection, "user:ana", NOW, NOW),
+    "what it holds": lambda connection: open_use.running_leases(connection, NOW, ["user:ana"]),
+    "what is reserved": lambda connection: open_use.pending_use(connection, "user:ana", NOW, NOW),
 }
 
 OF_ALL: dict[str, Ask] = {
     "open leases": store.open_leases,
-    "what they hold": lambda connection: usage_store.holdings(connection, NOW, "ana"),
-    "what one site is reserved": lambda connection: usage_store.pending_use(connection, "site:esac", NOW, NOW),
+    "what they hold": lambda connection: open_use.holdings(connection, NOW, "ana"),
+    "what one site is reserved": lambda connection: open_use.pending_use(connection, "site:esac", NOW, NOW),
     "how many there are": life_store.count_open,
 }
 

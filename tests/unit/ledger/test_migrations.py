@@ -145,6 +145,22 @@ def test_rows_survive_the_way_to_the_newest_revision_and_back_and_there_again(em
     assert rows(empty_ledger, unchanged) == {name: after[name] for name in unchanged}
 
 
+def test_totals_are_made_of_the_days_that_are_there(empty_ledger: str) -> None:
+    database = Database(empty_ledger)
+    database.migrate()
+    database.downgrade("0003")
+    amounts = {"cpu_hours": 2.0, "memory_gib_hours": 4.0, "gpu_hours": 0.0, "session_hours": 1.0, "cost": 0.25}
+    key = {"day": NOW.date(), "charge_to": "euclid", "site": "esac", "kind": "session"}
+    with connected(empty_ledger) as connection:
+        connection.execute(schema.usage_days.insert(), [{**key, **amounts, "owner": owner} for owner in ("ana", "bob")])
+        connection.execute(schema.usage_days.insert().values({**key, **amounts, "owner": "ana", "charge_to": ""}))
+    database.migrate()
+    assert rows(empty_ledger)["usage_totals"] == [
+        {**key, **amounts, "charge_to": ""},
+        {**key, **{name: 2 * amount for name, amount in amounts.items()}},
+    ]
+
+
 def test_migrations_go_down_to_nothing(empty_ledger: str) -> None:
     database = Database(empty_ledger)
     database.migrate()

@@ -176,7 +176,7 @@ def test_a_view_warns_from_the_first_threshold_on(used: float, state: str) -> No
 
 def test_a_view_forecasts_when_it_is_used_up() -> None:
     bound = limit("gpu_hours", 40, window="month")
-    view = view_limit(bound, Use(30, 1), rate=2, now=NOW)
+    view = view_limit(bound, Use(30, 1, 2), NOW)
     assert bound.span is not None
     assert view.model_dump() == {
         "name": "q",
@@ -197,8 +197,8 @@ def test_a_view_forecasts_when_it_is_used_up() -> None:
         "state": "ok",
     }
     # what will not be used up before the window begins anew is no forecast
-    assert view_limit(bound, Use(1), rate=0.01, now=NOW).empty_at is None
-    assert view_limit(bound, Use(1), rate=0, now=NOW).empty_at is None
+    assert view_limit(bound, Use(1, 0, 0.01), NOW).empty_at is None
+    assert view_limit(bound, Use(1), NOW).empty_at is None
 
 
 def test_thresholds_that_are_reached_are_told() -> None:

@@ -14,7 +14,7 @@ from sqlalchemy import delete, select
 from perijove_hub.ledger import usage_store
 from perijove_hub.ledger.metering import Amounts
 from perijove_hub.ledger.models import LeaseRow
-from perijove_hub.ledger.schema import usage_days, usage_entries
+from perijove_hub.ledger.schema import usage_days, usage_entries, usage_totals
 from perijove_hub.ledger.usage_store import Entry
 from tests.support.platforms import House, open_house, platform, site
 
@@ -95,7 +95,7 @@ async def test_what_was_used_since_a_moment_is_what_the_entries_say(
 async def leased(house: House) -> LeaseRow:
     """An open lease, and no entries."""
     async with house.database.write() as connection:
-        for table in (usage_entries, usage_days):
+        for table in (usage_entries, usage_days, usage_totals):
             await connection.execute(delete(table))
     offers = await house.service.leases("ana", None, 1)
     return offers[0] if offers else await house.start()
