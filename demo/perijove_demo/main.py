@@ -206,7 +206,7 @@ class Demo:
 
     def _write_configuration(self) -> None:
         path = self._state.path("perijove.yaml")
-        write_platform(path, self._public_url, {name: cloud.endpoint for name, cloud in self._clouds.items()})
+        write_platform(path, {name: cloud.endpoint for name, cloud in self._clouds.items()})
         load_platform(path)  # ours is right, or this is a fault of ours that shows here
         self._state.secret(HUB_SECRET)
         told = {

@@ -20,11 +20,10 @@ STORE_SECRET = "{}-store"  # noqa: S105 - a name, no secret
 POLAR_DATASET = "sea-at-the-pole"
 
 
-def write_platform(path: Path, public_url: str, endpoints: Mapping[str, str]) -> None:
+def write_platform(path: Path, endpoints: Mapping[str, str]) -> None:
     """Write the platform file; ``endpoints`` gives the address of each site's store."""
     yaml = YAML()
     document: dict[str, Any] = yaml.load(HERE / "platform.yaml")
-    document["public_url"] = public_url
     datasets = with_endpoints(dict(endpoints))
     document["datasets"] = datasets | {POLAR_DATASET: _polar(datasets["sea-surface-temperature"])}
     with path.open("w") as file:

@@ -84,6 +84,8 @@ def configure(c: Any, options: HubOptions) -> None:
     PerijoveSpawner.house = House(platform, sites, control)
     PerijoveSpawner.homes = HomeSizes(sites, _homes_in_use)
     PlacementHandler.control = control
+    if platform.public_url:
+        c.JupyterHub.public_url = platform.public_url
     c.JupyterHub.spawner_class = PerijoveSpawner
     c.PerijoveSpawner.control_url = options.public_control_url
     c.Spawner.server_token_scopes = SERVER_SCOPES

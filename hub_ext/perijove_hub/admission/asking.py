@@ -93,12 +93,14 @@ class Asking(AdmissionBase):
             who = Who(request.owner, groups, who_pays(platform, request.charge_to, groups))
             await lock_subjects(connection, lock_keys(platform, who))
             now = self._clock()
-            if earlier := await store.find_attempt(connection, request.attempt_id):
-                return _same_offer(earlier, request, now)
-            decision = await self._decide(connection, platform, request, who, profile, now)
+            earlier = await store.find_attempt(connection, request.attempt_id)
+            if earlier is None:
+                decision = await self._decide(connection, platform, request, who, profile, now)
         except Refused as unanswerable:
             await self._keep_refusal(connection, request, unanswerable)
             raise
+        if earlier is not None:
+            return _same_offer(earlier, request, now)
         if decision.over:
             refused = _refused_by(await when_it_frees(connection, decision.over, now))
         elif not decision.ranking.candidates:

@@ -232,7 +232,8 @@ class Desk:
         async def remove(connection: AsyncConnection) -> Forgotten:
             await lock_subjects(connection, [f"user:{name}"])
             now = self._clock()
-            running = [lease for lease in await store.open_leases(connection, owner=name) if lease.is_open(now)]
+            found = await store.open_leases(connection, owner=name, with_offers=False)
+            running = [lease for lease in found if lease.is_open(now)]
             if running:
                 count = f"{len(running)} {'lease is' if len(running) == 1 else 'leases are'} open"
                 raise refuse(409, "Still in use", f"{count}: stop what runs of this user, then remove the name.")

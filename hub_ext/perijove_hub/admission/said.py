@@ -9,6 +9,7 @@ from typing import NamedTuple
 from perijove.models import Closure, ClosureRequest, OverrideRequest
 from perijove_hub.admission.models import refuse
 from perijove_hub.ledger.binding import subject_of_pool
+from perijove_hub.ledger.windows import days_span
 from perijove_hub.policy.limits import CLASS_PREFIX, Allocation, Quota
 from perijove_hub.policy.models import EVERYBODY, Platform
 
@@ -48,6 +49,7 @@ def check_override(platform: Platform, request: OverrideRequest, now: datetime) 
         _check_subject_of_quota(platform, quota, request.subject)
     elif allocation is not None:
         _check_subject_of_allocation(allocation, request.subject)
+        _check_time_of_allocation(platform, allocation, request, now)
     else:
         names = [quota.name for quota in platform.quotas] + [each.key for each in platform.allocations]
         known = f"choose from {', '.join(sorted(names))}" if names else "the platform file has no limits"
@@ -72,6 +74,19 @@ def _check_subject_of_allocation(allocation: Allocation, subject: str) -> None:
     expected = subject_of_pool(allocation.group)
     if subject != expected:
         raise refuse(422, "Wrong subject", f"subject: allocation {allocation.key} is granted to {expected}.")
+
+
+def _check_time_of_allocation(
+    platform: Platform, allocation: Allocation, request: OverrideRequest, now: datetime
+) -> None:
+    """Another amount is of use only while the allocation is."""
+    span = days_span(allocation.start, allocation.end, platform.zone)
+    if span.end is not None and span.end <= now:
+        ended = f"quota: allocation {allocation.key} ended on {allocation.end}"
+        raise refuse(422, "Allocation over", f"{ended}; grant another one in the platform file, or change its end.")
+    if request.expires <= span.start:
+        begins = f"quota: allocation {allocation.key} begins on {allocation.start}"
+        raise refuse(422, "Allocation not begun", f"{begins}, after this expires.")
 
 
 def closure_window(platform: Platform, request: ClosureRequest, now: datetime) -> Window:

@@ -77,7 +77,7 @@ class Stops:
     async def _look(self) -> tuple[Look, list[Due], list[life_store.Announcement]]:
         now, platform = self._clock(), self._platform()
         async with self._database.read() as connection:
-            leases = await store.open_leases(connection)
+            leases = await store.open_leases(connection, with_offers=False)
             closures = await said_store.active_closures(connection, now)
             sites = await store.find_sites(connection, with_attempts=False)
         longest = timedelta(seconds=MISSED_INVENTORIES * platform.admission.inventory_seconds)

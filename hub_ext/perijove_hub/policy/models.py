@@ -270,7 +270,9 @@ class Platform(PlatformModel):
 
     currency: str = Field(default="EUR", min_length=1, max_length=12)
     time_zone: str = Field(default="UTC", description="for calendar windows, as Europe/Madrid")
-    public_url: str | None = Field(default=None, description="the address that users open")
+    public_url: HttpAddress | None = Field(
+        default=None, description="the address that users open; needed where a proxy before the hub speaks https"
+    )
     admission: Admission = Field(default_factory=Admission)
     sites: dict[Slug, Site] = Field(min_length=1)
     profiles: dict[Slug, Profile] = Field(min_length=1)

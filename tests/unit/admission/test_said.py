@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -91,6 +91,27 @@ def test_a_limit_is_changed_for_whom_it_binds(quota: str, subject: str) -> None:
 )  # fmt: skip
 def test_a_limit_that_would_bind_nobody_is_refused(quota: str, subject: str, detail: str) -> None:
     assert refusal(check_override, LIMITED, asked(quota, subject), NOON) == (422, detail)
+
+
+def test_another_amount_for_an_allocation_out_of_its_time_is_refused() -> None:
+    granted = {"name": "lesson", "group": "class:sky", "resource": "cpu_hours", "amount": 5}
+    today = NOON.date()
+
+    def refusal_at(first: date, last: date) -> tuple[int, str] | None:
+        dated = platform(allocations=[{**granted, "start": first, "end": last}])
+        return refusal(check_override, dated, asked("lesson", "class:sky", expires=NOON + 3 * DAY), NOON)
+
+    yesterday = today - DAY
+    assert refusal_at(yesterday, yesterday) == (
+        422,
+        f"quota: allocation lesson ended on {yesterday}; grant another one in the platform file, or change its end.",
+    )
+    assert refusal_at(yesterday, today) is None
+    assert refusal_at(today + 2 * DAY, today + 9 * DAY) is None
+    later = today + 5 * DAY
+    assert refusal_at(later, later) == (
+        422, f"quota: allocation lesson begins on {later}, after this expires.",
+    )  # fmt: skip
 
 
 def test_a_platform_without_limits_has_none_to_change() -> None:
