@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import logging
+import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -20,13 +21,16 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from perijove_hub.ledger import engines
-from perijove_hub.ledger.engines import DatabaseError, is_passing, is_unavailable, spoken_address, spoken_error
+from perijove_hub.ledger.engines import DatabaseError, gave_way, is_unavailable, spoken_address, spoken_error
 from perijove_hub.ledger.guards import Guard, take_guard
 from perijove_hub.ledger.locks import lock_number
 
 log = logging.getLogger(__name__)
 
 MIGRATIONS = Path(__file__).parent / "migrations"
+
+#: How often a transaction is run that the database makes give way to others.
+MOST_RUNS = 4
 
 T = TypeVar("T")
 
@@ -74,8 +78,9 @@ class Database:
     async def transact(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
         """Run ``work`` in a transaction that writes, and once more on a fresh connection when this one was lost.
 
-        Also when the database made it give way to another transaction. The answer to a commit may be lost after the
-        commit, so ``work`` must be good to run again on what it has written itself.
+        When the database made it give way to another transaction, it is run again up to :data:`MOST_RUNS` times in all.
+        The answer to a commit may be lost after the commit, so ``work`` must be good to run again on what it has
+        written itself.
 
         Args:
             work: takes the connection; what it returns is the result.
@@ -83,15 +88,20 @@ class Database:
         Raises:
             OperationalError: the database cannot be used now; so do its other errors for which ``is_unavailable``.
         """
-        try:
-            async with self.write() as connection:
-                return await work(connection)
-        except DBAPIError as error:
-            if not is_passing(error):
-                raise
-            log.warning("a transaction is run again", extra={"error": spoken_error(error)})
-        async with self.write() as connection:
-            return await work(connection)
+        run = 1
+        while True:
+            try:
+                async with self.write() as connection:
+                    return await work(connection)
+            except DBAPIError as error:
+                is_second = gave_way(error)
+                if run >= (MOST_RUNS if is_second else 2 if error.connection_invalidated else 1):
+                    raise
+                log.warning("a transaction is run again", extra={"error": spoken_error(error)})
+            if is_second:
+                # at once, it could take again the lock that the other one is just waking up to take
+                await asyncio.sleep(random.uniform(0.05, 0.15) * run)  # noqa: S311 - no secret
+            run += 1
 
     @asynccontextmanager
     async def _turn(self) -> AsyncIterator[None]:

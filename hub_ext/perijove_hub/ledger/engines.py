@@ -119,9 +119,9 @@ def is_unavailable(error: BaseException | None) -> bool:
     )
 
 
-def is_passing(error: DBAPIError) -> bool:
-    """Whether the same transaction may well succeed when it is run again on a fresh connection."""
-    return error.connection_invalidated or getattr(error.orig, "sqlstate", None) in GAVE_WAY
+def gave_way(error: DBAPIError) -> bool:
+    """Whether the database ended a transaction in favour of another one, so that it may well succeed when run again."""
+    return getattr(error.orig, "sqlstate", None) in GAVE_WAY
 
 
 def _postgres_arguments(url: URL, statement_seconds: float, lock_seconds: float) -> dict[str, Any]:
