@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
 Request = TypeVar("Request", bound=BaseModel)
 
@@ -29,6 +30,10 @@ SENTENCES: Mapping[str, str] = {
     "literal_error": "Choose one of those offered.",
     "too_long": "Name at most {max_length}.",
 }
+
+#: The bounds of the same kinds are numbers in some fields and moments in others.
+BOUNDS = frozenset({"greater_than", "greater_than_equal", "less_than", "less_than_equal"})
+A_DATE_WITHIN = "Write a date between 1970 and 2199."
 
 
 class FormFaults(Exception):
@@ -97,8 +102,19 @@ class Form:
         except ValidationError as error:
             for fault in error.errors():
                 name = str(fault["loc"][0]) if fault["loc"] else ""
-                sentence = SENTENCES.get(fault["type"], f"{fault['msg']}.").format(**fault.get("ctx", {}))
-                self.fault(fields.get(name, name), sentence)
+                self.fault(fields.get(name, name), _sentence(fault))
         if self.faults:
             raise FormFaults(self)
         return request
+
+
+def _sentence(fault: ErrorDetails) -> str:
+    context = fault.get("ctx", {})
+    if fault["type"] in BOUNDS and not any(isinstance(bound, (int, float)) for bound in context.values()):
+        return A_DATE_WITHIN
+    sentence = SENTENCES.get(fault["type"])
+    try:
+        return sentence.format(**context) if sentence else f"{fault['msg']}."
+    except (LookupError, TypeError, ValueError):
+        # a sentence that does not suit a fault must not cost somebody the form
+        return f"{fault['msg']}."
