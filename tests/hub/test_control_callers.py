@@ -235,6 +235,17 @@ async def test_an_admin_asks_about_others_and_the_hub_tells_their_groups(control
     assert (answer.status, answer.detail) == (503, "The hub cannot be asked about this user now.")
 
 
+@pytest.mark.parametrize("name", ["*", "(removed)"])
+async def test_a_user_whose_name_stands_for_others_is_refused(control: ControlBed, name: str) -> None:
+    await control.start("bob")
+    token = control.hub.add(name)
+    assert await statuses(control, ROUTES, token) == {("", 403)}
+    sentence = "stands for others: ask an admin of the hub for another name."
+    assert (await control.get("leases", token)).detail.endswith(sentence)
+    page = await control.call("GET", PREFIX, headers={"Cookie": login(control, token)})
+    assert (page.status, sentence in page.text) == (403, True)
+
+
 async def test_a_notebook_of_an_admin_is_no_admin(control: ControlBed) -> None:
     notebook = control.hub.add("root", scopes=(ACCESS, "access:servers!server=root/", "users:activity!user=root"))
     assert (await control.get("leases?owner=*", notebook)).status == 403

@@ -121,7 +121,7 @@ class LeasesHandler(BaseHandler):
 
     async def get(self) -> None:
         """The caller's leases, newest first; an admin may name an ``owner``, or ``*`` for all."""
-        owner: str | None = self.subject("owner")
+        owner = self.subject_or_all("owner")
         limit, cursor = self.page_limit(), self.cursor()
         before = None
         if cursor is not None:
@@ -130,7 +130,7 @@ class LeasesHandler(BaseHandler):
                 before = (datetime.fromisoformat(cursor[0]).astimezone(UTC), f"{int(cursor[1], 16):032x}")
             except (IndexError, OverflowError, ValueError) as error:
                 raise problem_error(400, "Bad cursor", "Take `cursor` from the `next` of the page before.") from error
-        rows = await self.state.admission.leases(None if owner == "*" else owner, before, limit + 1)
+        rows = await self.state.admission.leases(owner, before, limit + 1)
         last = (rows[limit - 1].created.isoformat(), rows[limit - 1].id) if len(rows) > limit else None
         now = self.state.clock()
         self.write_page([row.said(now) for row in rows[:limit]], last)

@@ -10,11 +10,18 @@ from typing import Any
 from jupyterhub.services.auth import HubOAuth
 from traitlets.config import Config
 
+from perijove_hub.admission.models import refuse
+from perijove_hub.ledger.removal import REMOVED
+from perijove_hub.policy.models import EVERYBODY
+
 #: The scope that admin pages ask for at login; it is never in a server's token, so a notebook of an admin is no admin.
 ADMIN_SCOPE = "custom:perijove:admin"
 
 #: Answers of the hub about a token are kept this long, so a revocation counts within a minute.
 CACHE_SECONDS = 60
+
+#: Names that stand for everybody, and in the ledger for whoever was forgotten; a user of such a name would be them.
+RESERVED_NAMES = frozenset({EVERYBODY, REMOVED})
 
 
 @dataclass(frozen=True)
@@ -57,9 +64,20 @@ class CallerCheck:
         return None
 
     def by_model(self, model: dict[str, Any]) -> Caller | None:
-        """The user of a model that the hub gave, or None when the token does not reach this service."""
+        """The user of a model that the hub gave, or None when the token does not reach this service.
+
+        Raises:
+            Refused: the user has a name that means something else here.
+        """
         if model.get("kind") != "user" or not self.hub_auth.check_scopes(self.hub_auth.access_scopes, model):
             return None
+        if model["name"] in RESERVED_NAMES:
+            raise refuse(
+                403,
+                "Not allowed",
+                f"A user cannot be called {model['name']!r} here, since that stands for others: ask an admin of the "
+                "hub for another name.",
+            )
         return Caller(
             name=model["name"],
             groups=frozenset(model.get("groups", ())),

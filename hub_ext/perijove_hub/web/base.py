@@ -20,6 +20,7 @@ from perijove.models import Page, Problem
 from perijove_hub.admission.models import Refused
 from perijove_hub.catalogue.vending import VendingError
 from perijove_hub.ledger.engines import is_unavailable, spoken_error
+from perijove_hub.policy.models import EVERYBODY
 from perijove_hub.web.auth import Caller
 from perijove_hub.web.state import ControlState
 
@@ -147,6 +148,15 @@ class BaseHandler(HubOAuthenticated, RequestHandler):  # type: ignore[misc]  # j
         if name != self.caller.name and not (self.caller.is_admin or self.caller.is_hub):
             raise problem_error(403, "Not allowed", f"Only admins may ask about others with `{argument}`.")
         return name
+
+    def subject_or_all(self, argument: str) -> str | None:
+        """As :meth:`subject`; None when everybody is meant, which only admins and the hub may ask for, with ``*``.
+
+        Raises:
+            ProblemError: as :meth:`subject`.
+        """
+        name = self.subject(argument)
+        return None if name == EVERYBODY and (self.caller.is_admin or self.caller.is_hub) else name
 
     def body(self, model: type[Body]) -> Body:
         """The JSON body as a model.

@@ -46,8 +46,8 @@ class UsageHandler(BaseHandler):
         """Answer with the sums."""
         self.require_user()
         group = self.get_query_argument("group", None)
-        owner: str | None = self.subject("user")
-        if owner == "*" or (self.caller.is_admin and group and not self.get_query_arguments("user")):
+        owner = self.subject_or_all("user")
+        if self.caller.is_admin and group and not self.get_query_arguments("user"):
             owner = None
         since, until = self._days()
         keys, as_csv = self._keys(), self._wants_csv()
@@ -124,8 +124,8 @@ class FailuresHandler(BaseHandler):
     async def get(self) -> None:
         """Answer with a page of failed starts, newest first."""
         self.require_user()
-        owner = self.subject("owner")
-        self.write_page(await self.state.desk.failures(None if owner == "*" else owner, self.page_limit()))
+        owner = self.subject_or_all("owner")
+        self.write_page(await self.state.desk.failures(owner, self.page_limit()))
 
 
 class NoticesHandler(BaseHandler):
