@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from jupyterhub.app import JupyterHub
+from traitlets.config.loader import LazyConfigValue
 
 from perijove_hub.admission.client import HUB_SECRET, ControlClient
 from perijove_hub.policy import Platform, load_platform
@@ -20,6 +22,8 @@ from perijove_hub.spawning.homes import HomeInUse, HomeSizes
 from perijove_hub.spawning.inventory import SiteReporter
 from perijove_hub.web.auth import ADMIN_SCOPE
 from perijove_hub.web.hub_handlers import HUB_HANDLERS, PlacementHandler
+
+log = logging.getLogger(__name__)
 
 #: What a user's server may do: report its activity, be reached, and call our services as its user.
 SERVER_SCOPES = ["users:activity!user", "access:servers!server", "access:services!service=perijove"]
@@ -40,6 +44,11 @@ CONTROLLER_SCOPES = [
     "delete:users",
     "tokens",
 ]
+
+
+#: How long a hub that comes up waits until it has looked at every server before it serves anybody; the others it looks
+#: at while it serves. The hub's own default is 10 s, which one site that hangs would cost every user.
+INIT_SPAWNERS_SECONDS = 5
 
 
 @dataclass(frozen=True)
@@ -70,6 +79,9 @@ class HubOptions:
 def configure(c: Any, options: HubOptions) -> None:
     """Make a hub a Perijove hub; call it from ``jupyterhub_config.py``.
 
+    Services, roles, handlers and scopes that are there already stay; later ones have to be added, as with
+    ``c.JupyterHub.services.append(…)``, not put in the place of these.
+
     Raises:
         PlatformFileError: the platform file is wrong.
         SecretError: the secret shared with control is missing.
@@ -89,9 +101,16 @@ def configure(c: Any, options: HubOptions) -> None:
     c.JupyterHub.spawner_class = PerijoveSpawner
     c.PerijoveSpawner.control_url = options.public_control_url
     c.Spawner.server_token_scopes = SERVER_SCOPES
-    c.JupyterHub.extra_user_scopes = EXTRA_USER_SCOPES
-    c.JupyterHub.custom_scopes = {ADMIN_SCOPE: {"description": "See and change everybody's limits and use in Perijove"}}
-    c.JupyterHub.services = [
+    # a site that does not answer is waited for in the background, not by everybody who waits for the hub
+    if "init_spawners_timeout" not in c.JupyterHub:
+        c.JupyterHub.init_spawners_timeout = INIT_SPAWNERS_SECONDS
+    hub = c.JupyterHub
+    hub.extra_user_scopes = {*_given(hub, "extra_user_scopes", set()), *EXTRA_USER_SCOPES}
+    hub.custom_scopes = _given(hub, "custom_scopes", {}) | {
+        ADMIN_SCOPE: {"description": "See and change everybody's limits and use in Perijove"}
+    }
+    hub.services = [
+        *_given(hub, "services", []),
         {
             "name": "perijove",
             "url": options.control_url,
@@ -103,17 +122,32 @@ def configure(c: Any, options: HubOptions) -> None:
         },
         {"name": "perijove-controller", "api_token": options.controller_token, "display": False},
     ]
-    c.JupyterHub.load_roles = [
+    hub.load_roles = [
+        *_given(hub, "load_roles", []),
         {"name": "perijove-control", "scopes": CONTROL_SCOPES, "services": ["perijove"]},
         {"name": "perijove-controller", "scopes": CONTROLLER_SCOPES, "services": ["perijove-controller"]},
     ]
-    c.JupyterHub.extra_handlers = HUB_HANDLERS
+    hub.extra_handlers = [*_given(hub, "extra_handlers", []), *HUB_HANDLERS]
     # the hub reads its configuration inside its running loop
-    _background.add(asyncio.get_running_loop().create_task(tell_control(JupyterHub.instance(), platform)))
+    task = asyncio.get_running_loop().create_task(tell_control(JupyterHub.instance(), platform))
+    _background.add(task)
+    task.add_done_callback(_tell_of_end)
+
+
+def _given(section: Any, name: str, empty: Any) -> Any:
+    """What the configuration has under a name until now; a value that was appended to is not a plain one."""
+    value = section[name]
+    return value.get_value(empty) if isinstance(value, LazyConfigValue) else value
 
 
 #: Tasks of the process, held so that they are not collected.
 _background: set[asyncio.Task[None]] = set()
+
+
+def _tell_of_end(task: asyncio.Task[None]) -> None:
+    # it is to run for ever: without it nothing is reconciled, and nobody would know
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.critical("the hub tells control nothing any more; restart it", exc_info=error)
 
 
 def make_sites(platform: Platform, state_dir: Path) -> dict[str, SiteInterface]:

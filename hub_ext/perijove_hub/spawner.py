@@ -108,7 +108,7 @@ class PerijoveSpawner(Spawner):  # type: ignore[misc]  # jupyterhub has no types
         self._say("Asking for a place to run")
         asker = Asker(self.user.name, groups, self.name, self._last_home_site, self._runs_others)
         offer, profile = await ask(self.house, asker, wish, attempt.id)
-        attempt.lease_id = offer.id
+        attempt.lease_id, attempt.is_rescue = offer.id, offer.spawn.rescue
         if not offer.id:
             self.log.warning("Control does not answer: %s starts at the home site", self._log_name)
             self._say("Control does not answer: starting at your home site, to be put on record when it is back")
@@ -218,7 +218,7 @@ class PerijoveSpawner(Spawner):  # type: ignore[misc]  # jupyterhub has no types
             else:
                 await attempt.end_lease(deadline_seconds=5)
             if attempt.home_site is not None:
-                self.homes.want(attempt.home_site, self.user.name)
+                self.homes.want(attempt.home_site, self.user.name, pressing=attempt.is_rescue)
         self._ghost.lay()
         result = super().run_post_stop_hook()
         if result is not None:

@@ -30,6 +30,7 @@ from perijove.models import (
     SiteView,
     SpawnNews,
 )
+from perijove_hub.policy.secrets import SecretError
 
 log = logging.getLogger(__name__)
 
@@ -160,9 +161,9 @@ class ControlClient:
         while True:
             # one that hangs may not outlast the deadline by much
             seconds = max(1.0, min(REQUEST_SECONDS, deadline - loop.time()))
-            secret = self._secret or self._renewed_secret()
-            signed = {**headers, "Authorization": f"Bearer {secret}"}
             try:
+                secret = self._secret or self._renewed_secret()
+                signed = {**headers, "Authorization": f"Bearer {secret}"}
                 status, content = await self._send(method, route, body, signed, seconds)
                 if status < 300:
                     return content
@@ -171,7 +172,8 @@ class ControlClient:
                 if status not in PASSING_STATUSES:
                     raise ControlRefused(_problem(status, content))
                 last = f"status {status}"
-            except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            # a secret's file that is being replaced is not there for a moment
+            except (aiohttp.ClientError, OSError, TimeoutError, SecretError) as error:
                 last = repr(error)
             if loop.time() + pause_seconds > deadline:
                 log.warning("control does not answer", extra={"method": method, "error": last})

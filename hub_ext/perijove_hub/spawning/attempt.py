@@ -61,6 +61,8 @@ class Attempt:
     home_site: str | None = None
     terms: Terms | None = None
     is_up: bool = False
+    #: whether its home was full, so that it was started to be cleaned up
+    is_rescue: bool = False
     #: with which the server first answered
     headers: Mapping[str, str] = field(default_factory=dict)
     stopping_reason: str | None = None

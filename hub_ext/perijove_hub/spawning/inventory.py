@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from datetime import UTC, datetime
 from typing import NamedTuple
@@ -49,7 +50,9 @@ class SiteReporter:
                 await self.report()
             except Exception:  # whatever it was, the loop goes on: without inventories nothing is ever reconciled
                 log.exception("an inventory of %s failed", self._name)
-            await asyncio.sleep(self._inventory_seconds)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._inventory_seconds):
+                    await PerijoveSpawner.homes.news(self._name)
 
     async def report(self) -> None:
         """Take and send an inventory, and do what control answers. Logs what goes wrong."""

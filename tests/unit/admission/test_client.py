@@ -14,6 +14,7 @@ from aiohttp import web
 
 from perijove.models import Inventory, Kind, LeasePatch, LeaseRequest
 from perijove_hub.admission.client import ControlClient, ControlRefused, ControlUnreachable
+from perijove_hub.policy.secrets import SecretError
 from tests.support.platforms import FakeClock
 
 LEASE_ID = "1" * 32
@@ -97,6 +98,26 @@ async def test_a_secret_is_read_again_when_control_takes_it_no_longer(control: C
         await client.ask(ASK)
     assert secrets == []
     await client.close()
+
+
+async def test_a_secret_that_is_being_replaced_is_waited_for(control: Control) -> None:
+    found: list[str | SecretError] = [SecretError("hub-to-control is not there"), "new"]
+
+    def read() -> str:
+        secret = found.pop(0)
+        if isinstance(secret, SecretError):
+            raise secret
+        return secret
+
+    client = ControlClient(control.url, read, deadline_seconds=1)
+    control.answers = [OFFER]
+    assert (await client.ask(ASK)).id == LEASE_ID
+    await client.close()
+    found.extend([SecretError("gone")] * 20)
+    gone = ControlClient(control.url, read, deadline_seconds=0.5)
+    with pytest.raises(ControlUnreachable):
+        await gone.ask(ASK)
+    await gone.close()
 
 
 async def test_calls_share_a_connection(client: ControlClient, control: Control) -> None:

@@ -26,6 +26,8 @@ class ScriptedSite:
     asked: list[str] = field(default_factory=list)
     seen: list[str] = field(default_factory=list)
     url: str = "http://127.0.0.1:9"
+    #: lets go what hangs
+    released: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def start(self, spec: StartSpec, attempt_id: str) -> Handle:
         await self._call("start")
@@ -59,4 +61,4 @@ class ScriptedSite:
         if self.fault:
             raise self.fault
         if self.hangs:
-            await asyncio.Event().wait()
+            await self.released.wait()

@@ -86,3 +86,37 @@ async def test_a_slow_site_makes_no_other_late_and_a_home_that_cannot_be_measure
     await homes.until(lambda: homes.cloud.asked == ["home_bytes bob"])
     assert [size.owner for size in homes.sizes.take("cloud")] == ["bob"]
     assert homes.sizes.take("esac") == []
+
+
+async def test_a_home_that_is_wanted_while_it_is_measured_is_measured_again(homes: Homes) -> None:
+    homes.esac.hangs = True
+    homes.sizes.want("esac", "ana")
+    await homes.until(lambda: homes.esac.asked == ["home_bytes ana"])
+    homes.in_use = [("esac", "ana", 3600)]  # that alone is no reason to measure it twice
+    homes.sizes.want("esac", "ana")
+    homes.esac.hangs = False
+    homes.esac.released.set()
+    await homes.until(lambda: homes.esac.asked == ["home_bytes ana"] * 2)
+
+
+async def test_a_fault_of_one_look_or_of_one_home_ends_nothing(homes: Homes) -> None:
+    homes.in_use = None  # type: ignore[assignment]  # the hub's objects may fail, as when its database is away
+    await asyncio.sleep(0.05)
+    homes.in_use = [("esac", "ana", 0.05)]
+    homes.esac.fault = RuntimeError("a bug")
+    await homes.until(lambda: len(homes.esac.asked) >= 2)
+    homes.esac.fault = None
+    await homes.until(lambda: bool(homes.sizes.take("esac")))
+
+
+async def test_a_size_that_presses_is_news_once_and_others_are_none(homes: Homes) -> None:
+    homes.sizes.want("esac", "bob")
+    await homes.until(lambda: homes.esac.asked == ["home_bytes bob"])
+    news = asyncio.create_task(homes.sizes.news("esac"))
+    await asyncio.sleep(0.05)
+    assert not news.done()
+    homes.sizes.want("esac", "ana", pressing=True)
+    await asyncio.wait_for(news, 5)
+    assert {size.owner for size in homes.sizes.take("esac")} == {"ana", "bob"}
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(homes.sizes.news("esac"), 0.05)
