@@ -27,6 +27,8 @@ class FakeHub:
 
     own_token: str = f"{CANARY}-control-own-token"
     tokens: dict[str, dict[str, Any]] = field(default_factory=dict)
+    #: The tokens that logins get, by the code that the browser brings.
+    codes: dict[str, str] = field(default_factory=dict)
     fault: int | Literal["drop", "slow", "html"] | None = None
     asked: list[str] = field(default_factory=list)
     #: The servers that run, by owner and name; what was asked to stop; and statuses that stops are answered with.
@@ -45,6 +47,7 @@ class FakeHub:
         """The routes."""
         app = web.Application(middlewares=[self._misbehave])
         app.router.add_get("/hub/api/user", self._user)
+        app.router.add_post("/hub/api/oauth2/token", self._token)
         app.router.add_get("/hub/api/users/{name}", self._users)
         app.router.add_get("/hub/api/users", self._list)
         app.router.add_delete("/hub/api/users/{name}/server", self._stop)
@@ -74,6 +77,13 @@ class FakeHub:
         if owner is None:
             return web.json_response({"status": 403, "message": "Missing or invalid credentials."}, status=403)
         return web.json_response(owner)
+
+    async def _token(self, request: web.Request) -> web.Response:
+        sent = await request.post()
+        token = self.codes.get(str(sent["code"]))
+        if token is None or "code_verifier" not in sent:
+            return web.json_response({"error": "invalid_grant"}, status=400)
+        return web.json_response({"access_token": token, "token_type": "Bearer"})
 
     async def _users(self, request: web.Request) -> web.Response:
         if request.headers.get("Authorization") != f"token {self.own_token}":

@@ -20,6 +20,9 @@ ADMIN_SCOPE = "custom:perijove:admin"
 #: Answers of the hub about a token are kept this long, so a revocation counts within a minute.
 CACHE_SECONDS = 60
 
+#: What the hub's secret is hashed with for cookies, so that neither is told by the other.
+COOKIE_LABEL = b"perijove control cookies"
+
 #: Names that stand for everybody, and in the ledger for whoever was forgotten; a user of such a name would be them.
 RESERVED_NAMES = frozenset({EVERYBODY, REMOVED})
 
@@ -38,13 +41,15 @@ class CallerCheck:
     """Tells callers apart.
 
     Args:
-        hub_secret: what the hub sends; only its hash is kept.
+        hub_secret: what the hub sends; only its hash is kept, and the key of cookies that is made of it.
         service_name: the hub's name for this service, whose access scope a user's token must hold.
         prefix: the path of this service, for which its cookies are.
     """
 
     def __init__(self, hub_secret: str, service_name: str, prefix: str) -> None:
         self._hub_digest = sha256(hub_secret.encode()).digest()
+        #: What cookies are signed with: the same in every control, and after a restart.
+        self.cookie_secret = hmac.digest(hub_secret.encode(), COOKIE_LABEL, sha256)
         config = Config()
         config.HubOAuth.cache_max_age = CACHE_SECONDS
         config.HubOAuth.allow_token_in_url = False

@@ -89,16 +89,24 @@ class BaseHandler(HubOAuthenticated, RequestHandler):  # type: ignore[misc]  # j
         caller = self.state.callers.by_secret(self.request.headers.get("Authorization", ""))
         self.caller = caller or await self._user()
 
-    async def _user(self) -> Caller:
+    async def hub_model(self) -> dict[str, Any] | None:
+        """What the hub says of the token or the cookie that came along; None when it is nobody's.
+
+        Raises:
+            ProblemError: the hub cannot be asked, or not in time.
+        """
         try:
             async with asyncio.timeout(HUB_SECONDS):
-                model = await self.hub_auth.get_user(self, sync=False)
+                model: dict[str, Any] | None = await self.hub_auth.get_user(self, sync=False)
         except (HTTPError, TimeoutError, ValueError) as error:
             # the hub is down, errs, is slow or talks nonsense: that is no verdict on the token
             raise problem_error(
                 503, "Hub unreachable", "The hub cannot be asked who you are; try again in a moment."
             ) from error
-        self._hub_auth_user_cache = model
+        return model
+
+    async def _user(self) -> Caller:
+        model = self._hub_auth_user_cache = await self.hub_model()
         if model is None:
             return self.nobody()
         caller = self.state.callers.by_model(model)

@@ -5,16 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import secrets
 import signal
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
-from jupyterhub.services.auth import HubOAuthCallbackHandler
 from jupyterhub.utils import url_path_join
 from tornado.httpclient import AsyncHTTPClient, HTTPClientError, HTTPRequest
 from tornado.httpserver import HTTPServer
@@ -54,6 +51,7 @@ from perijove_hub.web.admission_api import (
 )
 from perijove_hub.web.auth import CallerCheck
 from perijove_hub.web.base import BaseHandler, NotFoundHandler, problem_error
+from perijove_hub.web.callback import CallbackHandler
 from perijove_hub.web.catalogue_api import CredentialsHandler, DatasetHandler, DatasetsHandler, PresignHandler
 from perijove_hub.web.pages_routes import page_routes
 from perijove_hub.web.spawn_api import NewsHandler
@@ -98,22 +96,6 @@ class HealthHandler(BaseHandler):
         """200 when the database answers."""
         await self.state.admission.sites()
         self.write({"status": "ok", "policy_version": self.state.platform().version})
-
-
-class CallbackHandler(HubOAuthCallbackHandler):  # type: ignore[misc]  # jupyterhub has no types
-    """Where the hub sends a browser back to after a login."""
-
-    async def prepare(self) -> None:
-        """Use the process's one HubOAuth, which remembers the login's state."""
-        self.hub_auth = self.application.settings["perijove"].callers.hub_auth
-
-    def set_default_headers(self) -> None:
-        """As everywhere; the address of this page holds a code."""
-        BaseHandler.set_default_headers(self)
-
-    def log_exception(self, typ: Any, value: Any, tb: Any) -> None:
-        """As everywhere: tornado's own would log the address with the code, which may still be good."""
-        BaseHandler.log_exception(self, typ, value, tb)
 
 
 def make_state(options: ControlOptions, clock: Callable[[], datetime] | None = None) -> ControlState:
@@ -191,8 +173,7 @@ def make_app(state: ControlState, prefix: str) -> Application:
         ],
         default_handler_class=NotFoundHandler,
         perijove=state,
-        # cookies live as long as this process: a restart costs a silent redirect through the hub
-        cookie_secret=secrets.token_bytes(32),
+        cookie_secret=state.callers.cookie_secret,
         log_function=_log_request,
     )
 
