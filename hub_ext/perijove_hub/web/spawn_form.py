@@ -75,7 +75,9 @@ async def render_spawn_form(spawner: Any) -> str:
         if charge_to != placement.charge_to:
             placement = await control.place(asked.model_copy(update={"charge_to": charge_to}))
     except (ControlRefused, ControlUnreachable) as error:
-        return TEMPLATES.get_template("spawn_unavailable.html").render(reason=str(error))
+        is_away = isinstance(error, ControlUnreachable)
+        goes_home = is_away and spawner.house.platform.admission.on_unreachable == "home_site"
+        return TEMPLATES.get_template("spawn_unavailable.html").render(reason=str(error), goes_home=goes_home)
     platform, hub_url = spawner.house.platform, spawner.hub.base_url
     return TEMPLATES.get_template("spawn_form.html").render(
         say=Words(platform.zone, datetime.now(UTC), platform.currency),

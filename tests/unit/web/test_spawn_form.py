@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perijove.models import Dataset, Placement, Price, ProfileView, Resources, SiteView, SpawnNews
+from perijove.models import Dataset, Placement, Price, Problem, ProfileView, Resources, SiteView, SpawnNews
+from perijove_hub.admission.client import ControlRefused, ControlUnreachable
 from perijove_hub.web.spawn_form import Offered, render_spawn_form
 from tests.support.platforms import platform
 
@@ -126,3 +127,26 @@ async def test_who_paid_last_time_pays_again(may_charge: list[str], options: Any
     assert control.asked == asked
     assert ('name="charge_to"' in html) == (len(may_charge) > 1)
     assert asked[-1] is None or f'<option value="{asked[-1]}" selected>' in html
+
+
+AWAY = ControlUnreachable("Control does not answer.")
+REFUSED = ControlRefused(Problem(status=403, title="No", detail="You are nobody."))
+HOME = "until then a start takes you to your home site, one session at a time."
+NONE = "a start would be refused until then."
+
+
+@pytest.mark.parametrize(
+    ("error", "on_unreachable", "sentence"),
+    [(AWAY, "deny", NONE), (AWAY, "home_site", HOME), (REFUSED, "home_site", NONE)],
+)
+async def test_a_page_without_choices_says_what_a_start_would_do(
+    error: Exception, on_unreachable: str, sentence: str
+) -> None:
+    class Silent(Control):
+        async def place(self, request: Any) -> Placement:
+            raise error
+
+    asked = spawner(Silent([]))
+    asked.house.platform = platform(admission={"on_unreachable": on_unreachable})
+    html = await render_spawn_form(asked)
+    assert f"The choices cannot be shown now: {error} Reload this page in a minute; {sentence}" in html
