@@ -224,6 +224,14 @@ async def test_the_csv_of_admins_is_of_everybody(control: ControlBed, admin: Bro
     ]
 
 
+async def test_the_csv_of_a_year_of_users_has_a_row_for_each_and_not_for_each_day(admin: Browser) -> None:
+    link = (await admin.get("admin/usage?range=year&by=user")).links["Download as CSV"]
+    assert link.endswith("?since=2025-03-02&until=2026-03-01&by=user&user=%2A&format=csv")
+    assert (await admin.call("GET", link)).status == 200
+    link = (await admin.get("admin/usage?range=year&by=site")).links["Download as CSV"]
+    assert "&by=day&by=site&" in link
+
+
 async def test_more_users_than_colours_are_added_up(control: ControlBed, admin: Browser) -> None:
     for number in range(9):
         await used(control, f"user{number}", 0.1 * (number + 1))

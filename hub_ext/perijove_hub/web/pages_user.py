@@ -99,7 +99,9 @@ class UsageChoice:
 
     def csv(self, root: str, span: Span, *, of_all: bool) -> str:
         """The address of all the numbers as a table; ``of_all`` unless somebody is named."""
-        query = [("since", str(span.since)), ("until", str(span.until)), ("by", "day"), ("by", self.by)]
+        # a year of everybody's days is more than one answer holds
+        by_day = [] if (self.range, self.by) == ("year", "user") else [("by", "day")]
+        query = [("since", str(span.since)), ("until", str(span.until)), *by_day, ("by", self.by)]
         if user := self.user or ("*" if of_all and not self.group else ""):
             query.append(("user", user))
         if self.group:
