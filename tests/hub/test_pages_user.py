@@ -130,13 +130,25 @@ async def test_a_press_keeps_a_session_and_says_until_when(control: ControlBed) 
     assert (row.keeps_left, row.kept_until) == (1, control.clock.now + timedelta(minutes=30))
 
 
+async def test_a_session_that_is_kept_runs_no_longer_than_its_site(control: ControlBed) -> None:
+    lease = (await control.start("ana", "astro", name="lab"))["id"]
+    body = {"site": "esac", "stops_at": "2026-03-01T13:10:00Z", "reason": "new disks"}
+    assert (await control.call("POST", "closures", control.admin, body=body)).status == 201
+    control.clock.advance(50 * 60)
+    ana = Browser(control, control.ana)
+    page = await ana.follow(await ana.send(await ana.get(), f"sessions/{lease}/keep"))
+    assert said(page) == "lab is kept for 30 minutes more. It runs until 1 March 2026, 14:10 CET at least."
+
+
 async def test_what_cannot_be_kept_says_why(control: ControlBed) -> None:
     lease = (await control.start("ana", "astro"))["id"]
+    ana = Browser(control, control.ana)
+    page = await ana.get()
     body = {"site": "esac", "stops_at": "2026-03-01T12:05:00Z", "reason": "new disks"}
     assert (await control.call("POST", "closures", control.admin, body=body)).status == 201
-    ana = Browser(control, control.ana)
-    answer = await ana.send(await ana.get(), f"sessions/{lease}/keep")
+    answer = await ana.send(page, f"sessions/{lease}/keep")
     assert answer.status == 409
+    assert f"sessions/{lease}/keep" not in answer.html
     assert said(answer.page) == (
         "Your server is stopped at 1 March 2026, 13:05 CET, since ESAC closes: new disks. "
         "That cannot be put off: save your work."

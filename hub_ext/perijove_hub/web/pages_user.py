@@ -50,13 +50,12 @@ class HomePage(PageHandler):
         running = [row for row in await admission.leases(name, None, LATEST, open_only=True) if row.is_open(now)]
         latest = [row.said(now) for row in await admission.leases(name, None, LATEST) if not row.is_open(now)]
         closures = await desk.closures()
-        profiles = self.platform.profiles
         self.draw(
             "home.html",
             status,
             fault=fault,
             notices=notices_to_show(await desk.notices(name, groups, 0, MOST_NOTICES_READ), now),
-            sessions=[SessionView.of(row, now, profiles.get(row.profile), closures) for row in running],
+            sessions=[SessionView.of(row, now, self.platform, closures) for row in running],
             latest=latest,
             quotas=await admission.quotas(name, groups),
             keep_minutes=KEEP_MINUTES,
@@ -77,7 +76,7 @@ class KeepPage(HomePage):
         except Refused as refused:
             await self.show(refused.problem.status, refused.problem.detail)
             return
-        view = SessionView.of(row, self.state.clock(), None, ())
+        view = SessionView.of(row, self.state.clock(), self.platform, await self.state.desk.closures())
         until = f" It runs until {self.words().plain_time(view.endings[0].at)} at least." if view.endings else ""
         self.go("", f"{row.name or 'The default server'} is kept for {KEEP_MINUTES} minutes more.{until}")
 

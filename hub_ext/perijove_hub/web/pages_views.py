@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from perijove.models import Closure, FailedStart, Lease, LeaseState, Notice, QuotaView
+from perijove_hub.admission.life import hard_bound, kept_lease
 from perijove_hub.ledger.models import LeaseRow
 from perijove_hub.ledger.windows import ALLOCATION
 from perijove_hub.placement import SiteFacts
-from perijove_hub.policy.models import Profile
+from perijove_hub.policy.models import Platform
 from perijove_hub.web.pages_words import Bar, Words
 
 #: How many minutes a press of the button keeps a session.
@@ -47,10 +48,11 @@ class SessionView:
     may_keep: bool
 
     @classmethod
-    def of(cls, row: LeaseRow, now: datetime, profile: Profile | None, closures: Iterable[Closure]) -> SessionView:
+    def of(cls, row: LeaseRow, now: datetime, platform: Platform, closures: Sequence[Closure]) -> SessionView:
         """The view of a lease at a moment; ``closures`` are those of all sites."""
         lease = row.said(now)
         is_active = lease.state is LeaseState.ACTIVE
+        profile = platform.profiles.get(row.profile)
         endings = _endings(row, lease, closures)
         return cls(
             lease=lease,
@@ -59,11 +61,16 @@ class SessionView:
             idle_sentence=_idle_sentence(row) if is_active else "",
             stopping=row.reason or "",
             is_rescue=row.offer.spawn.rescue,
-            may_keep=is_active
-            and row.reason is None
-            and lease.quota_stop_at is None
-            and (lease.idle_stop_at is not None or (lease.ends_at is not None and lease.keeps_left > 0)),
+            may_keep=is_active and row.reason is None and _may_keep(row, now, platform, closures),
         )
+
+
+def _may_keep(row: LeaseRow, now: datetime, platform: Platform, closures: Sequence[Closure]) -> bool:
+    """Whether its owner can put something off, by the rule that decides when the button is pressed."""
+    if row.idle_stop_at is None and (row.ends_at is None or row.keeps_left == 0):
+        return False
+    bound = hard_bound(row, closures, platform)
+    return kept_lease(row, bound, now, timedelta(minutes=KEEP_MINUTES)) is not None
 
 
 def _endings(row: LeaseRow, lease: Lease, closures: Iterable[Closure]) -> list[Ending]:

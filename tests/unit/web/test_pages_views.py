@@ -8,12 +8,13 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from perijove.models import FailedStart, Notice, QuotaView
+from perijove.models import Closure, FailedStart, LeaseState, Notice, QuotaView
 from perijove_hub.admission.overview import last_failed
 from perijove_hub.ledger.models import LeaseRow
-from perijove_hub.web.pages_views import MOST_NOTICES, Load, advice, forecast, notices_to_show
+from perijove_hub.web.pages_views import MOST_NOTICES, Load, SessionView, advice, forecast, notices_to_show
 from perijove_hub.web.pages_words import Words
 from tests.support.leases import active_lease
+from tests.support.platforms import platform
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 SAY = Words(ZoneInfo("UTC"), NOON, "EUR")
@@ -114,3 +115,39 @@ def test_the_last_start_failed_unless_one_has_worked_since() -> None:
     assert last_failed([failed(5), failed(1)], []) == failed(5)
     assert last_failed([failed(5)], [started(None), started(4)]) == failed(5)
     assert last_failed([failed(5)], [started(6)]) is None
+
+
+def after(minutes: float) -> datetime:
+    return NOON + timedelta(minutes=minutes)
+
+
+CLOSES_SOON = Closure(
+    id=1, site="esac", starts=NOON, stops_at=after(5), reason="new disks", author="root", created=NOON, reopens=None,
+    withdrawn=None, withdrawn_by=None,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("row", "may_keep"),
+    [
+        # idle in ten minutes: that can be put off, although a limit stops it an hour later
+        ({"idle_minutes": 10}, True),
+        ({"idle_minutes": 10, "quota_stop_at": after(60)}, True),
+        ({"idle_minutes": 60, "quota_stop_at": after(10)}, False),
+        ({"idle_minutes": 60, "allowed_stop_at": after(10)}, False),
+        ({"ends_at": after(20), "keeps_left": 1}, True),
+        ({"ends_at": after(20), "keeps_left": 0}, False),
+        # nothing ends it, or nothing that can be put off
+        ({}, False),
+        ({"ends_at": after(600), "keeps_left": 0}, False),
+        ({"idle_minutes": 10, "reason": "its site closes"}, False),
+        ({"idle_minutes": 10, "state": LeaseState.STARTING}, False),
+    ],
+)
+def test_a_session_offers_to_be_kept_when_a_press_would_put_something_off(row: dict[str, Any], may_keep: bool) -> None:
+    assert SessionView.of(active_lease(**row), NOON, platform(), ()).may_keep is may_keep
+
+
+def test_a_session_whose_site_closes_first_does_not_offer_to_be_kept() -> None:
+    view = SessionView.of(active_lease(idle_minutes=60), NOON, platform(), [CLOSES_SOON])
+    assert (view.may_keep, view.endings[0].at) == (False, after(5))
