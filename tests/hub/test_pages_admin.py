@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import uuid
+from base64 import urlsafe_b64encode
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -131,7 +133,14 @@ async def test_leases_are_narrowed_by_owner_site_and_state(control: ControlBed, 
     assert await owners() == {"ana", "bob"}
     for query, detail in (("site=moon", "site: choose one of"), ("state=ended", "state: choose one of active")):
         assert detail in (await admin.get(f"admin/leases?{query}", 400)).text
-    for before in ("x", "bnVsbA==", "WzEsMl0=", "WyJub3ciLCJ4Il0="):
+    strange = [json.dumps(["2026-03-01T12:00:00+00:00", name]).encode() for name in ("\0", "\ud800", "x", "")]
+    for before in (
+        "x",
+        "bnVsbA==",
+        "WzEsMl0=",
+        "WyJub3ciLCJ4Il0=",
+        *(urlsafe_b64encode(each).decode() for each in strange),
+    ):
         assert "take the link of the page before" in (await admin.get(f"admin/leases?before={before}", 400)).text
 
 

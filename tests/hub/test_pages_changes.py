@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
+from perijove_hub.ledger import life_store, schema
 from tests.support.control_bed import SECRET, ControlBed, running_control
 from tests.support.ledgers import dump_tables
 from tests.support.pages import Browser, fields_at_fault, said
@@ -280,6 +282,26 @@ async def test_a_session_gets_more_time(control: ControlBed, admin: Browser) -> 
     asked = (await admin.send(page, minutes="60", reason="nearly done")).page
     answer = await admin.post(path, {**asked.forms[0].fields, "choice": "yes"})
     assert (answer.status, said(answer.page)) == (409, f"Lease {lease} is ended.")
+
+
+async def test_more_time_is_offered_only_where_it_can_be_given(control: ControlBed, admin: Browser) -> None:
+    asked = {"owner": "ana", "groups": ["astro"], "kind": "session", "name": "new", "attempt_id": "1" * 32}
+    offered = (await control.call("POST", "leases", SECRET, body=asked)).body["id"]
+    stopped, endless, over = [(await control.start(owner))["id"] for owner in ("ana", "bob", "eva")]
+    async with control.state.database.write() as connection:
+        await life_store.set_reason(connection, stopped, None, "its site closes")
+        await connection.execute(update(schema.leases).where(schema.leases.c.id == endless).values(ends_at=None))
+    await control.call("PATCH", f"leases/{over}", SECRET, body={"state": "ended"})
+    for lease, sentence in (
+        (offered, "Its session has not begun. Once it runs, it can be given more time."),
+        (stopped, "It is being stopped, so no time can be added: its site closes."),
+        (endless, "Its time has no end, so there is nothing to put off."),
+    ):
+        page = await admin.get(f"admin/leases/{lease}")
+        assert f"Give it more time {sentence}" in page.text
+        assert page.forms == []
+    page = await admin.get(f"admin/leases/{over}")
+    assert "Give it more time" not in page.text
 
 
 async def test_a_user_is_forgotten_only_after_the_name_was_typed_again(control: ControlBed, admin: Browser) -> None:

@@ -116,7 +116,8 @@ class LeasesPage(AdminPage):
             return None
         try:
             created, lease_id = json.loads(base64.urlsafe_b64decode(text.encode()))
-            return datetime.fromisoformat(created).astimezone(UTC), str(lease_id)
+            # ids are hexadecimal; databases choke on some of what JSON may hold
+            return datetime.fromisoformat(created).astimezone(UTC), f"{int(lease_id, 16):032x}"
         except (ValueError, TypeError, OverflowError, RecursionError) as error:
             raise problem_error(400, "Bad address", "before: take the link of the page before.") from error
 
