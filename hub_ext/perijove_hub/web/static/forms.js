@@ -1,5 +1,14 @@
 // Small help for forms; every one of them works without it.
 
+// for so long a press of the button sends nothing more; whoever stops the browser from sending may press again then
+const SENT_MILLISECONDS = 10_000;
+
+/** @param {HTMLFormElement} form one that was sent */
+function allowAgain(form) {
+  delete form.dataset.sent;
+  form.querySelectorAll('button').forEach(button => button.removeAttribute('aria-disabled'));
+}
+
 // a form is sent once, however often the button is pressed
 document.addEventListener('submit', event => {
   const form = /** @type {HTMLFormElement} */ (event.target);
@@ -12,14 +21,12 @@ document.addEventListener('submit', event => {
   }
   form.dataset.sent = 'yes';
   form.querySelectorAll('button').forEach(button => button.setAttribute('aria-disabled', 'true'));
+  setTimeout(allowAgain, SENT_MILLISECONDS, form);
 });
 
 // a page that is shown again from the browser's memory may be sent again
 window.addEventListener('pageshow', () => {
-  document.querySelectorAll('form[data-sent]').forEach(form => {
-    form.removeAttribute('data-sent');
-    form.querySelectorAll('button').forEach(button => button.removeAttribute('aria-disabled'));
-  });
+  /** @type {NodeListOf<HTMLFormElement>} */ (document.querySelectorAll('form[data-sent]')).forEach(allowAgain);
 });
 
 // a log tells at its end why it ends
