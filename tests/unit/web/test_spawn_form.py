@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perijove.models import Dataset, Placement, Price, Problem, ProfileView, Resources, SiteView, SpawnNews
+from perijove.models import Dataset, Placement, Price, Problem, ProfileView, QuotaView, Resources, SiteView, SpawnNews
 from perijove_hub.admission.client import ControlRefused, ControlUnreachable
 from perijove_hub.web.spawn_form import Offered, render_spawn_form
 from tests.support.platforms import platform
@@ -150,3 +150,28 @@ async def test_a_page_without_choices_says_what_a_start_would_do(
     asked.house.platform = platform(admission={"on_unreachable": on_unreachable})
     html = await render_spawn_form(asked)
     assert f"The choices cannot be shown now: {error} Reload this page in a minute; {sentence}" in html
+
+
+FULL = QuotaView(
+    name="home",
+    resource="home_gib",
+    unit="GiB",
+    limit=1,
+    used=2,
+    per="user",
+    state="exhausted",
+    window=None,
+    reserved=0,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("without_home", "hidden"), [(False, ""), (True, " hidden")])
+async def test_a_full_home_is_told_unless_the_session_goes_without(without_home: bool, hidden: str) -> None:
+    class Full(Control):
+        async def quotas(self, owner: str, groups: list[str]) -> list[Any]:
+            return [FULL]
+
+    html = await render_spawn_form(spawner(Full([]), {"without_home": without_home}))
+    assert f'id="pj-rescue"{hidden}>' in html
+    assert "Your home is full." in html
+    assert "pj-rescue" not in await render_spawn_form(spawner(Control([])))

@@ -128,13 +128,39 @@ async function update() {
   }
 }
 
-if (root.dataset.placementUrl) {
-  form.addEventListener('change', event => {
-    if (!(/** @type {HTMLElement} */ (event.target).matches('#pj-search'))) {
-      void update();
-    }
-  });
+/** What follows from the choices as they are now. */
+function follow() {
+  const rescue = document.getElementById('pj-rescue');
+  if (rescue) {
+    // a session without the home does not care whether that is full
+    rescue.hidden = new FormData(form).has('without_home');
+  }
+  if (root.dataset.placementUrl) {
+    void update();
+  }
 }
+
+/** @param {Element} field whether it holds something else than the page came with */
+function isChanged(field) {
+  if (field instanceof HTMLSelectElement) {
+    const first = [...field.options].findIndex(option => option.defaultSelected);
+    return field.selectedIndex !== Math.max(0, first);
+  }
+  return field instanceof HTMLInputElement && field.checked !== field.defaultChecked;
+}
+
+form.addEventListener('change', event => {
+  if (!(/** @type {HTMLElement} */ (event.target).matches('#pj-search'))) {
+    follow();
+  }
+});
+
+// a browser that comes back to the page fills in what was chosen before, and tells nobody
+window.addEventListener('pageshow', () => {
+  if ([...form.elements].some(isChanged)) {
+    follow();
+  }
+});
 
 const search = /** @type {HTMLInputElement | null} */ (document.getElementById('pj-search'));
 if (search) {
