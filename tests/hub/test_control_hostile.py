@@ -82,12 +82,27 @@ async def test_a_body_that_is_no_json_of_ours_is_refused(
     assert (await sent(b"{}", "multipart/form-data; boundary=x"))[0] == 400
 
 
+async def test_the_hub_may_say_that_somebody_is_in_very_many_groups_and_others_may_not(control: ControlBed) -> None:
+    groups = [f"{number:0200d}" for number in range(10_000)]
+    asked = {"owner": "ana", "groups": groups, "kind": "session", "attempt_id": "1" * 32}
+    assert (await control.call("POST", "leases", SECRET, body=asked)).status == 201
+    assert (await control.call("POST", "placements", SECRET, body={"owner": "ana", "groups": groups})).status == 200
+    for path in ("leases", "placements"):
+        answer = await control.call("POST", path, SECRET, data=b"x" * (4 * 2**20 + 1))
+        assert (answer.status, answer.detail) == (413, "The body has 4194305 bytes; at most 4194304 go here.")
+        for token in (control.ana, control.admin, None):
+            assert (await control.call("POST", path, token, data=b"x" * 65_537)).status == 413
+    # where no groups are said, the hub has no more room than anybody
+    answer = await control.call("PATCH", f"leases/{'0' * 32}", SECRET, data=b"x" * 65_537)
+    assert answer.status == 413
+
+
 @pytest.mark.parametrize(("method", "path", "who", "good"), BODIES, ids=IDS)
 async def test_a_large_body_is_refused_where_small_ones_are_meant(
     control: ControlBed, method: str, path: str, who: str, good: dict[str, Any]
 ) -> None:
     answer = await control.call(method, path, token(control, who), body={"a": "x" * 2**20, **good})
-    if path.endswith(("presign", "inventory")):
+    if path.endswith(("presign", "inventory")) or (path, who) == ("leases", "hub"):
         assert (answer.status, answer.detail) == (422, "a: Extra inputs are not permitted")
     else:
         assert answer.status == 413

@@ -19,6 +19,9 @@ from perijove_hub.admission.facts import profile_is_for
 from perijove_hub.policy.models import EVERYBODY
 from perijove_hub.web.base import BaseHandler, problem_error
 
+#: Ten thousand groups with long names.
+MOST_GROUPS_BYTES = 4 * 2**20
+
 
 class AsksForUser(BaseHandler):
     """A handler that the hub may ask on behalf of a user with ``?user=&group=…``, and users for themselves."""
@@ -102,6 +105,8 @@ class QuotasHandler(AsksForUser):
 class PlacementsHandler(BaseHandler):
     """``POST placements``: a dry run; nothing is held and nothing changes."""
 
+    maximum_hub_body_bytes = MOST_GROUPS_BYTES
+
     async def post(self) -> None:
         """Answer with the ranked sites."""
         request = self.body(PlacementRequest)
@@ -118,6 +123,8 @@ class PlacementsHandler(BaseHandler):
 
 class LeasesHandler(BaseHandler):
     """``GET leases`` lists, ``POST leases`` asks for one."""
+
+    maximum_hub_body_bytes = MOST_GROUPS_BYTES
 
     async def get(self) -> None:
         """The caller's leases, newest first; an admin may name an ``owner``, or ``*`` for all."""

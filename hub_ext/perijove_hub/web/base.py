@@ -64,6 +64,8 @@ class BaseHandler(HubOAuthenticated, RequestHandler):  # type: ignore[misc]  # j
 
     #: Bodies of ordinary requests are small; a handler that takes more says so.
     maximum_body_bytes = 64 * 1024
+    #: The hub may send more where it says in which groups somebody is.
+    maximum_hub_body_bytes = 0
     caller: Caller
 
     @property
@@ -79,15 +81,16 @@ class BaseHandler(HubOAuthenticated, RequestHandler):  # type: ignore[misc]  # j
 
     async def prepare(self) -> None:
         """Find out who calls; refuse whoever is nobody."""
-        if len(self.request.body) > self.maximum_body_bytes:
+        hub = self.state.callers.by_secret(self.request.headers.get("Authorization", ""))
+        most_bytes = max(self.maximum_body_bytes, self.maximum_hub_body_bytes if hub else 0)
+        if len(self.request.body) > most_bytes:
             raise problem_error(
                 413,
                 "Too large",
-                f"The body has {len(self.request.body)} bytes; at most {self.maximum_body_bytes} go here.",
+                f"The body has {len(self.request.body)} bytes; at most {most_bytes} go here.",
             )
         self.hub_auth = self.state.callers.hub_auth
-        caller = self.state.callers.by_secret(self.request.headers.get("Authorization", ""))
-        self.caller = caller or await self._user()
+        self.caller = hub or await self._user()
 
     async def hub_model(self) -> dict[str, Any] | None:
         """What the hub says of the token or the cookie that came along; None when it is nobody's.
