@@ -134,9 +134,9 @@ def keep_call(lease_id: str, request: KeepRequest) -> Call[Lease]:
     return Call("POST", path, TypeAdapter(Lease), body=body, tries=1)
 
 
-def notices_call(since: int) -> Call[Page[Notice]]:
-    """Notices to this user with ids above ``since``, oldest first."""
-    return Call("GET", "notices", TypeAdapter(Page[Notice]), {"since": str(since)})
+def notices_call(since: int, limit: int) -> Call[Page[Notice]]:
+    """The first notices in force to this user with ids above ``since``, oldest first; ``limit`` is 1000 at most."""
+    return Call("GET", "notices", TypeAdapter(Page[Notice]), {"since": str(since), "limit": str(limit)})
 
 
 def _check_lease_id(lease_id: str) -> str:

@@ -157,7 +157,7 @@ class NoticesHandler(PerijoveHandler):
     async def get(self) -> None:
         """One page, oldest first."""
         notices = self.service.session.notices
-        await notices.reload()
+        await notices.refresh()
         self.write_model(Page(items=notices.current()))
 
 

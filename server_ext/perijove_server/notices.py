@@ -14,7 +14,8 @@ SCHEMA_PATH = Path(__file__).parent / "events" / "notice.v1.yaml"
 
 #: How many notices are kept for a Lab that is opened later.
 NOTICES_KEPT = 100
-#: How many pages one question may take; more wait for the next.
+#: How many notices control is asked for at once. Whoever has more in force is asked for again, but not for ever.
+PAGE = 500
 PAGES_MAX = 20
 #: A notice without an end is of interest for so long.
 FRESH = timedelta(days=1)
@@ -27,7 +28,7 @@ class NoticeBoard:
     """The notices in force. Each is told once as an event.
 
     Args:
-        ask: gives the notices after an id, oldest first.
+        ask: gives the first :data:`PAGE` notices after an id, oldest first.
         tell: emits one as an event.
         clock: the time.
         own_lease: the id of this session's lease, or None.
@@ -44,49 +45,40 @@ class NoticeBoard:
         self._tell = tell
         self._clock = clock
         self._own_lease = own_lease
-        self._last_id = 0
+        self._heard: frozenset[tuple[int, datetime]] = frozenset()
         self._kept: list[Notice] = []
         self._asking = asyncio.Lock()
 
     async def refresh(self) -> None:
-        """Ask for what is new and tell it.
+        """Ask for all that are in force, since some may have been withdrawn, and tell what is new among them.
 
         Raises:
-            PerijoveError: control does not answer.
+            PerijoveError: control does not answer; what was kept stays.
         """
         async with self._asking:
-            self._kept = [*self._kept, *await self._ask_all(self._last_id)][-NOTICES_KEPT:]
-
-    async def reload(self) -> None:
-        """Ask for all that are in force: some may have been withdrawn. What is new among them is told.
-
-        Raises:
-            PerijoveError: control does not answer.
-        """
-        async with self._asking:
-            self._kept = (await self._ask_all(0))[-NOTICES_KEPT:]
+            found = await self._ask_all()
+            # by the time too: a ledger that was restored from a copy gives the same numbers to others
+            heard = frozenset((notice.id, notice.created) for notice in found)
+            fresh = [notice for notice in found if (notice.id, notice.created) not in self._heard]
+            # before they are told: who hears one asks at once what is in force
+            self._heard, self._kept = heard, found[-NOTICES_KEPT:]
+            for notice in notices_for(fresh, self._own_lease(), self._clock()):
+                self._tell(notice)
 
     def current(self) -> list[Notice]:
         """Those in force, oldest first."""
         return list(notices_for(self._kept, self._own_lease(), self._clock()))
 
-    async def _ask_all(self, since: int) -> list[Notice]:
-        """The notices after an id that are for this session; those that were not told yet are told."""
+    async def _ask_all(self) -> list[Notice]:
+        """The notices to this user, oldest first."""
         found: list[Notice] = []
         for _ in range(PAGES_MAX):
-            page = await self._ask(since)
-            if page.items and min(notice.id for notice in page.items) <= since:
-                # the numbers went back: the ledger was restored from a copy, and what it says is new all the same
-                since = self._last_id = 0
-            fresh = [notice for notice in page.items if notice.id > since]
-            if not fresh:
+            since = found[-1].id if found else 0
+            page = (await self._ask(since)).items
+            # not those that were asked for already: a ledger may be restored from a copy between two pages
+            found += sorted((notice for notice in page if notice.id > since), key=lambda notice: notice.id)
+            if len(page) < PAGE:
                 break
-            since = max(notice.id for notice in fresh)
-            for notice in notices_for(fresh, self._own_lease(), self._clock()):
-                found.append(notice)
-                if notice.id > self._last_id:
-                    self._tell(notice)
-            self._last_id = max(self._last_id, since)
         return found
 
 

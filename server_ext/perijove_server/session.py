@@ -22,7 +22,7 @@ from perijove.models import KeepRequest, Lease, Notice
 
 from .activity.idleness import Idleness
 from .activity.watch import KernelWatch
-from .notices import NoticeBoard
+from .notices import PAGE, NoticeBoard
 
 Answer = TypeVar("Answer")
 
@@ -66,7 +66,9 @@ class SessionService:
         self._attempt_id = attempt_id
         self._facts = facts
         self._look_again = 0.0
-        self.notices = NoticeBoard(lambda since: client.send(notices_call(since)), tell, clock, lambda: self._lease_id)
+        self.notices = NoticeBoard(
+            lambda since: client.send(notices_call(since, PAGE)), tell, clock, lambda: self._lease_id
+        )
 
     async def usage(self) -> dict[str, Any]:
         """Quotas, the lease of this session (None outside of one), the notices in force, and the facts.

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 import websocket
 
-from perijove.models import Notice, Topic
-from perijove_server.notices import SCHEMA_ID, notices_for
+from perijove.models import Notice, Page, Topic
+from perijove_server.notices import NOTICES_KEPT, PAGE, SCHEMA_ID, NoticeBoard, notices_for
 from tests.support.control import TOKEN, FakeControl
 from tests.support.jupyter import SERVER_TOKEN, JupyterServer, jupyter_server
 
@@ -105,6 +105,22 @@ def test_a_lab_that_is_opened_later_gets_those_in_force(
     assert [item["id"] for item in listening.get("notices").json()["items"]] == [12, 13]
 
 
+def test_what_is_withdrawn_goes_from_an_open_lab_without_a_question(
+    listening: JupyterServer, control: FakeControl, told: list[dict[str, Any]]
+) -> None:
+    events_until(listening, 21, control, [notice(20), notice(21)])
+    both = listening.get("usage").json()["notices"]
+    del told[0]
+    asked = control.calls["GET notices"]
+    deadline = time.monotonic() + 30
+    # the first of these may have been under way
+    while control.calls["GET notices"] < asked + 3 and time.monotonic() < deadline:
+        time.sleep(0.02)
+
+    assert [item["id"] for item in both] == [20, 21]
+    assert [item["id"] for item in listening.get("usage").json()["notices"]] == [21]
+
+
 def test_a_session_that_control_does_not_know_cannot_be_kept(
     listening: JupyterServer, control: FakeControl, told: list[dict[str, Any]]
 ) -> None:
@@ -185,6 +201,55 @@ def test_a_bad_wish_to_keep_is_refused_and_changes_nothing(
     assert answer.status_code == 400
     assert where in answer.json()["detail"]
     assert control.leases["noticed"] == before
+
+
+class Platform:
+    """What is in force, and what was told of it; ``heard`` is what the board held at that moment."""
+
+    def __init__(self, *notices: Notice) -> None:
+        self.notices = list(notices)
+        self.told: list[Notice] = []
+        self.heard: list[list[Notice]] = []
+        self.board = NoticeBoard(self.ask, self.tell, lambda: NOW, lambda: "own")
+
+    async def ask(self, since: int) -> Page[Notice]:
+        return Page(items=[notice for notice in self.notices if notice.id > since][:PAGE], next=None)
+
+    def tell(self, notice: Notice) -> None:
+        self.told.append(notice)
+        self.heard.append(self.board.current())
+
+
+async def test_who_hears_a_notice_finds_it_among_those_in_force() -> None:
+    platform = Platform(made(id=1), made(id=2))
+
+    await platform.board.refresh()
+
+    assert platform.told == platform.notices
+    assert platform.heard == [platform.notices, platform.notices]
+
+
+async def test_another_notice_of_a_known_number_is_told_after_the_ledger_was_restored() -> None:
+    platform = Platform(made(id=1), made(id=2), made(id=3))
+    await platform.board.refresh()
+    other = made(id=2, created=NOW + timedelta(minutes=1))
+    platform.notices = [platform.notices[0], other]
+    platform.told.clear()
+
+    await platform.board.refresh()
+    await platform.board.refresh()
+
+    assert platform.told == [other]
+    assert platform.board.current() == platform.notices
+
+
+async def test_all_are_told_of_more_than_a_page_and_the_newest_are_kept() -> None:
+    platform = Platform(*(made(id=number) for number in range(1, 2 * PAGE + 2)))
+
+    await platform.board.refresh()
+
+    assert platform.told == platform.notices
+    assert platform.board.current() == platform.notices[-NOTICES_KEPT:]
 
 
 def made(**change: Any) -> Notice:

@@ -216,7 +216,7 @@ class FakeControl:
         return _json(lease)
 
     async def _notices(self, request: web.Request) -> web.Response:
-        size, since = 2, int(request.query["since"])
+        size, since = int(request.query["limit"]), int(request.query["since"])
         return _json({"items": [item for item in self.notices if item["id"] > since][:size], "next": None})
 
 

@@ -95,6 +95,32 @@ describe('a notice', () => {
     expect(messages()).toHaveLength(3);
   });
 
+  it('is taken away when it was withdrawn, and shown again when it is said again', () => {
+    const closure = notice(1, { topic: 'closure', expires: '2026-01-01T14:00:00Z', lease: 'l' });
+    const shown = board();
+    shown.offerAll([closure, notice(2)], lease());
+    shown.offerAll([notice(2)], lease());
+    shown.offerAll([notice(2)], lease());
+    expect(notifier.dismissed).toEqual(['Notice 1']);
+    shown.offerAll([closure, notice(2)], lease());
+    expect(messages()).toEqual(['Notice 1', 'Notice 2', 'Notice 1']);
+    shown.offerAll([], lease());
+    expect(notifier.dismissed).toEqual(['Notice 1', 'Notice 2', 'Notice 1']);
+  });
+
+  it('that came as an event stays until a list that had it has it no longer', () => {
+    const shown = board();
+    shown.offerAll([notice(1)], null);
+    shown.offer([notice(2)], null);
+    shown.offerAll([notice(1)], null);
+    expect(notifier.dismissed).toEqual([]);
+    shown.offerAll([notice(1), notice(2)], null);
+    shown.offer([notice(3)], null);
+    shown.offerAll([notice(3)], null);
+    expect(notifier.dismissed).toEqual(['Notice 1', 'Notice 2']);
+    expect(messages()).toHaveLength(3);
+  });
+
   it('of an end of another session is left alone', () => {
     const other = notice(1, { expires: '2026-01-01T12:10:00Z', lease: 'other', topic: 'idle', keep_minutes: 30 });
     expect(isPutOff(other, lease())).toBe(false);

@@ -61,6 +61,23 @@ export class NoticeBoard {
     }
   }
 
+  /**
+   * As {@link offer}, with all that are in force: what was among the last of them and is not now was withdrawn.
+   *
+   * What came as an event only stays, since these may be older than the event.
+   */
+  offerAll(notices: readonly INotice[], lease: ILease | null): void {
+    const ids = new Set(notices.map(({ id }) => id));
+    const isWithdrawn = (id: number) => this._listed.has(id) && !ids.has(id);
+    this._dismiss(({ id }) => isWithdrawn(id));
+    for (const id of [...this._shown.keys()].filter(isWithdrawn)) {
+      // whoever says it again wants it shown again
+      this._shown.delete(id);
+    }
+    this._listed = ids;
+    this.offer(notices, lease);
+  }
+
   private _show(notice: INotice): string {
     const { keep_minutes: minutes, message, severity, topic } = notice;
     const actions: INotificationOptions['actions'] = [];
@@ -103,6 +120,7 @@ export class NoticeBoard {
   }
 
   private readonly _seenBefore: number;
+  private _listed: ReadonlySet<number> = new Set();
   private readonly _shown = new Map<number, { notice: INotice; shownAs: string | null }>();
 }
 

@@ -47,7 +47,13 @@ export const noticesPlugin: JupyterFrontEndPlugin<void> = {
       }
     });
     // events are missed while the network is away
-    usage.changed.connect(() => board.offer(usage.usage?.notices ?? [], usage.usage?.lease ?? null));
+    usage.changed.connect(() => {
+      if (usage.usage) {
+        board.offerAll(usage.usage.notices, usage.usage.lease);
+      } else {
+        board.offer([], null);
+      }
+    });
     void app.restored.then(async () => {
       if (PageConfig.getOption('perijoveRescue') === 'true') {
         const message = trans.__('Your home is full: files can be looked at and deleted, and nothing can be started.');
