@@ -135,13 +135,14 @@ class Asking(AdmissionBase):
             now,
             closed=closed,
             over_limit={site: f"is beyond a limit: {over.detail}" for site, over in over_at.items()},
-            held=standing.holdings.sites,
+            held=standing.holdings.held_by_site(),
         )
         ranking = rank_sites(resolved, list(facts.values()))
         over = standing.first_over(profile.resources)
         if over is None and not ranking.candidates and over_at:
             # nothing but the limit is in the way: then the limit is the answer, and not "no site"
-            unlimited = await gather_sites(connection, platform, now, closed=closed, held=standing.holdings.sites)
+            held = standing.holdings.held_by_site()
+            unlimited = await gather_sites(connection, platform, now, closed=closed, held=held)
             best = rank_sites(resolved, list(unlimited.values())).candidates
             over = over_at.get(best[0].site) if best else None
         rescue = not wish.without_home and await self._home_is_full(connection, platform, who, standing)

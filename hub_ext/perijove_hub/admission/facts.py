@@ -100,7 +100,7 @@ async def gather_sites(
         held: what open leases hold by site, when the caller has asked for it already.
     """
     if held is None:
-        held = (await open_use.holdings(connection, now, excluding=excluding)).sites
+        held = (await open_use.holdings(connection, now, excluding=excluding)).held_by_site()
     rows = await store.find_sites(connection, with_attempts=False)
     facts = {}
     for name, site in platform.sites.items():

@@ -147,7 +147,7 @@ async def uses_of(
         key = (limit.subject, limit.span.start)
         if key not in found:
             entered = await usage_store.used_since(connection, *key, platform.zone)
-            pending = await open_use.pending_use(connection, *key, now, excluding)
+            pending = held.pending(*key) or await open_use.pending_use(connection, *key, now, excluding)
             found[key] = (entered + pending.spent, pending.reserved, pending.per_hour)
         uses[limit] = Use(*(amount.of(limit.resource) for amount in found[key]))
     return uses

@@ -125,7 +125,7 @@ class Moving(AdmissionBase):
             now,
             closed=closed,
             over_limit={site: f"is beyond a limit: {over.detail}"} if over else {},
-            held=standing.holdings.sites,
+            held=standing.holdings.held_by_site(),
         )
         facts, home = every[site], await self._home_for(connection, lease, site)
         # membership and datasets were settled at the offer; what may have changed since is what is free, and the home

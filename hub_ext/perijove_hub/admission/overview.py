@@ -15,7 +15,7 @@ from perijove_hub.ledger.quota import Held
 async def held_by_site(database: Database, now: datetime) -> Mapping[str, Held]:
     """How many open leases each site has and what they hold; a site without any may be absent."""
     async with database.read() as connection:
-        return (await open_use.holdings(connection, now)).sites
+        return (await open_use.holdings(connection, now)).held_by_site()
 
 
 def last_failed(failures: Iterable[FailedStart], leases: Iterable[LeaseRow]) -> FailedStart | None:

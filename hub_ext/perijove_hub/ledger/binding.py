@@ -10,7 +10,7 @@ from perijove.models import Override
 from perijove_hub.ledger.quota import UNITS, Limit
 from perijove_hub.ledger.windows import ALLOCATION, days_span, window_span
 from perijove_hub.ledger.words import spoken_amount, spoken_time
-from perijove_hub.policy.limits import CLASS_PREFIX, Allocation, Quota
+from perijove_hub.policy.limits import CLASS_PREFIX, Allocation, Per, Quota
 from perijove_hub.policy.models import EVERYBODY, Platform
 
 
@@ -18,14 +18,13 @@ def limits_of_user(
     platform: Platform, owner: str, groups: frozenset[str], now: datetime, overrides: Iterable[Override] = ()
 ) -> list[Limit]:
     """The limits of one member of these groups: of several for one resource and window, the most generous."""
-    matching = [quota for quota in platform.quotas_per["user"] if _matches(quota.applies_to.groups, groups)]
+    matching = _naming(platform, "user", groups)
     return _binding(platform, matching, f"user:{owner}", now, overrides)
 
 
 def limits_of_pool(platform: Platform, group: str, now: datetime, overrides: Iterable[Override] = ()) -> list[Limit]:
     """The limits of all that is charged to one group or class: its quotas, and its allocations."""
-    per = "class" if group.startswith(CLASS_PREFIX) else "group"
-    matching = [quota for quota in platform.quotas_per[per] if _matches(quota.applies_to.groups, {group})]
+    matching = _naming(platform, _per_of_pool(group), [group])
     subject = subject_of_pool(group)
     limits = _binding(platform, matching, subject, now, overrides)
     granted: dict[str, list[Allocation]] = {}
@@ -37,7 +36,7 @@ def limits_of_pool(platform: Platform, group: str, now: datetime, overrides: Ite
 
 def limits_of_site(platform: Platform, site: str, now: datetime, overrides: Iterable[Override] = ()) -> list[Limit]:
     """The limits of all that runs on one site, beside its capacity."""
-    matching = [quota for quota in platform.quotas_per["site"] if _matches(quota.applies_to.sites, {site})]
+    matching = _naming(platform, "site", [site])
     return _binding(platform, matching, f"site:{site}", now, overrides)
 
 
@@ -55,17 +54,18 @@ def subject_of_pool(group: str) -> str:
 def chargeable_groups(platform: Platform, groups: Iterable[str]) -> list[str]:
     """The groups of a user on whose account something is counted, by name: with an allocation or a quota per group."""
     granted = {allocation.group for allocation in platform.allocations}
-    pooled = [quota for quota in platform.quotas if quota.per in ("group", "class")]
-    return sorted(group for group in set(groups) if group in granted or any(_pools(quota, group) for quota in pooled))
+    return sorted(group for group in set(groups) if group in granted or _naming(platform, _per_of_pool(group), [group]))
 
 
-def _pools(quota: Quota, group: str) -> bool:
-    is_class = group.startswith(CLASS_PREFIX)
-    return is_class == (quota.per == "class") and _matches(quota.applies_to.groups, {group})
+def _per_of_pool(group: str) -> Per:
+    return "class" if group.startswith(CLASS_PREFIX) else "group"
 
 
-def _matches(named: Sequence[str], groups: Iterable[str]) -> bool:
-    return EVERYBODY in named or any(group in named for group in groups)
+def _naming(platform: Platform, per: Per, names: Iterable[str]) -> list[Quota]:
+    """The quotas of a kind that apply to one of these names or to everybody, in the order of the file."""
+    by_name = platform.quotas_naming[per]
+    found = {place: quota for name in (EVERYBODY, *names) for place, quota in by_name.get(name, ())}
+    return [quota for _, quota in sorted(found.items())]
 
 
 def _binding(

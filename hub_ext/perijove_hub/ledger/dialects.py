@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import CTE, ColumnElement, Float, Select, Table, cast, func
+from sqlalchemy import ColumnElement, Float, Select, Subquery, Table, cast, func, literal_column
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -28,9 +28,13 @@ async def add_to(
     await connection.execute(insert.values(**key, **amounts).on_conflict_do_update(index_elements=columns, set_=sums))
 
 
-def once(query: Select[Any], name: str) -> CTE:
-    """A query that is worked out once for each row, and not again in each sum over it."""
-    return query.cte(name).prefix_with("MATERIALIZED", dialect="postgresql")
+def once(query: Select[*tuple[Any, ...]], name: str) -> Subquery:
+    """A query that is worked out once for each row, and not again in each sum over it.
+
+    An offset of none is what keeps both databases from pulling it up; PostgreSQL would also materialize a common table
+    expression, but writes every row to do so.
+    """
+    return query.offset(literal_column("0")).subquery(name)
 
 
 def seconds_of(moment: ColumnElement[Any], dialect: str) -> ColumnElement[float]:

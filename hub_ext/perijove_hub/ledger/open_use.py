@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
+from math import inf
 from typing import Any
 
 from sqlalchemy import (
@@ -13,15 +14,18 @@ from sqlalchemy import (
     ColumnElement,
     Float,
     Select,
+    Subquery,
     and_,
     bindparam,
     case,
     func,
-    literal,
+    literal_column,
     or_,
     select,
+    true,
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
 from perijove.models import Kind, LeaseState
 from perijove_hub.ledger.dialects import once, seconds_of
@@ -101,9 +105,13 @@ async def running_leases(
 class Pending:
     """What the open leases of a subject have used that no entry holds yet, what they reserve, and use per hour."""
 
-    spent: Amounts
-    reserved: Amounts
-    per_hour: Amounts
+    spent: Amounts = field(default_factory=Amounts)
+    reserved: Amounts = field(default_factory=Amounts)
+    per_hour: Amounts = field(default_factory=Amounts)
+
+    def __add__(self, other: Pending) -> Pending:
+        """The sum."""
+        return Pending(self.spent + other.spent, self.reserved + other.reserved, self.per_hour + other.per_hour)
 
 
 async def pending_use(
@@ -121,59 +129,107 @@ async def pending_use(
             **({} if kind == "platform" else {"value": value}),
         },
     )  # fmt: skip
-    amounts = [float(amount) for amount in found.one()]
-    return Pending(*(Amounts(*amounts[first : first + 5]) for first in (0, 5, 10)))
+    return _pending(found.one())
 
 
 @cache
 def _pending_query(dialect: str, kind: str) -> Select[Any]:
     """Made once for each kind of subject: it takes longer to make than to answer."""
-    columns, begun, at = leases.c, bindparam("begun", type_=Float), bindparam("at", type_=Float)
+    subject = of_kind(leases, kind, bindparam("value"))
+    hours = _open_hours(dialect, subject, begun=bindparam("begun", type_=Float)).c
+    return select(*(func.coalesce(amount, 0.0) for amount in _sums(hours)))
+
+
+def _open_hours(
+    dialect: str, condition: ColumnElement[bool], begun: BindParameter[float] | None, *more: ColumnElement[Any]
+) -> Subquery:
+    """Open leases with the hours that no entry holds, those since ``begun`` where it is given, and those reserved."""
+    columns, at = leases.c, bindparam("at", type_=Float)
     open_leases = (
         select(
             columns.cpu, columns.memory_gib, columns.gpu, func.coalesce(columns.cost_hour, 0.0).label("cost_hour"),
             (columns.state == LeaseState.ACTIVE).label("active"),
             seconds_of(func.coalesce(columns.metered_until, columns.created), dialect).label("metered"),
             seconds_of(func.coalesce(columns.reserved_until, columns.created), dialect).label("reserved"),
+            *more,
         )
-        .where(
-            holds(bindparam("now", type_=UtcDateTime)),
-            columns.id != bindparam("excluding"),
-            of_kind(leases, kind, bindparam("value")),
-        )
+        .where(holds(bindparam("now", type_=UtcDateTime)), columns.id != bindparam("excluding"), condition)
     )  # fmt: skip
     lease = once(open_leases, "lease").c
-    since = case((lease.metered > begun, lease.metered), else_=begun)
+    since = lease.metered if begun is None else case((lease.metered > begun, lease.metered), else_=begun)
     # what has not begun is held its first slice, whenever that begins
     until = case((and_(lease.active, lease.metered < at), at), else_=lease.metered)
-    with_hours = select(
-        lease.cpu, lease.memory_gib, lease.gpu, lease.cost_hour, literal(1.0).label("one"),
-        (case((and_(lease.active, since < at), at - since), else_=0.0) / 3600.0).label("spent"),
-        (case((lease.reserved > until, lease.reserved - until), else_=0.0) / 3600.0).label("ahead"),
+    return once(
+        select(
+            lease.cpu, lease.memory_gib, lease.gpu, lease.cost_hour, literal_column("1.0").label("one"),
+            (case((and_(lease.active, since < at), at - since), else_=0.0) / 3600.0).label("spent"),
+            (case((lease.reserved > until, lease.reserved - until), else_=0.0) / 3600.0).label("ahead"),
+            case((lease.active, lease.metered)).label("metered"),
+            *(lease[str(column.key)] for column in more),
+        ),
+        "hours",
     )  # fmt: skip
-    hours = once(with_hours, "hours").c
+
+
+def _sums(hours: ReadOnlyColumnCollection[str, Any]) -> list[ColumnElement[Any]]:
+    """What :func:`_pending` reads."""
     rates = (hours.cpu, hours.memory_gib, hours.gpu, hours.cost_hour, hours.one)
-    times = (hours.spent, hours.ahead, literal(1.0))
-    return select(*(func.coalesce(func.sum(rate * time), 0.0) for time in times for rate in rates))
+    return [
+        *(func.sum(rate * time) for time in (hours.spent, hours.ahead) for rate in rates),
+        *(func.sum(rate) for rate in rates),
+    ]
+
+
+def _pending(sums: Sequence[Any]) -> Pending:
+    spent, reserved, per_hour = (Amounts(*map(float, sums[first : first + 5])) for first in (0, 5, 10))
+    return Pending(spent, reserved, per_hour)
+
+
+@dataclass(frozen=True)
+class OpenUse:
+    """What the open leases of one subject hold at once, and what is pending of them.
+
+    ``metered`` is since when, in seconds since 1970, something has been used that no entry holds.
+    """
+
+    held: Held = field(default_factory=Held)
+    pending: Pending = field(default_factory=Pending)
+    metered: float = inf
+
+    def __add__(self, other: OpenUse) -> OpenUse:
+        """The sum."""
+        return OpenUse(self.held + other.held, self.pending + other.pending, min(self.metered, other.metered))
 
 
 @dataclass(frozen=True)
 class Holdings:
-    """What open leases hold at once: of one owner, of each pool asked for, on each site, and in all."""
+    """What open leases hold and use: of one owner, of each pool asked for, on each site, and in all."""
 
-    user: Held = field(default_factory=Held)
-    pools: dict[str, Held] = field(default_factory=dict)
-    sites: dict[str, Held] = field(default_factory=dict)
-    platform: Held = field(default_factory=Held)
+    user: OpenUse = field(default_factory=OpenUse)
+    pools: dict[str, OpenUse] = field(default_factory=dict)
+    sites: dict[str, OpenUse] = field(default_factory=dict)
+    platform: OpenUse = field(default_factory=OpenUse)
 
     def of(self, subject: str) -> Held:
         """What a subject holds."""
+        return self._of(subject).held
+
+    def pending(self, subject: str, start: datetime) -> Pending | None:
+        """What its open leases add to its entries since ``start``; None when part of that was used before."""
+        found = self._of(subject)
+        return found.pending if found.metered >= start.timestamp() else None
+
+    def held_by_site(self) -> dict[str, Held]:
+        """What is held on each site on which anything is."""
+        return {site: use.held for site, use in self.sites.items()}
+
+    def _of(self, subject: str) -> OpenUse:
         kind, _, name = subject.partition(":")
         if kind == "user":
             return self.user
         if kind in ("group", "class"):
-            return self.pools.get(subject if kind == "class" else name, Held())
-        return self.sites.get(name, Held()) if kind == "site" else self.platform
+            return self.pools.get(subject if kind == "class" else name, OpenUse())
+        return self.sites.get(name, OpenUse()) if kind == "site" else self.platform
 
 
 async def holdings(
@@ -183,32 +239,40 @@ async def holdings(
     pools: Iterable[str] = (),
     excluding: str | None = None,
 ) -> Holdings:
-    """Everything that is held at once, in one query. An offer counts on its first candidate until it starts."""
-    columns = leases.c
-    mine = case((columns.owner == owner, 1), else_=0)
-    pool = case((columns.charge_to.in_(list(pools)), columns.charge_to), else_=None)
-    query = (
-        select(
-            columns.site, mine, pool,
-            func.count().filter(columns.kind == Kind.SESSION), func.count().filter(columns.kind == Kind.CLUSTER),
-            func.sum(columns.cpu), func.sum(columns.memory_gib), func.sum(columns.gpu),
-        )
-        .where(holds(now), columns.id != (excluding or ""))
-        .group_by(columns.site, mine, pool)
-    )  # fmt: skip
-    user = platform = Held()
-    by_pool: dict[str, Held] = {}
-    by_site: dict[str, Held] = {}
-    for site, is_mine, charged, *sums in await connection.execute(query):
-        held = Held(*sums)
-        platform += held
+    """Everything that is open, in one query. An offer counts on its first candidate until it starts."""
+    found = await connection.execute(
+        _holdings_query(connection.dialect.name),
+        {"at": now.timestamp(), "now": now, "excluding": excluding or "", "owner": owner, "pools": list(pools)},
+    )
+    user = platform = OpenUse()
+    by_pool: dict[str, OpenUse] = {}
+    by_site: dict[str, OpenUse] = {}
+    for site, is_mine, pool, sessions, clusters, metered, *sums in found:
+        pending = _pending(sums)
+        rate = pending.per_hour
+        held = Held(sessions, clusters, rate.cpu_hours, rate.memory_gib_hours, round(rate.gpu_hours))
+        use = OpenUse(held, pending, inf if metered is None else metered)
+        platform += use
         if is_mine:
-            user += held
-        if charged is not None:
-            by_pool[charged] = by_pool.get(charged, Held()) + held
+            user += use
+        if pool is not None:
+            by_pool[pool] = by_pool.get(pool, OpenUse()) + use
         if site is not None:
-            by_site[site] = by_site.get(site, Held()) + held
+            by_site[site] = by_site.get(site, OpenUse()) + use
     return Holdings(user, by_pool, by_site, platform)
+
+
+@cache
+def _holdings_query(dialect: str) -> Select[Any]:
+    columns = leases.c
+    mine = case((columns.owner == bindparam("owner"), 1), else_=0).label("mine")
+    pool = case((columns.charge_to.in_(bindparam("pools", expanding=True)), columns.charge_to)).label("pool")
+    hours = _open_hours(dialect, true(), None, columns.site, columns.kind, mine, pool).c
+    return select(
+        hours.site, hours.mine, hours.pool,
+        func.count().filter(hours.kind == Kind.SESSION), func.count().filter(hours.kind == Kind.CLUSTER),
+        func.min(hours.metered), *_sums(hours),
+    ).group_by(hours.site, hours.mine, hours.pool)  # fmt: skip
 
 
 def holds(now: datetime | BindParameter[datetime]) -> ColumnElement[bool]:

@@ -99,11 +99,18 @@ async def used_since(connection: AsyncConnection, subject: str, start: datetime,
 
 
 async def _days_since(connection: AsyncConnection, subject: str, day: date) -> Amounts:
-    table = usage_days if subject.startswith("user:") else usage_totals
-    sums = [func.coalesce(func.sum(table.c[name]), 0.0) for name in (*HOURS, "cost")]
-    query = select(*sums).where(table.c.day >= day, is_of(table, subject))
-    cpu, memory_gib, gpu, session, cost = (await connection.execute(query)).one()
+    kind, value = kind_and_value(subject)
+    said = {"day": day} | ({} if kind == "platform" else {"value": value})
+    cpu, memory_gib, gpu, session, cost = (await connection.execute(_days_query(kind), said)).one()
     return Amounts(cpu, memory_gib, gpu, cost, session)
+
+
+@cache
+def _days_query(kind: str) -> Select[Any]:
+    """Made once for each kind of subject: it takes longer to make than to answer."""
+    table = usage_days if kind == "user" else usage_totals
+    sums = [func.coalesce(func.sum(table.c[name]), 0.0) for name in (*HOURS, "cost")]
+    return select(*sums).where(table.c.day >= bindparam("day"), of_kind(table, kind, bindparam("value")))
 
 
 async def _part_of_a_day(connection: AsyncConnection, subject: str, start: datetime, end: datetime) -> Amounts:
@@ -121,7 +128,7 @@ async def _part_of_a_day(connection: AsyncConnection, subject: str, start: datet
 
 @cache
 def _part_query(dialect: str, kind: str) -> Select[Any]:
-    """Made once for each kind of subject: it takes longer to make than to answer."""
+    """Made once, as :func:`_days_query`."""
     columns, begun = usage_entries.c, bindparam("begun", type_=Float)
     entries = (
         select(

@@ -339,6 +339,16 @@ class Platform(PlatformModel):
         return {per: [quota for quota in self.quotas if quota.per == per] for per in get_args(Per)}
 
     @cached_property
+    def quotas_naming(self) -> dict[str, dict[str, list[tuple[int, Quota]]]]:
+        """The same by the groups or sites that they apply to, with their places: there may be hundreds for others."""
+        found: dict[str, dict[str, list[tuple[int, Quota]]]] = {per: {} for per in self.quotas_per}
+        for per, quotas in self.quotas_per.items():
+            for place, quota in enumerate(quotas):
+                for name in quota.applies_to.sites if per == "site" else quota.applies_to.groups:
+                    found[per].setdefault(name, []).append((place, quota))
+        return found
+
+    @cached_property
     def zone(self) -> ZoneInfo:
         """The time zone of calendar windows and of days."""
         return ZoneInfo(self.time_zone)
