@@ -22,7 +22,7 @@ export const CommandIds = {
   copyPath: 'perijove:copy-path',
   /** Moves to the details of what is selected in the Data panel. */
   details: 'perijove:show-details',
-  /** Shows all limits, as a click on the status item does. */
+  /** Shows all limits above the status bar. */
   showUsage: 'perijove:show-usage',
   /** Keeps this session on for `{minutes?}`, half an hour unless said otherwise. */
   keep: 'perijove:keep',

@@ -51,7 +51,7 @@ export const usagePlugin: JupyterFrontEndPlugin<IUsageModel> = {
       caption: trans.__('What is used of which limit, where this session runs, and until when'),
       icon: usageIcon,
       isEnabled: () => model.usage !== null,
-      execute: () => item.togglePopup()
+      execute: () => item.showPopup()
     });
     app.commands.addCommand(CommandIds.keep, {
       label: trans.__('Keep This Session %1 Minutes', KEEP_MINUTES),

@@ -21,18 +21,36 @@ export class UsageStatus extends ReactWidget {
 
   /** Shows all limits above the item, or takes them away. */
   togglePopup(): void {
-    if (this._popup && !this._popup.isDisposed) {
+    if (this._popup) {
       this._popup.dispose();
-      return;
+    } else {
+      this._openPopup();
     }
+  }
+
+  /** Shows all limits above the item; where they are shown already, they take the keyboard. */
+  showPopup(): void {
+    // later: the click that asks for this, outside of the popup, closes it on its way up
+    setTimeout(() => {
+      if (this._popup) {
+        this._body?.focus();
+      } else {
+        this._openPopup();
+      }
+    });
+  }
+
+  private _openPopup(): void {
     const button = () => this.node.querySelector('button');
-    const body = new UsagePopup(this._model, this._trans, this._actions, () => this._popup?.dispose());
-    this._popup = showPopup({ body, anchor: this, align: 'right', hasDynamicSize: true });
+    const body = new UsagePopup(this._model, this._trans, this._actions, () => popup.dispose());
+    const popup = showPopup({ body, anchor: this, align: 'right', hasDynamicSize: true });
     button()?.setAttribute('aria-expanded', 'true');
-    this._popup.disposed.connect(() => {
+    popup.disposed.connect(() => {
+      this._popup = this._body = null;
       button()?.setAttribute('aria-expanded', 'false');
       button()?.focus();
     });
+    [this._popup, this._body] = [popup, body];
     requestAnimationFrame(() => body.focus());
   }
 
@@ -44,6 +62,7 @@ export class UsageStatus extends ReactWidget {
   private readonly _trans: TranslationBundle;
   private readonly _actions: IUsageActions;
   private _popup: Popup | null = null;
+  private _body: UsagePopup | null = null;
 }
 
 interface IItemProps {
