@@ -117,7 +117,8 @@ async def test_every_control_with_the_secret_takes_the_login_and_the_forms_of_an
 ) -> None:
     admin = Browser(control, control.admin)
     page = await admin.get("admin/announcements")
-    fields = {**page.form("admin/announcements").fields, "message": "Hello all", "expires": "2026-03-09T12:00", "choice": "yes"}
+    written = {"message": "Hello all", "expires": "2026-03-09T12:00", "choice": "yes"}
+    fields = {**page.form("admin/announcements").fields, **written}
     at_other = Browser(other, control.admin)
     at_other.cookies = admin.cookies
     answer = await at_other.post("admin/announcements", fields)
