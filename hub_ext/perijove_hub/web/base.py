@@ -120,7 +120,9 @@ class BaseHandler(HubOAuthenticated, RequestHandler):  # type: ignore[misc]  # j
     def nobody(self) -> Caller:
         """What to do with a caller who is nobody: an error here, a login on pages."""
         detail = "Send a hub token that reaches this service as `Authorization: token …`."
-        raise problem_error(401 if self.request.method == "GET" else 403, "No valid login", detail)
+        # 401 makes the hub read its secret again; a browser without its XSRF token is refused what it may not do
+        is_unknown = self.request.method == "GET" or "Authorization" in self.request.headers
+        raise problem_error(401 if is_unknown else 403, "No valid login", detail)
 
     def require_hub(self) -> None:
         """Only the hub may go on.
