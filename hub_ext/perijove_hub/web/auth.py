@@ -10,9 +10,8 @@ from typing import Any
 from jupyterhub.services.auth import HubOAuth
 from traitlets.config import Config
 
+from perijove.models import RESERVED_OWNERS
 from perijove_hub.admission.models import refuse
-from perijove_hub.ledger.removal import REMOVED
-from perijove_hub.policy.models import EVERYBODY
 
 #: The scope that admin pages ask for at login; it is never in a server's token, so a notebook of an admin is no admin.
 ADMIN_SCOPE = "custom:perijove:admin"
@@ -22,9 +21,6 @@ CACHE_SECONDS = 60
 
 #: What the hub's secret is hashed with for cookies, so that neither is told by the other.
 COOKIE_LABEL = b"perijove control cookies"
-
-#: Names that stand for everybody, and in the ledger for whoever was forgotten; a user of such a name would be them.
-RESERVED_NAMES = frozenset({EVERYBODY, REMOVED})
 
 
 @dataclass(frozen=True)
@@ -76,7 +72,7 @@ class CallerCheck:
         """
         if model.get("kind") != "user" or not self.hub_auth.check_scopes(self.hub_auth.access_scopes, model):
             return None
-        if model["name"] in RESERVED_NAMES:
+        if model["name"] in RESERVED_OWNERS:
             raise refuse(
                 403,
                 "Not allowed",

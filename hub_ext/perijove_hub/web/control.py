@@ -69,6 +69,8 @@ log = logging.getLogger(__name__)
 
 #: What the largest body may be, an inventory; a handler lowers it.
 LARGEST_BODY_BYTES = 12 * 2**20
+#: What the largest request may be before its body: of the hub, which says in which groups somebody is.
+LARGEST_HEADER_BYTES = 2 * 2**20
 
 
 @dataclass(frozen=True)
@@ -188,7 +190,12 @@ async def serve_control(options: ControlOptions) -> None:
     ledger_clock = state.clock if isinstance(state.clock, LedgerClock) else LedgerClock(state.database)
     await ledger_clock.try_sync()
     end_metrics = metrics.serve_metrics(options.metrics_address, options.metrics_port, state.platform.state)
-    server = HTTPServer(make_app(state, options.prefix), max_body_size=LARGEST_BODY_BYTES, xheaders=False)
+    server = HTTPServer(
+        make_app(state, options.prefix),
+        max_body_size=LARGEST_BODY_BYTES,
+        max_header_size=LARGEST_HEADER_BYTES,
+        xheaders=False,
+    )
     server.add_sockets(bind_sockets(options.port, options.address))
     log.info("control serves", extra={"address": options.address, "port": options.port})
     stop = asyncio.Event()

@@ -12,7 +12,21 @@ Times are timezone-aware datetimes, written as ISO 8601 in UTC. Sizes are bytes 
 the platform's currency.
 """
 
-from .base import Asked, AttemptId, HubName, Moment, Page, Price, Problem, Reason, Resources, Said, Slug
+from .base import (
+    RESERVED_OWNERS,
+    Asked,
+    AttemptId,
+    HubName,
+    Moment,
+    OwnerName,
+    Page,
+    Price,
+    Problem,
+    Reason,
+    Resources,
+    Said,
+    Slug,
+)
 from .catalogue import (
     Credentials,
     CredentialsRequest,
@@ -72,6 +86,7 @@ from .limits import (
 
 __all__ = [
     "OPEN_STATES",
+    "RESERVED_OWNERS",
     "Activity",
     "Announcement",
     "AnnouncementRequest",
@@ -104,6 +119,7 @@ __all__ = [
     "ObjectPath",
     "Override",
     "OverrideRequest",
+    "OwnerName",
     "Page",
     "Placement",
     "PlacementRequest",

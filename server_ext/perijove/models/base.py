@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Annotated, Generic, TypeVar
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
 #: A name that goes into paths, labels and file names: lower-case letters, digits and dashes, as a DNS label.
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
@@ -15,6 +15,19 @@ AttemptId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
 
 #: A name that the hub gives: a user, a group or a named server. Printable, without control characters.
 HubName = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=r"^[^\x00-\x1f\x7f]+$")]
+
+#: What is no user's name, since it stands for all users, and for those whose names were taken out of the ledger.
+RESERVED_OWNERS = frozenset({"*", "(removed)"})
+
+
+def _check_owner(name: str) -> str:
+    if name in RESERVED_OWNERS:
+        raise ValueError(f"{name!r} is a word of the platform's own, and no user's name")
+    return name
+
+
+#: The name of a user to whom something belongs.
+OwnerName = Annotated[HubName, AfterValidator(_check_owner)]
 
 #: The name of a server or a cluster of one user; empty for the default one.
 ServerName = Annotated[str, StringConstraints(max_length=255, pattern=r"^[^\x00-\x1f\x7f]*$")]

@@ -8,7 +8,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
-from .base import Asked, AttemptId, HubName, Moment, Price, Reason, Resources, Said, ServerName, Slug
+from .base import Asked, AttemptId, HubName, Moment, OwnerName, Price, Reason, Resources, Said, ServerName, Slug
 
 
 class Kind(StrEnum):
@@ -53,14 +53,14 @@ class SessionWish(Asked):
 class PlacementRequest(SessionWish):
     """A dry run of placement. ``owner`` and ``groups`` are for the hub, which asks on behalf of a user."""
 
-    owner: HubName | None = None
+    owner: OwnerName | None = None
     groups: list[HubName] | None = Field(default=None, max_length=10_000)
 
 
 class LeaseRequest(SessionWish):
     """``POST leases``: asks for the right to start one workload. The attempt id is the idempotency key."""
 
-    owner: HubName
+    owner: OwnerName
     groups: list[HubName] = Field(default_factory=list, max_length=10_000)
     kind: Kind
     name: ServerName = Field(default="", description="the server's or cluster's name; empty for the default")
@@ -208,7 +208,7 @@ class AttemptFacts(Asked):
     site while control was down.
     """
 
-    owner: HubName
+    owner: OwnerName
     groups: list[HubName] = Field(default_factory=list, max_length=10_000)
     kind: Kind = Kind.SESSION
     name: ServerName = ""

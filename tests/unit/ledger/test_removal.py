@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import insert, select
 
 from perijove.models import (
+    RESERVED_OWNERS,
     AnnouncementRequest,
     ClosureRequest,
     Forgotten,
@@ -25,6 +26,7 @@ from perijove_hub.ledger import schema, store
 from perijove_hub.ledger.notices import NewNotice, add_notice
 from perijove_hub.ledger.removal import REMOVED
 from perijove_hub.ledger.usage import UsageService
+from perijove_hub.policy.models import EVERYBODY
 from tests.support.ledgers import dump_tables, ledger_url
 from tests.support.platforms import FakeClock, House, open_house, platform, request, site
 
@@ -198,7 +200,7 @@ async def test_a_name_goes_as_a_word_and_not_out_of_longer_ones(tmp_path: Path, 
         assert [row["message"] for row in (await dump(house))["notices"]] == [after]
 
 
-@pytest.mark.parametrize("name", ["a%", "a_a", "a.b", "x\\", "o'neil", "*", "(b)", "ümit"])
+@pytest.mark.parametrize("name", ["a%", "a_a", "a.b", "x\\", "o'neil", "**", "(b)", "ümit"])
 async def test_odd_names_are_removed_and_others_are_not(house: House, name: str) -> None:
     for owner in (name, "anna"):
         await run(house, owner, "esac", 1)
@@ -229,3 +231,7 @@ async def test_no_byte_of_the_name_is_left_in_the_file(tmp_path: Path) -> None:
     ledger = Path(ledger_url(tmp_path).partition("///")[2])
     left = {path.name for path in ledger.parent.iterdir() if ZOE.encode() in path.read_bytes().lower()}
     assert left == set()
+
+
+def test_what_stands_for_others_is_no_users_name() -> None:
+    assert {EVERYBODY, REMOVED} == RESERVED_OWNERS
