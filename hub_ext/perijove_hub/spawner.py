@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
+import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
+from math import inf
 from typing import Any, ClassVar
 
 from jupyterhub.spawner import Spawner
@@ -27,6 +29,8 @@ from perijove_hub.web.spawn_form import render_spawn_form
 
 #: How long a server that its site shows may be out of reach of a hub that has just come up.
 RECOVER_SECONDS = 600
+#: How long after a refusal the hub may take to draw the form again.
+DRAWN_SECONDS = 5.0
 
 
 class PerijoveSpawner(Spawner):  # type: ignore[misc]  # jupyterhub has no types
@@ -61,6 +65,9 @@ class PerijoveSpawner(Spawner):  # type: ignore[misc]  # jupyterhub has no types
     #: Set by :func:`perijove_hub.hub.configure` for the process: the sites it can start on, and how to ask control.
     house: ClassVar[House]
     homes: ClassVar[HomeSizes]
+
+    #: The choices that were refused last to each user, and when.
+    refused: ClassVar[dict[str, tuple[float, Any]]] = {}
 
     #: The spawner of each attempt that this hub has a server for. What a site shows beyond them is an orphan.
     owned: ClassVar[dict[str, PerijoveSpawner]] = {}
@@ -98,7 +105,16 @@ class PerijoveSpawner(Spawner):  # type: ignore[misc]  # jupyterhub has no types
         except StartRefused:
             # the choices of a start that came to nothing are not those that the next one begins with
             self.orm_spawner.user_options = self._options_before
+            self.refused[self.user.name] = (time.monotonic(), self.user_options)
             raise
+
+    def take_choices(self) -> Any:
+        """What the form begins with: what was refused a moment ago, since the hub draws it again with the refusal.
+
+        For a named server, too, it asks the default one to draw it, which was started last with other choices.
+        """
+        at, refused = self.refused.pop(self.user.name, (-inf, None))
+        return refused if time.monotonic() - at < DRAWN_SECONDS else self.user_options
 
     async def _start(self, wish: SessionWish) -> str:
         attempt = self._attempt = Attempt(self.house, secrets.token_hex(16), self._say)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import itertools
 import json
+import re
 
 import httpx
 import pytest
@@ -51,6 +52,18 @@ def test_ten_people_refused_at_the_form_leave_no_server_and_a_hub_that_lives(bed
         assert f"Error: {FOR_STAFF}" in page.text
         assert bed.all_servers(user) == set()
     _still_counts_nothing(bed)
+
+
+def test_the_form_of_a_refused_named_server_keeps_what_was_chosen_once(bed: Bed, user: str) -> None:
+    assert bed.ask(user, profile="small").status_code == 201
+    assert bed.ask(user, "two", profile="small").status_code == 201
+    with Browser(bed, user) as browser:
+        page = browser.start(user, "three", profile="counting", datasets="sky", site="far")
+        assert page.status_code == 403
+        chosen = re.findall(r'value="([a-z-]+)"[^>]*\bchecked', page.text)
+        assert {"counting", "sky"} <= set(chosen)
+        again = browser.client.get(f"/hub/spawn/{user}/three").text
+    assert "small" in re.findall(r'value="([a-z-]+)"[^>]*\bchecked', again)
 
 
 def test_the_sentence_on_the_page_is_text_and_no_markup(bed: Bed, user: str) -> None:

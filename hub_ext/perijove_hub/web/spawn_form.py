@@ -55,6 +55,7 @@ class Offered:
 async def render_spawn_form(spawner: Any) -> str:
     """The form for the spawner's user, with the choices of the last start ticked."""
     control: ControlClient = spawner.control
+    choices = spawner.take_choices()
     owner, groups = spawner.user.name, [group.name for group in spawner.user.groups]
     try:
         profiles, sites, quotas, datasets, news = await asyncio.gather(
@@ -64,11 +65,11 @@ async def render_spawn_form(spawner: Any) -> str:
             control.datasets(owner, groups),
             control.news(owner, groups),
         )
-        wish = Offered(profiles, sites, datasets).wish(spawner.user_options)
+        wish = Offered(profiles, sites, datasets).wish(choices)
         asked = PlacementRequest(owner=owner, groups=groups, **wish.model_dump())
         placement = await control.place(asked)
         # who paid last time pays again, if that is still a choice
-        last = spawner.user_options if isinstance(spawner.user_options, dict) else {}
+        last = choices if isinstance(choices, dict) else {}
         charge_to = last.get("charge_to") if last.get("charge_to") in placement.may_charge else placement.charge_to
         if charge_to is None and placement.may_charge:
             charge_to = placement.may_charge[0]

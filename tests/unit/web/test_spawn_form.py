@@ -96,7 +96,7 @@ def spawner(control: Control, options: Any = None, looking: str = "ana") -> Any:
     return SimpleNamespace(
         control=control,
         user=SimpleNamespace(name="ana", groups=[]),
-        user_options=options,
+        take_choices=lambda: options,
         house=SimpleNamespace(platform=platform()),
         hub=SimpleNamespace(base_url="/base/hub/"),
         handler=SimpleNamespace(current_user=SimpleNamespace(name=looking)),
