@@ -61,12 +61,21 @@ class KernelActivity:
         if kind != EXECUTE and kind not in WIDGET_MESSAGES:
             return False
         executes = bool(kind == EXECUTE)
-        running = self._running.get(shell)
         if state == "busy":
             self._running[shell] = _Running(request_id, kind, now)
             return executes
+        # a cell counts also if its beginning was not heard
+        return self.finish(shell, request_id, now) or executes
+
+    def under_way(self) -> dict[str | None, str]:
+        """The id of the request that each shell works on; None is the main shell."""
+        return {shell: running.request_id for shell, running in self._running.items()}
+
+    def finish(self, shell: str | None, request_id: str, now: datetime) -> bool:
+        """A request is over, whatever the messages say; whether it was under way and counts."""
+        running = self._running.get(shell)
         if running is None or running.request_id != request_id:
-            return executes  # its beginning was not heard
+            return False
         del self._running[shell]
         return running.counts(now)
 

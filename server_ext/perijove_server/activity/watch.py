@@ -12,6 +12,7 @@ from typing import Any
 
 from jupyter_client.session import Session
 
+from .doubt import Doubts
 from .idleness import WIDGET_BUSY, Idleness, KernelActivity, SavedNotebooks
 
 #: The event by which Jupyter server tells that a kernel was started or restarted.
@@ -29,6 +30,7 @@ class KernelWatch:
         self._clock = clock
         self._streams: dict[str, Any] = {}
         self._unheard_since: dict[str, datetime] = {}
+        self._doubts = Doubts(idleness.touch)
 
     async def on_event(self, *, data: dict[str, Any], **_: Any) -> None:
         """A listener of :data:`KERNEL_EVENT`."""
@@ -40,12 +42,14 @@ class KernelWatch:
             self.sync()
 
     def sync(self) -> None:
-        """Connect to the kernels that are new, and forget those that are gone."""
+        """Connect to the kernels that are new, forget those that are gone, and ask those whose messages seem lost."""
         running = set(self._manager.list_kernel_ids())
         for kernel_id in set(self._streams) - running:
             self._forget(kernel_id)
         for kernel_id in running - set(self._streams):
             self._connect(kernel_id)
+        heard = {each: (self._manager.get_kernel(each), self._idleness.kernels[each]) for each in self._streams}
+        self._doubts.look(heard, self._clock())
 
     def unheard_busy(self) -> bool:
         """Whether the server has known for a while of a busy kernel that we have heard nothing of.
@@ -93,6 +97,7 @@ class KernelWatch:
 
     def _forget(self, kernel_id: str) -> None:
         self._idleness.kernels.pop(kernel_id, None)
+        self._doubts.forget(kernel_id)
         stream = self._streams.pop(kernel_id, None)
         if stream is not None and not stream.closed():
             stream.close()
