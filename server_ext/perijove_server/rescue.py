@@ -15,11 +15,11 @@ RESCUE_VARIABLE = "PERIJOVE_RESCUE"
 
 NO_START = (
     "This is a rescue session, because your home is full: kernels and terminals cannot be started. Delete what you do "
-    "not need, then stop this session and start it again."
+    "not need, then stop this session, and in a minute start it again."
 )
 NO_WRITE = (
     "This is a rescue session, because your home is full: files can be looked at and deleted, not written. Delete what "
-    "you do not need, then stop this session and start it again."
+    "you do not need, then stop this session, and in a minute start it again."
 )
 
 _WRITERS = (

@@ -119,7 +119,7 @@ def test_the_largest_come_first_and_are_deleted_after_a_second_question(browser:
     assert not large.exists()
     assert small.exists()
     assert "200.0 KiB freed." in done.text
-    assert "There is room again. Stop this session and start it again to work." in done.text
+    assert "There is room again. Stop this session, and in a minute start it again to work." in done.text
     assert 'href="/base/hub/home"' in done.text
 
 
