@@ -186,6 +186,8 @@ export interface ILease {
   idle_stop_at?: string | null;
   /** When it is stopped because a limit is used up. */
   quota_stop_at?: string | null;
+  /** When it is stopped because its owner is no longer in the group that it needs. */
+  allowed_stop_at?: string | null;
   /** How often its owner may still put off the end of its time. */
   keeps_left?: number;
   explanation: { summary: string };

@@ -194,6 +194,7 @@ async def test_a_lease_lives_over_http_as_the_design_says(control: ControlBed) -
         "ends_at": None,
         "idle_stop_at": None,
         "quota_stop_at": None,
+        "allowed_stop_at": None,
         "keeps_left": 2,
         "explanation": answer.body["explanation"],
     }

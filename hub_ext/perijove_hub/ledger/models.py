@@ -113,6 +113,7 @@ class LeaseRow:
             ends_at=self.ends_at,
             idle_stop_at=self.idle_stop_at if may_idle else None,
             quota_stop_at=self.quota_stop_at,
+            allowed_stop_at=self.allowed_stop_at,
             keeps_left=self.keeps_left,
             explanation=self.explanation,
         )

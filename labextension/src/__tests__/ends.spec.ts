@@ -16,8 +16,9 @@ function inMinutes(minutes: number): string {
 
 describe('the ends of a session', () => {
   it('come nearest first', () => {
-    const session = lease({ ends_at: inMinutes(90), idle_stop_at: inMinutes(8), quota_stop_at: inMinutes(20) });
-    expect(endsOf(session).map(({ reason }) => reason)).toEqual(['idle', 'quota', 'time']);
+    const stops = { idle_stop_at: inMinutes(8), quota_stop_at: inMinutes(20), allowed_stop_at: inMinutes(15) };
+    const session = lease({ ends_at: inMinutes(90), ...stops });
+    expect(endsOf(session).map(({ reason }) => reason)).toEqual(['idle', 'allowed', 'quota', 'time']);
     expect(endsOf(lease({ ends_at: null }))).toEqual([]);
     expect(endsOf(null)).toEqual([]);
   });
@@ -36,10 +37,14 @@ describe('the ends of a session', () => {
     expect(endShortText({ reason: 'time', at }, NOW, trans)).toBe('Ends in 8 min');
     expect(endShortText({ reason: 'idle', at }, NOW, trans)).toBe('Idle: ends in 8 min');
     expect(endShortText({ reason: 'quota', at }, NOW, trans)).toBe('Limit used up: ends in 8 min');
+    expect(endShortText({ reason: 'allowed', at }, NOW, trans)).toBe('Not allowed any more: ends in 8 min');
     expect(endText({ reason: 'time', at }, NOW, trans)).toBe(`Ends ${when}: its time is over then.`);
     expect(endText({ reason: 'idle', at }, NOW, trans)).toBe(`Ends ${when} unless something runs in it.`);
     expect(endText({ reason: 'quota', at }, NOW, trans)).toBe(
       `Ends ${when}: a limit is used up. This cannot be put off.`
+    );
+    expect(endText({ reason: 'allowed', at }, NOW, trans)).toBe(
+      `Ends ${when}: you are no longer in the group that it needs. This cannot be put off.`
     );
   });
 

@@ -2,8 +2,8 @@
 
 import type { ILease } from '../wire';
 
-/** Why a session is stopped: its time is over, nothing runs in it, or a limit is used up. */
-export type EndReason = 'time' | 'idle' | 'quota';
+/** Why a session is stopped: its time is over, nothing runs in it, a limit is used up, or a group is lost. */
+export type EndReason = 'time' | 'idle' | 'quota' | 'allowed';
 
 /** One moment at which a session is stopped, in milliseconds. */
 export interface IEnd {
@@ -15,6 +15,7 @@ export interface IEnd {
 export function endsOf(lease: ILease | null): IEnd[] {
   const given: [EndReason, string | null | undefined][] = [
     ['quota', lease?.quota_stop_at],
+    ['allowed', lease?.allowed_stop_at],
     ['time', lease?.ends_at],
     ['idle', lease?.idle_stop_at]
   ];

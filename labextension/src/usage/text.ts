@@ -118,6 +118,8 @@ export function endShortText(end: IEnd, now: number, trans: TranslationBundle): 
       return trans.__('Idle: ends in %1', length);
     case 'quota':
       return trans.__('Limit used up: ends in %1', length);
+    case 'allowed':
+      return trans.__('Not allowed any more: ends in %1', length);
   }
 }
 
@@ -131,6 +133,8 @@ export function endText(end: IEnd, now: number, trans: TranslationBundle): strin
       return trans.__('Ends %1 unless something runs in it.', when);
     case 'quota':
       return trans.__('Ends %1: a limit is used up. This cannot be put off.', when);
+    case 'allowed':
+      return trans.__('Ends %1: you are no longer in the group that it needs. This cannot be put off.', when);
   }
 }
 

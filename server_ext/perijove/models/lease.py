@@ -148,8 +148,9 @@ class Lease(Said):
     """The right of one workload to resources on one site. ``cost`` is so far, in the platform's currency.
 
     ``ends_at`` is when it is stopped because its time is over, ``idle_stop_at`` when it is stopped because nothing
-    runs in it, and ``quota_stop_at`` when it is stopped because a limit is used up; null: it is not. ``keeps_left``
-    is how often the owner may still put off the end of the time.
+    runs in it, ``quota_stop_at`` when it is stopped because a limit is used up, and ``allowed_stop_at`` when it is
+    stopped because its owner is no longer in the group that it needs; null: it is not. ``keeps_left`` is how often the
+    owner may still put off the end of the time.
     """
 
     id: str
@@ -171,6 +172,7 @@ class Lease(Said):
     ends_at: datetime | None = None
     idle_stop_at: datetime | None = None
     quota_stop_at: datetime | None = None
+    allowed_stop_at: datetime | None = None
     keeps_left: int = 0
     explanation: Explanation
 

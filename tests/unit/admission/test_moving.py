@@ -66,6 +66,7 @@ async def test_the_life_of_a_lease_from_offer_to_bill(house: House) -> None:
         "ends_at": None,
         "idle_stop_at": None,
         "quota_stop_at": None,
+        "allowed_stop_at": None,
         "keeps_left": 2,
         "explanation": offer.explanation.model_dump(),
     }

@@ -199,7 +199,7 @@ async def test_a_lost_group_is_told_within_one_sweep_and_ends_after_the_grace(wa
     watch.set_groups("ana")
     [told] = await watch.after(0.5)
     assert told.startswith("allowed 12:20 You are no longer in group euclid, which your server is charged to")
-    stop_at = (await watch.lease(lease)).allowed_stop_at
+    stop_at = (await watch.lease(lease)).said(watch.house.clock.now).allowed_stop_at
     assert stop_at == watch.house.clock.now + 15 * MINUTE
     assert await watch.after(14.5) == []
     assert watch.hub.stops == []
