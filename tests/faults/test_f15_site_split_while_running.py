@@ -15,9 +15,17 @@ from tests.support.killing import new_user
 def _start_far(bed: Bed) -> tuple[str, str]:
     """A user with a session at the far site; user and attempt."""
     before, user = set(bed.session_processes()), new_user(bed)
+    # a site that the test before this one has cut off is up again with its next inventory
+    bed.wait("the site to be up", lambda: _health(bed, user, "far") == "up")
     assert bed.ask(user, site="far").status_code == 201
     (attempt,) = set(bed.session_processes()) - before
     return user, attempt
+
+
+def _health(bed: Bed, user: str, name: str) -> str:
+    with bed.control_as(user) as control:
+        sites = {site["name"]: site["health"] for site in control.get("sites").json()["items"]}
+    return str(sites[name])
 
 
 def _polls(bed: Bed, seconds: float) -> None:
