@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import random
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -87,11 +86,7 @@ async def measure(bench: Bench) -> Section:
     for number in numbers[rounds:]:
         await ours.ask(number, warm)
         await peer.check(number)
-    # as control does when it serves
-    gc.collect()
-    gc.freeze()
     await alternate(rounds, ask, check)
-    gc.unfreeze()
     alone = await ours.policy_alone(numbers)
     peer.close()
     await database.close()

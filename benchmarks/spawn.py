@@ -93,9 +93,7 @@ async def measure(bench: Bench) -> Section:
             ),
         ],
         [
-            "Perijove's hub has what it loaded at its start left out of garbage collections (`gc.freeze`); the stock "
-            "hub looks through all of it in each full one.",
-            *(f"Memory after the same starts: {kind.upper()} {mine.median:.0f} MiB, the stock hub {its.median:.0f} MiB."
-            for kind, (mine, its) in memory.items()),
+            f"Memory after the same starts: {kind.upper()} {mine.median:.0f} MiB, the stock hub {its.median:.0f} MiB."
+            for kind, (mine, its) in memory.items()
         ],
     )  # fmt: skip

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -174,10 +173,6 @@ async def tell_control(hub: JupyterHub, platform: Platform) -> None:
     """
     while not getattr(hub, "_start_future", None) or not hub._start_future.done():  # noqa: ASYNC110 - the hub has no event for it
         await asyncio.sleep(0.1)
-    # what a hub has loaded by now stays as long as it does: a full garbage collection, of which every few dozen starts
-    # cause one, need not look through all of that while nobody is answered
-    gc.collect()
-    gc.freeze()
     house, seconds = PerijoveSpawner.house, platform.admission.inventory_seconds
     reporters = [SiteReporter(name, site, seconds) for name, site in house.sites.items()]
     try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import json
 import logging
 import signal
@@ -198,9 +197,6 @@ async def serve_control(options: ControlOptions) -> None:
         xheaders=False,
     )
     server.add_sockets(bind_sockets(options.port, options.address))
-    # as in the hub: what is loaded by now stays, and need not be looked through while somebody waits for an answer
-    gc.collect()
-    gc.freeze()
     log.info("control serves", extra={"address": options.address, "port": options.port})
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
