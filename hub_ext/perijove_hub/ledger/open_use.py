@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
@@ -47,15 +47,6 @@ class Running:
     metered_until: datetime
     reserved_until: datetime
     ends_at: datetime | None
-
-    def is_of(self, subject: str) -> bool:
-        """Whether it counts for a subject."""
-        kind, _, name = subject.partition(":")
-        if kind == "user":
-            return self.subject_owner == name
-        if kind in ("group", "class"):
-            return self.charge_to == (subject if kind == "class" else name)
-        return kind == "platform" or self.site == name
 
     def use(self, resource: str, start: datetime, now: datetime) -> Use:
         """What it has used since ``start`` that no entry holds yet, and what is reserved for it beyond now."""
@@ -228,7 +219,8 @@ class Holdings:
         if kind == "user":
             return self.user
         if kind in ("group", "class"):
-            return self.pools.get(subject if kind == "class" else name, OpenUse())
+            # a pool that was not asked for is not one that uses nothing
+            return self.pools[subject if kind == "class" else name]
         return self.sites.get(name, OpenUse()) if kind == "site" else self.platform
 
 
@@ -236,7 +228,7 @@ async def holdings(
     connection: AsyncConnection,
     now: datetime,
     owner: str = "",
-    pools: Iterable[str] = (),
+    pools: Collection[str] = (),
     excluding: str | None = None,
 ) -> Holdings:
     """Everything that is open, in one query. An offer counts on its first candidate until it starts."""
@@ -245,7 +237,7 @@ async def holdings(
         {"at": now.timestamp(), "now": now, "excluding": excluding or "", "owner": owner, "pools": list(pools)},
     )
     user = platform = OpenUse()
-    by_pool: dict[str, OpenUse] = {}
+    by_pool = {pool: OpenUse() for pool in pools}
     by_site: dict[str, OpenUse] = {}
     for site, is_mine, pool, sessions, clusters, metered, *sums in found:
         pending = _pending(sums)
@@ -256,7 +248,7 @@ async def holdings(
         if is_mine:
             user += use
         if pool is not None:
-            by_pool[pool] = by_pool.get(pool, OpenUse()) + use
+            by_pool[pool] += use
         if site is not None:
             by_site[site] = by_site.get(site, OpenUse()) + use
     return Holdings(user, by_pool, by_site, platform)

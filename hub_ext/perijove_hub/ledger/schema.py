@@ -149,6 +149,14 @@ usage_entries = Table(
     ),
 )
 
+
+def _amount_columns() -> list[Column[float]]:
+    return [
+        Column(name, Float, nullable=False)
+        for name in ("cpu_hours", "memory_gib_hours", "gpu_hours", "session_hours", "cost")
+    ]
+
+
 #: The entries folded by day of the platform's time zone, in the transaction that writes them.
 usage_days = Table(
     "usage_days",
@@ -158,11 +166,7 @@ usage_days = Table(
     Column("charge_to", String(255), primary_key=True),
     Column("site", String(63), primary_key=True),
     Column("kind", String(16), primary_key=True),
-    Column("cpu_hours", Float, nullable=False),
-    Column("memory_gib_hours", Float, nullable=False),
-    Column("gpu_hours", Float, nullable=False),
-    Column("session_hours", Float, nullable=False),
-    Column("cost", Float, nullable=False),
+    *_amount_columns(),
     Index("usage_days_by_owner", "owner", "day"),
     Index("usage_days_by_charge_to", "charge_to", "day"),
 )
@@ -175,11 +179,7 @@ usage_totals = Table(
     Column("charge_to", String(255), primary_key=True),
     Column("site", String(63), primary_key=True),
     Column("kind", String(16), primary_key=True),
-    Column("cpu_hours", Float, nullable=False),
-    Column("memory_gib_hours", Float, nullable=False),
-    Column("gpu_hours", Float, nullable=False),
-    Column("session_hours", Float, nullable=False),
-    Column("cost", Float, nullable=False),
+    *_amount_columns(),
     Index("usage_totals_by_charge_to", "charge_to", "day"),
     Index("usage_totals_by_site", "site", "day"),
 )

@@ -335,12 +335,12 @@ class Platform(PlatformModel):
 
     @cached_property
     def quotas_per(self) -> dict[str, list[Quota]]:
-        """The quotas by whom they count together, since each decision asks for those of every site."""
+        """The quotas by whom they count together."""
         return {per: [quota for quota in self.quotas if quota.per == per] for per in get_args(Per)}
 
     @cached_property
     def quotas_naming(self) -> dict[str, dict[str, list[tuple[int, Quota]]]]:
-        """The same by the groups or sites that they apply to, with their places: there may be hundreds for others."""
+        """The same by the groups or sites that they apply to, with their places; each start asks for all sites'."""
         found: dict[str, dict[str, list[tuple[int, Quota]]]] = {per: {} for per in self.quotas_per}
         for per, quotas in self.quotas_per.items():
             for place, quota in enumerate(quotas):
