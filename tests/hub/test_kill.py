@@ -53,3 +53,17 @@ def test_server_that_dies_while_the_hub_is_down_is_closed_when_it_is_back(bed: B
     bed.wait("the hub to answer", bed.hub_is_up)
     bed.wait("open leases = live servers", bed.settled)
     assert attempt not in bed.open_leases()
+
+
+def test_kernels_of_a_server_that_died_while_the_hub_was_down_are_ended_when_it_is_back(bed: Bed) -> None:
+    user = new_user(bed)
+    before = set(bed.session_processes())
+    assert bed.ask(user, profile="parent").status_code == 201
+    (attempt,) = set(bed.session_processes()) - before
+    bed.kill("hub")
+    bed.session_server(attempt).kill()
+    assert attempt in bed.session_processes()  # by its kernel
+    bed.launch("hub")
+    bed.wait("the hub to answer", bed.hub_is_up)
+    bed.wait("the kernel to be gone", lambda: attempt not in bed.session_processes(), 20)
+    bed.wait("open leases = live servers", bed.settled)

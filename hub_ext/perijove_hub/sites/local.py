@@ -15,7 +15,7 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
@@ -245,9 +245,13 @@ class LocalProcesses:
         except OSError as error:
             raise SiteError(f"{self._attempts} cannot be read: {error.strerror}") from error
         try:
-            return [name for name in names if self._process(name)]
+            running = {name for name in names if self._process(name)}
         except OSError as error:
             raise SiteError(str(error)) from error
+        # a hub that dies in the middle of a stop, after the server, leaves its kernels: a pid file without a server
+        if any((self._attempts / name / "pid").exists() for name in names if name not in running):
+            running |= {attempt_id for attempt_id, _ in _processes()}
+        return [name for name in names if name in running]
 
     def _log_tail(self, attempt_id: str) -> str:
         try:
@@ -266,16 +270,19 @@ def _check_id(attempt_id: str) -> None:
 
 
 def _processes_of(attempt_id: str) -> list[psutil.Process]:
-    """All processes of an attempt, by their environment: kernels and terminals lead sessions of their own, and what
-    was started in the background may have lost its parent."""
-    found = []
+    return [process for found_id, process in _processes() if found_id == attempt_id]
+
+
+def _processes() -> Iterator[tuple[str, psutil.Process]]:
+    """All processes of attempts, by their environment: kernels and terminals lead sessions of their own, and what was
+    started in the background may have lost its parent."""
     for process in psutil.process_iter():
         try:
-            if process.environ().get(ATTEMPT_VARIABLE) == attempt_id and not _is_over(process):
-                found.append(process)
+            attempt_id = process.environ().get(ATTEMPT_VARIABLE)
+            if attempt_id is not None and not _is_over(process):
+                yield attempt_id, process
         except (psutil.NoSuchProcess, psutil.AccessDenied):
             continue  # gone meanwhile, or another account's
-    return found
 
 
 def _is_over(process: psutil.Process) -> bool:

@@ -84,7 +84,11 @@ def test_what_is_not_there_has_no_size(home: Path) -> None:
 
 
 def test_what_takes_too_long_to_walk_has_no_size(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(disk_module, "WALK_SECONDS", 0.0001)
+    slow = home.parent / "nice"
+    slow.write_text("#!/bin/sh\nexec sleep 60\n")
+    slow.chmod(0o700)
+    monkeypatch.setenv("PATH", f"{slow.parent}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setattr(disk_module, "WALK_SECONDS", 0.05)
     assert directory_bytes(home) is None
 
 

@@ -425,3 +425,16 @@ async def test_a_start_that_is_cancelled_leaves_nothing_that_runs(bed: Bed, monk
 async def test_an_environment_that_no_process_can_have_is_an_error_in_words(bed: Bed) -> None:
     with pytest.raises(SiteError, match=r"^the process could not be started: embedded null byte$"):
         await bed.start(env={"WORSE": "a\0b"})
+
+
+async def test_an_attempt_is_there_as_long_as_anything_of_it_runs(bed: Bed) -> None:
+    handle = await bed.python(FAMILY)
+    family = family_of(handle.attempt_id)
+    os.kill(bed.pid(handle), 9)
+    await until(lambda: is_gone(bed.pid(handle)))
+    for site in (bed.site, bed.restarted()):
+        assert await site.poll(handle) is Status.STOPPED
+        assert await site.list() == [handle.attempt_id]
+    await bed.restarted().stop(handle)
+    assert all(is_gone(pid) for pid in family)
+    assert await bed.site.list() == []
