@@ -76,7 +76,7 @@ class SiteInterface(Protocol):
         """
 
     async def list(self) -> Sequence[str]:
-        """The attempts that run here now.
+        """The attempts of which anything runs here now, be it only what a server that is gone has left behind.
 
         Raises:
             SiteError: the site cannot tell.
