@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,9 @@ from .activity.watch import KERNEL_EVENT, watch_saves, watch_terminals
 from .notices import SCHEMA_PATH
 from .rescue import NoSessionsHandler, refuse_all_but_deletion
 from .root import Root
+
+#: Whoever stops a server gives it ten seconds before it is killed.
+CLOSE_SECONDS = 5.0
 
 
 class PerijoveServer(ExtensionApp):
@@ -90,5 +94,9 @@ class PerijoveServer(ExtensionApp):
         await self.root.start(self.heartbeat_seconds, self.notices_seconds)
 
     async def stop_extension(self) -> None:
-        """End what was started."""
-        await self.root.close()
+        """End what was started; what does not end in time ends with the process, which must not wait for it."""
+        try:
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await self.root.close()
+        except TimeoutError:
+            self.log.warning("Perijove's part of this server did not close within %g s", CLOSE_SECONDS)

@@ -7,7 +7,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -116,17 +116,21 @@ class Kernel:
 
 
 @contextmanager
-def a_kernel(server: JupyterServer) -> Iterator[Kernel]:
+def a_kernel(server: JupyterServer, session: Session) -> Iterator[Kernel]:
+    """A kernel that the session hears: what it said before the connection stood was said to nobody."""
     kernel_id = server.http.post(f"{server.url}api/kernels", json={}).raise_for_status().json()["id"]
     kernel = Kernel(server, kernel_id)
     with closing(kernel.socket):
         kernel.wait(kernel.ask("kernel_info_request", {}))
+        begun = datetime.now(UTC)
+        while session.next()["last_activity"] < begun:
+            kernel.wait(kernel.run("pass"))
         yield kernel
     server.http.delete(f"{server.url}api/kernels/{kernel_id}").raise_for_status()
 
 
 def test_a_running_cell_is_busy_and_its_end_is_the_last_activity(pulsing: JupyterServer, session: Session) -> None:
-    with a_kernel(pulsing) as kernel:
+    with a_kernel(pulsing, session) as kernel:
         cell = kernel.run("input = None\nimport time\ntime.sleep(1.5)")
         busy = session.until(lambda said: said["busy"])
         later = session.next(beats=3)
@@ -141,7 +145,7 @@ def test_a_running_cell_is_busy_and_its_end_is_the_last_activity(pulsing: Jupyte
 
 
 def test_a_cell_goes_on_counting_when_its_tab_is_closed(pulsing: JupyterServer, session: Session) -> None:
-    with a_kernel(pulsing) as kernel:
+    with a_kernel(pulsing, session) as kernel:
         kernel.run("import time\ntime.sleep(60)")
         session.until(lambda said: said["busy"])
         kernel.socket.close()
@@ -152,7 +156,7 @@ def test_a_cell_goes_on_counting_when_its_tab_is_closed(pulsing: JupyterServer, 
 
 
 def test_an_open_dashboard_and_a_tab_that_asks_do_not_count(pulsing: JupyterServer, session: Session) -> None:
-    with a_kernel(pulsing) as kernel:
+    with a_kernel(pulsing, session) as kernel:
         kernel.wait(kernel.run(DASHBOARD))
         before = session.next()
         url = f"{pulsing.url}api/kernels/{kernel.id}"

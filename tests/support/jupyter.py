@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -53,6 +54,7 @@ def jupyter_server(
     for name in ("root", "home"):
         (directory / name).mkdir()
     bare = {"PATH": os.environ["PATH"], "HOME": str(directory / "home"), "PYTHONPATH": str(_PACKAGES)}
+    bare["PYTHONFAULTHANDLER"] = "1"  # see _end
     with log_path.open("wb") as log:
         process = subprocess.Popen(
             [
@@ -74,8 +76,18 @@ def jupyter_server(
         with httpx.Client(base_url=f"{url}/user/x/perijove/", headers=headers, timeout=30) as http:
             yield JupyterServer(http, f"{url}/user/x/", process.pid, log_path)
     finally:
-        process.terminate()
+        _end(process, log_path)
+
+
+def _end(process: subprocess.Popen[bytes], log_path: Path) -> None:
+    """End the server as a hub does; one that hangs tells where."""
+    process.terminate()
+    try:
+        process.wait(timeout=30)
+    except subprocess.TimeoutExpired:
+        process.send_signal(signal.SIGABRT)
         process.wait(timeout=15)
+        raise AssertionError(f"The Jupyter server did not end:\n{log_path.read_text()[-8000:]}") from None
 
 
 def _wait_for_address(process: subprocess.Popen[bytes], log_path: Path) -> str:
