@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import importlib
 import sys
 import tempfile
@@ -14,6 +13,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+
+import uvloop
 
 from benchmarks.measure import busy_share, machine, others_note
 from benchmarks.report import RESULTS, Report, Section
@@ -90,7 +91,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     unknown = set(options.claims) - set(CLAIMS)
     if unknown:
         parser.error(f"no such claim: {', '.join(sorted(unknown))}; there are {', '.join(CLAIMS)}")
-    sections = asyncio.run(run(options.claims or CLAIMS, quick=options.quick))
+    # the loop that control runs in
+    sections = uvloop.run(run(options.claims or CLAIMS, quick=options.quick))
     report = Report(sections, machine(), "quick" if options.quick else "full")
     print(report.markdown())
     if options.into or not (options.claims or options.quick):
