@@ -31,7 +31,8 @@ export class PerijoveClient implements IPerijoveClient {
   }
 
   preview(dataset: string, path: string, options: IPreviewOptions, signal: AbortSignal): Promise<Preview> {
-    return this._json(`datasets/${encodeURIComponent(dataset)}/preview`, { path, ...options }, signal);
+    const query = { path, ...options, index: options.index?.join(',') };
+    return this._json(`datasets/${encodeURIComponent(dataset)}/preview`, query, signal);
   }
 
   async picture(url: string, signal: AbortSignal): Promise<Blob> {

@@ -80,7 +80,18 @@ export interface IHeaderCard {
   comment: string;
 }
 
-/** A picture of an array, drawn by the server. */
+/** Coordinates on the sky at the crossings of a grid over a picture; what is between them is interpolated. */
+export interface ISkyGrid {
+  frame: string;
+  /** Pixels of the picture, from its left and upper edge. */
+  x: number[];
+  y: number[];
+  /** Degrees, a row for each `y`; null where there is no sky. */
+  longitude: (number | null)[][];
+  latitude: (number | null)[][];
+}
+
+/** A picture: of an array and drawn by the server, or one that is a picture already. */
 export interface IImageContent {
   /** Relative to the extension's base, `perijove/`. */
   url: string;
@@ -89,14 +100,102 @@ export interface IImageContent {
   height: number;
   /** The array's axes in NumPy's order: rows, columns. */
   shape: number[];
-  hdu: number;
-  hdus: IHdu[];
-  header: IHeaderCard[];
-  stretch: Stretch;
-  scale: Scale;
-  colormap: Colormap;
+  /** The unit of a FITS file; absent elsewhere, as all that follows may be. */
+  hdu?: number | null;
+  hdus?: IHdu[];
+  header?: IHeaderCard[];
+  stretch?: Stretch | null;
+  scale?: Scale | null;
+  colormap?: Colormap | null;
+  /** The values that are drawn darkest and brightest. */
+  limits?: [number, number] | null;
+  unit?: string | null;
   /** What the reader should know of how the picture was made, for example which rows were skipped. */
-  note: string | null;
+  note?: string | null;
+  sky?: ISkyGrid | null;
+}
+
+/** A name and a value in words. */
+export interface IAttribute {
+  name: string;
+  value: string;
+}
+
+/** A column of a table. */
+export interface IColumn {
+  name: string;
+  type: string;
+  unit?: string | null;
+  description?: string | null;
+}
+
+/** A value in a table. */
+export type Cell = string | number | boolean | null;
+
+/** Some rows of a table. */
+export interface ITableContent {
+  columns: IColumn[];
+  rows: Cell[][];
+  /** The number of the first of these rows, from 0. */
+  first_row: number;
+  /** Null when it is not known without reading all of it. */
+  total_rows: number | null;
+  attributes?: IAttribute[];
+  note?: string | null;
+  /** A FITS file's. */
+  hdu?: number | null;
+  hdus?: IHdu[];
+}
+
+/** A group, an array or a field (a message of GRIB) of a file. */
+export interface IFileNode {
+  /** Its name in the file, as `/a/b`. */
+  path: string;
+  name: string;
+  kind: 'group' | 'array' | 'field';
+  type?: string | null;
+  shape?: number[] | null;
+  unit?: string | null;
+  note?: string | null;
+  attributes?: IAttribute[];
+}
+
+/** An axis of what is drawn, slowest first. `index` is where it is cut; null: it runs along the picture or plot. */
+export interface IAxis {
+  name: string;
+  size: number;
+  index: number | null;
+}
+
+/** A line of what has one axis; null is a gap. */
+export interface IPlot {
+  x: number[];
+  y: (number | null)[];
+  x_label: string;
+  y_label: string;
+}
+
+/** What is drawn of a node: a picture (then `url` of the content has it) or a plot. */
+export interface IDrawing {
+  node: string;
+  axes: IAxis[];
+  width?: number | null;
+  height?: number | null;
+  plot?: IPlot | null;
+  limits?: [number, number] | null;
+  unit?: string | null;
+  /** West, south, east, north in degrees, where the picture is a map in longitude and latitude. */
+  extent?: [number, number, number, number] | null;
+  note?: string | null;
+}
+
+/** The nodes of a file, parents before children, and what is drawn of one of them. */
+export interface ITreeContent {
+  url?: string;
+  nodes: IFileNode[];
+  truncated: boolean;
+  drawing?: IDrawing | null;
+  note?: string | null;
 }
 
 /** The beginning of a text. */
@@ -127,21 +226,33 @@ export interface ITextPreview extends IPreviewCommon {
   content: ITextContent;
 }
 
-/** A preview of a kind that this version cannot draw. */
-export interface IOtherPreview extends IPreviewCommon {
-  kind: 'table' | 'tree';
-  content: Record<string, unknown>;
+/** A preview that shows rows. */
+export interface ITablePreview extends IPreviewCommon {
+  kind: 'table';
+  content: ITableContent;
+}
+
+/** A preview that shows what a file is made of. */
+export interface ITreePreview extends IPreviewCommon {
+  kind: 'tree';
+  content: ITreeContent;
 }
 
 /** A look into one object without a download. */
-export type Preview = IImagePreview | ITextPreview | IOtherPreview;
+export type Preview = IImagePreview | ITextPreview | ITablePreview | ITreePreview;
 
-/** How to draw an image; what is absent is the server's choice. */
+/** What to show and how to draw it; what is absent is the server's choice. */
 export interface IPreviewOptions {
   hdu?: number;
   stretch?: Stretch;
   scale?: Scale;
   colormap?: Colormap;
+  /** The node of a tree to draw. */
+  node?: string;
+  /** Where its leading axes are cut. */
+  index?: number[];
+  /** The number of the first row of a table, from 0. */
+  first_row?: number;
 }
 
 /** Code that opens an object or a dataset. */

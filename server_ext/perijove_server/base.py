@@ -89,6 +89,21 @@ class PerijoveHandler(APIHandler):
             raise BadRequest(f"The argument {name!r} must be a whole number from {least} to {most}.")
         return int(text)
 
+    def whole_arguments(self, name: str, most_numbers: int, most: int) -> tuple[int, ...]:
+        """Whole numbers from 0 to ``most`` between commas, at most ``most_numbers``; none when the argument is absent.
+
+        Raises:
+            BadRequest: something else was given.
+        """
+        text = self.text_argument(name)
+        numbers = text.split(",") if text else []
+        fits = all(part.isascii() and part.isdecimal() and len(part) <= 18 and int(part) <= most for part in numbers)
+        if not fits or len(numbers) > most_numbers:
+            raise BadRequest(
+                f"The argument {name!r} must be up to {most_numbers} whole numbers from 0 to {most}, between commas."
+            )
+        return tuple(map(int, numbers))
+
     def choice_argument(self, name: str, choices: tuple[str, ...]) -> str:
         """One of ``choices``; the first is the default.
 

@@ -14,6 +14,7 @@ from .base import PerijoveHandler, sentences
 from .files import FileHandler
 from .home.page import CleanupHandler
 from .preview.answers import COLORMAPS, SCALES, STRETCHES
+from .preview.contents import AXES_MAX, EXACT_MAX
 from .preview.pool import PreviewFailed
 from .preview.service import Wish
 from .snippets import snippet
@@ -79,11 +80,14 @@ class _PreviewBase(PerijoveHandler):
             stretch=self.choice_argument("stretch", STRETCHES),
             scale=self.choice_argument("scale", SCALES),
             colormap=self.choice_argument("colormap", COLORMAPS),
+            node=self.text_argument("node") or None,
+            index=self.whole_arguments("index", AXES_MAX, EXACT_MAX),
+            first_row=self.whole_argument("first_row", 0, 0, EXACT_MAX) or 0,
         )
 
 
 class PreviewHandler(_PreviewBase):
-    """``GET datasets/{id}/preview?path=&hdu=&stretch=&scale=&colormap=``: a look, as JSON."""
+    """``GET datasets/{id}/preview?path=&hdu=&stretch=&scale=&colormap=&node=&index=&first_row=``: a look, as JSON."""
 
     @web.authenticated
     @sentences
@@ -111,7 +115,7 @@ class PictureHandler(_PreviewBase):
 
 
 class SnippetHandler(PerijoveHandler):
-    """``GET datasets/{id}/snippet?path=&hdu=``: code that opens it, to be run as it stands."""
+    """``GET datasets/{id}/snippet?path=&hdu=&node=``: code that opens it, to be run as it stands."""
 
     @web.authenticated
     @sentences
@@ -120,7 +124,7 @@ class SnippetHandler(PerijoveHandler):
         path = check_path(self.text_argument("path"), directory=True)
         hdu = self.whole_argument("hdu", None, 0, HDU_MAX)
         reader = await self.service.readers.get(check_dataset_id(dataset_id))
-        code = await snippet(self.service, reader, path, hdu)
+        code = await snippet(self.service, reader, path, hdu, self.text_argument("node") or None)
         self.finish(json.dumps({"language": "python", "code": code}))
 
 

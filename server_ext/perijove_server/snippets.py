@@ -6,23 +6,28 @@ process has seen of a file enters only as the whole numbers and truths of ``prev
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from textwrap import dedent
 
 from perijove.catalogue import size_text
 from perijove.errors import NotFound
 from perijove.stores import DatasetReader
 
-from .preview.answers import FitsHeader, FitsImage, FitsTable
+from .preview.answers import FileFormat, FitsHeader, FitsImage, FitsTable
 from .preview.pool import PreviewFailed
 from .service import DataService
 
 #: A cutout has at most so many pixels on each side, and spans rows of at most so many bytes in the file.
 CUTOUT_SIDE = 1024
 CUTOUT_SPAN_BYTES = 32 << 20
+#: How files of other formats are opened, by the format's name: code from the address and what was seen.
+FORMATS: dict[str, Callable[[str, FileFormat], str]] = {}
 IMAGE_NAMES = (".png", ".jpg", ".jpeg", ".gif", ".tif", ".tiff")
 
 
-async def snippet(service: DataService, reader: DatasetReader, path: str, hdu: int | None) -> str:
+async def snippet(
+    service: DataService, reader: DatasetReader, path: str, hdu: int | None, node: str | None = None
+) -> str:
     """Code that opens ``path`` of a dataset, or lists it if it is a directory or empty.
 
     Raises:
@@ -36,7 +41,7 @@ async def snippet(service: DataService, reader: DatasetReader, path: str, hdu: i
     if path.lower().endswith(IMAGE_NAMES):
         return _picture(url)
     try:
-        seen = await service.previews.describe(reader, path, hdu)
+        seen = await service.previews.describe(reader, path, hdu, node)
     except PreviewFailed:
         return _first_bytes(url)
     match seen:
@@ -46,6 +51,8 @@ async def snippet(service: DataService, reader: DatasetReader, path: str, hdu: i
             return _fits_table(url, number)
         case FitsHeader(hdu=number):
             return _fits_header(url, number)
+        case FileFormat() if seen.format in FORMATS:
+            return FORMATS[seen.format](url, seen)
     return _text(url)
 
 

@@ -154,7 +154,7 @@ def test_a_description_becomes_code(captured: JupyterServer, dataset: Dataset, s
     [
         *(IMAGE_LOOK | {"content": CONTENT | {"url": url}} for url in ("https://evil.example", "")),
         *(IMAGE_LOOK | {"content": CONTENT | {"limits": limits}} for limits in ([0, float("nan")], [0], "0, 1")),
-        *(IMAGE_LOOK | {"content": CONTENT | {"stretch": stretch}} for stretch in (EVIL, None)),
+        *(IMAGE_LOOK | {"content": CONTENT | {"stretch": stretch}} for stretch in (EVIL, 1)),
         *(IMAGE_LOOK | {"content": CONTENT | {"width": width}} for width in (4, "3", 0, 10**9)),
         IMAGE_LOOK | {"content": CONTENT | {"header": [{"keyword": "A", "value": {"b": 1}, "comment": ""}]}},
         IMAGE_LOOK | {"content": CONTENT | {"header": CONTENT["header"] * 1001}},

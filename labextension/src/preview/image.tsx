@@ -17,19 +17,22 @@ export interface IImageViewProps {
 export function ImageView({ model, title, content, trans }: IImageViewProps): React.ReactElement {
   const [actualSize, setActualSize] = React.useState(false);
   const [withHeader, setWithHeader] = React.useState(true);
+  const cards = content.header ?? [];
   return (
     <>
       <div className="pj-Preview-controls" role="group" aria-label={trans.__('How the image is drawn')}>
-        <DrawingControls model={model} content={content} trans={trans} />
+        {content.stretch && <DrawingControls model={model} content={content} trans={trans} />}
         <ToggleButton on={!actualSize} onClick={() => setActualSize(false)}>
           {trans.__('Fit')}
         </ToggleButton>
         <ToggleButton on={actualSize} onClick={() => setActualSize(true)}>
           {trans.__('100%')}
         </ToggleButton>
-        <ToggleButton on={withHeader} onClick={() => setWithHeader(!withHeader)}>
-          {trans.__('Header')}
-        </ToggleButton>
+        {cards.length > 0 && (
+          <ToggleButton on={withHeader} onClick={() => setWithHeader(!withHeader)}>
+            {trans.__('Header')}
+          </ToggleButton>
+        )}
       </div>
       {content.note && <p className="pj-Preview-note">{content.note}</p>}
       <div className="pj-Preview-split">
@@ -44,7 +47,7 @@ export function ImageView({ model, title, content, trans }: IImageViewProps): Re
             />
           )}
         </figure>
-        {withHeader && <HeaderTable cards={content.header} trans={trans} />}
+        {withHeader && cards.length > 0 && <HeaderTable cards={cards} trans={trans} />}
       </div>
     </>
   );
@@ -55,7 +58,7 @@ function DrawingControls({ model, content, trans }: Omit<IImageViewProps, 'title
     <>
       <Choice<Stretch>
         label={trans.__('Stretch')}
-        value={content.stretch}
+        value={content.stretch ?? 'asinh'}
         options={[
           ['linear', trans.__('linear')],
           ['sqrt', trans.__('square root')],
@@ -66,7 +69,7 @@ function DrawingControls({ model, content, trans }: Omit<IImageViewProps, 'title
       />
       <Choice<Scale>
         label={trans.__('Scale')}
-        value={content.scale}
+        value={content.scale ?? 'percentile'}
         options={[
           ['zscale', trans.__('zscale')],
           ['minmax', trans.__('least to greatest')],
@@ -76,7 +79,7 @@ function DrawingControls({ model, content, trans }: Omit<IImageViewProps, 'title
       />
       <Choice<Colormap>
         label={trans.__('Colours')}
-        value={content.colormap}
+        value={content.colormap ?? 'gray'}
         options={[
           ['gray', trans.__('gray')],
           ['viridis', trans.__('viridis')],

@@ -56,7 +56,8 @@ export class PreviewModel {
 
   /** The unit that is shown, when that is known. */
   get hdu(): number | undefined {
-    return this._preview?.kind === 'image' ? this._preview.content.hdu : this._options.hdu;
+    const { hdu } = this._preview?.kind === 'image' || this._preview?.kind === 'table' ? this._preview.content : {};
+    return hdu ?? this._options.hdu;
   }
 
   /** How the image was asked to be drawn. */
@@ -79,7 +80,8 @@ export class PreviewModel {
     this._changed.emit();
     try {
       const preview = await this._client.preview(this.dataset, this.path, this._options, call.signal);
-      const picture = preview.kind === 'image' ? await this._client.picture(preview.content.url, call.signal) : null;
+      const url = preview.kind === 'image' || preview.kind === 'tree' ? preview.content.url : undefined;
+      const picture = url === undefined ? null : await this._client.picture(url, call.signal);
       if (!call.signal.aborted) {
         this._show(preview, picture);
       }
@@ -105,8 +107,8 @@ export class PreviewModel {
   private _show(preview: Preview, picture: Blob | null): void {
     this._free();
     this._preview = preview;
-    if (preview.kind === 'image') {
-      this._hdus = preview.content.hdus;
+    if (preview.kind === 'image' || preview.kind === 'table') {
+      this._hdus = preview.content.hdus ?? [];
     }
     this._pictureUrl = picture && URL.createObjectURL(picture);
   }

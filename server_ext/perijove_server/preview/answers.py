@@ -14,7 +14,21 @@ import struct
 from dataclasses import dataclass
 from typing import Annotated, Any, Generic, Literal, TypeVar, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import Field, TypeAdapter
+
+from .contents import (
+    AXES_MAX,
+    EXACT_MAX,
+    HDUS_MAX,
+    Count,
+    HduIndex,
+    HduLine,
+    PictureSide,
+    SkyGrid,
+    Strict,
+    TableContent,
+    TreeContent,
+)
 
 #: Ways to draw. The first is the default: what shows the core and the arms of a galaxy at once.
 Stretch = Literal["asinh", "linear", "sqrt", "log"]
@@ -24,31 +38,25 @@ STRETCHES: tuple[str, ...] = get_args(Stretch)
 SCALES: tuple[str, ...] = get_args(Scale)
 COLORMAPS: tuple[str, ...] = get_args(Colormap)
 
+#: The formats that snippets know how to open, by the names that ``formats`` gives them.
+FormatName = Literal[
+    "hdf5", "netcdf3", "zarr", "grib", "parquet", "csv", "ecsv", "votable", "geotiff", "picture", "json", "notebook"
+]
+
 RANGES_MAX = 2048
-#: As in ``fits`` and ``pixels``, which have the reasons.
-HDUS_MAX = 64
-AXES_MAX = 16
+#: As in ``fits``, which has the reason.
 CARDS_MAX = 1000
-EXACT_MAX = 2**53
-PICTURE_SIDE_MAX = 1024
 
 #: The first bytes of a PNG with the lengths of its sides in pixels. Source: W3C, PNG (third edition), 5.2 and 11.2.1.
 _PNG_HEAD = struct.Struct(">8s4s4sII")
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _PNG_IHDR = (b"\0\0\0\x0d", b"IHDR")
 
-HduIndex = Annotated[int, Field(ge=0, lt=HDUS_MAX)]
-Count = Annotated[int, Field(ge=0, le=EXACT_MAX)]
-PictureSide = Annotated[int, Field(ge=1, le=PICTURE_SIDE_MAX)]
 #: The axes of an image with at least one plane, slowest first.
 ImageShape = Annotated[list[Annotated[int, Field(ge=1, le=EXACT_MAX)]], Field(min_length=2, max_length=AXES_MAX)]
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class _Made(_Strict):
+class _Made(Strict):
     """What a child has made of a file."""
 
     def goes_with(self, picture: bytes) -> bool:
@@ -87,16 +95,7 @@ class PlainText(_Made):
     kind: Literal["text"]
 
 
-class HduLine(_Strict):
-    """One unit in the list of units."""
-
-    index: HduIndex
-    name: str
-    type: Annotated[str, Field(max_length=20)]
-    shape: Annotated[list[Count], Field(max_length=AXES_MAX)] | None
-
-
-class CardLine(_Strict):
+class CardLine(Strict):
     """One card of a header."""
 
     keyword: str
@@ -104,24 +103,28 @@ class CardLine(_Strict):
     comment: str
 
 
-class ImageContent(_Strict):
-    """A picture of an array: how it was drawn, and what the file says of it."""
+class ImageContent(Strict):
+    """A picture: of an array, with how it was drawn, or one that is a picture already (``stretch`` and so on None).
+
+    ``hdu`` and ``hdus`` are a FITS file's. ``sky`` tells where on the sky its pixels are.
+    """
 
     width: PictureSide
     height: PictureSide
     shape: ImageShape
-    hdu: HduIndex
-    hdus: Annotated[list[HduLine], Field(min_length=1, max_length=HDUS_MAX)]
-    header: Annotated[list[CardLine], Field(max_length=CARDS_MAX)]
-    stretch: Stretch
-    scale: Scale
-    colormap: Colormap
-    limits: tuple[float, float] | None
-    unit: str | None
-    note: str | None
+    hdu: HduIndex | None = None
+    hdus: list[HduLine] = Field(default_factory=list, max_length=HDUS_MAX)
+    header: list[CardLine] = Field(default_factory=list, max_length=CARDS_MAX)
+    stretch: Stretch | None = None
+    scale: Scale | None = None
+    colormap: Colormap | None = None
+    limits: tuple[float, float] | None = None
+    unit: str | None = None
+    note: str | None = None
+    sky: SkyGrid | None = None
 
 
-class TextContent(_Strict):
+class TextContent(Strict):
     """The beginning of a text; ``hdu`` if it is the header of one."""
 
     text: str
@@ -139,12 +142,8 @@ class ImageLook(_Made):
     content: ImageContent
 
     def goes_with(self, picture: bytes) -> bool:
-        """Whether it is a PNG of the size that is said: browsers unpack it."""
-        if len(picture) < _PNG_HEAD.size:
-            return False
-        signature, *chunk, width, height = _PNG_HEAD.unpack_from(picture)
-        sides = (self.content.width, self.content.height)
-        return (signature, tuple(chunk), (width, height)) == (_PNG_SIGNATURE, _PNG_IHDR, sides)
+        """Whether it is a PNG of the size that is said."""
+        return _is_png(picture, self.content.width, self.content.height)
 
 
 class TextLook(_Made):
@@ -156,25 +155,70 @@ class TextLook(_Made):
     content: TextContent
 
 
-Description = Annotated[FitsImage | FitsTable | FitsHeader | PlainText, Field(discriminator="kind")]
-Look = Annotated[ImageLook | TextLook, Field(discriminator="kind")]
+class TableLook(_Made):
+    """A look at rows."""
+
+    kind: Literal["table"]
+    format: str
+    title: str
+    content: TableContent
+
+
+class TreeLook(_Made):
+    """A look at what a file is made of, with a picture if one is drawn of a node."""
+
+    kind: Literal["tree"]
+    format: str
+    title: str
+    content: TreeContent
+
+    def goes_with(self, picture: bytes) -> bool:
+        """Whether a picture comes with it just where one is drawn, and is a PNG of its size."""
+        drawing = self.content.drawing
+        if drawing is None or drawing.width is None or drawing.height is None:
+            return not picture
+        return _is_png(picture, drawing.width, drawing.height)
+
+
+def _is_png(picture: bytes, width: int, height: int) -> bool:
+    """Whether these bytes are a PNG of this size: browsers unpack it."""
+    if len(picture) < _PNG_HEAD.size:
+        return False
+    signature, *chunk, found_width, found_height = _PNG_HEAD.unpack_from(picture)
+    found = (signature, tuple(chunk), found_width, found_height)
+    return found == (_PNG_SIGNATURE, _PNG_IHDR, width, height)
+
+
+class FileFormat(_Made):
+    """A file of another format than FITS, as far as code that opens it has to know. ``node`` is what to open in it."""
+
+    kind: Literal["file"]
+    format: FormatName
+    node: Annotated[str, Field(max_length=1024)] | None = None
+    names: list[Annotated[str, Field(max_length=256)]] = Field(default_factory=list, max_length=20)
+
+
+Described = FitsImage | FitsTable | FitsHeader | FileFormat | PlainText
+Description = Annotated[Described, Field(discriminator="kind")]
+Looked = ImageLook | TableLook | TreeLook | TextLook
+Look = Annotated[Looked, Field(discriminator="kind")]
 Made = TypeVar("Made", bound=_Made)
 
 
-class Ready(_Strict):
+class Ready(Strict):
     """The child has loaded its libraries."""
 
     op: Literal["ready"]
 
 
-class Read(_Strict):
+class Read(Strict):
     """The child asks for bytes, as starts and stops; whether they are within the object is for the parent to check."""
 
     op: Literal["read"]
     ranges: Annotated[list[tuple[Count, Count]], Field(max_length=RANGES_MAX)]
 
 
-class Trouble(_Strict):
+class Trouble(Strict):
     """Why there is no preview."""
 
     op: Literal["problem"]
@@ -182,7 +226,7 @@ class Trouble(_Strict):
     detail: str
 
 
-class Done(_Strict, Generic[Made]):
+class Done(Strict, Generic[Made]):
     """The end of a wish."""
 
     op: Literal["done"]
@@ -203,5 +247,5 @@ def _messages(made: Any) -> TypeAdapter[Any]:
 
 
 READY = TypeAdapter(Ready)
-DESCRIBE: Operation[FitsImage | FitsTable | FitsHeader | PlainText] = Operation("describe", _messages(Description))
-LOOK: Operation[ImageLook | TextLook] = Operation("look", _messages(Look))
+DESCRIBE: Operation[Described] = Operation("describe", _messages(Description))
+LOOK: Operation[Looked] = Operation("look", _messages(Look))

@@ -34,7 +34,8 @@ def main() -> None:
         source = Source(incoming, outgoing, message["size_bytes"], message["budget_bytes"])
         action = {"look": look, "describe": describe}[message["op"]]
         try:
-            preview, picture = action(source, Wish(**message["wish"]))
+            wish = Wish(**{**message["wish"], "index": tuple(message["wish"]["index"])})
+            preview, picture = action(source, wish)
         except PreviewProblem as problem:
             frames.send(outgoing, {"op": "problem", "status": problem.status, "detail": problem.detail})
         except MemoryError:

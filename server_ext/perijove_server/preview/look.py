@@ -10,6 +10,7 @@ from astropy.wcs import WCS
 from astropy.wcs import WcsError as AstropyWcsError
 
 from . import fits
+from .formats import format_of
 from .pixels import is_overview, overview_of, read_plane
 from .render import draw
 from .source import PreviewProblem, Source
@@ -48,6 +49,9 @@ class Wish:
     stretch: str
     scale: str
     colormap: str
+    node: str | None = None
+    index: tuple[int, ...] = ()
+    first_row: int = 0
 
 
 def look(source: Source, wish: Wish) -> Look:
@@ -58,12 +62,17 @@ def look(source: Source, wish: Wish) -> Look:
     """
     if is_fits(source, wish.path):
         return _look_at_fits(source, wish)
+    if (known := format_of(source, wish.path)) is not None:
+        look_at: Look = known.load().look(source, wish)
+        return look_at
     return _look_at_text(source, wish.path), b""
 
 
 def describe(source: Source, wish: Wish) -> Look:
     """What a snippet of code needs to know: kind, unit, shape, overview and whether there are sky coordinates."""
     if not is_fits(source, wish.path):
+        if (known := format_of(source, wish.path)) is not None:
+            return {"kind": "file", "format": known.name, **known.load().describe(source, wish)}, b""
         _look_at_text(source, wish.path)
         return {"kind": "text"}, b""
     hdus = fits.read_hdus(source)

@@ -12,7 +12,7 @@ from perijove.models import Preview
 from perijove.replicas import ObjectInfo
 from perijove.stores import DatasetReader, gather_or_cancel
 
-from .answers import DESCRIBE, LOOK, FitsHeader, FitsImage, FitsTable, Made, Operation, PlainText
+from .answers import DESCRIBE, LOOK, Described, Made, Operation
 from .pool import Limits, Outcome, PreviewPool
 
 RANGES_IN_FLIGHT = 64
@@ -20,13 +20,20 @@ RANGES_IN_FLIGHT = 64
 
 @dataclass(frozen=True)
 class Wish:
-    """What to show and how; the child's ``Wish`` has the same fields."""
+    """What to show and how; the child's ``Wish`` has the same fields.
+
+    ``hdu`` is a unit of a FITS file, ``node`` the path of a node within a file that is a tree (None: the child picks
+    one), ``index`` where the leading axes of that are cut, and ``first_row`` where the rows of a table begin.
+    """
 
     path: str
     hdu: int | None
     stretch: str
     scale: str
     colormap: str
+    node: str | None = None
+    index: tuple[int, ...] = ()
+    first_row: int = 0
 
 
 @dataclass(frozen=True)
@@ -65,12 +72,10 @@ class Previews:
             task.add_done_callback(lambda done: self._finished(key, done))
         return await asyncio.shield(task)  # whoever goes away leaves the work to the others
 
-    async def describe(
-        self, reader: DatasetReader, path: str, hdu: int | None
-    ) -> FitsImage | FitsTable | FitsHeader | PlainText:
+    async def describe(self, reader: DatasetReader, path: str, hdu: int | None, node: str | None = None) -> Described:
         """What a snippet of code needs to know of a file; raises as :meth:`look`."""
         info = await reader.head(path)
-        wish = Wish(path, hdu, "linear", "minmax", "gray")
+        wish = Wish(path, hdu, "linear", "minmax", "gray", node)
         return (await self._run(DESCRIBE, reader, info, wish)).preview
 
     async def close(self) -> None:
@@ -122,5 +127,9 @@ def _size_bytes(shown: Shown) -> int:
 
 def _picture_url(dataset_id: str, wish: Wish) -> str:
     """Where the picture is, relative to the extension's root."""
-    asked = {name: value for name, value in asdict(wish).items() if value is not None}
+    asked = {name: value for name, value in asdict(wish).items() if value not in (None, (), 0)}
+    if wish.hdu is not None:
+        asked["hdu"] = wish.hdu
+    if wish.index:
+        asked["index"] = ",".join(map(str, wish.index))
     return f"datasets/{quote(dataset_id)}/preview/image?{urlencode(asked)}"
