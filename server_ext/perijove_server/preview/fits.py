@@ -79,10 +79,10 @@ class Hdu:
         prefix = "Z" if self.is_compressed else ""
         if not (self.is_compressed or self.type in {"PRIMARY", "IMAGE"}) or self.header.get("GROUPS") is True:
             return None
-        count = _whole(self.header, f"{prefix}NAXIS", self.index, 0, AXES_MAX)
+        count = whole(self.header, f"{prefix}NAXIS", self.index, 0, AXES_MAX)
         if count == 0:
             return None
-        return tuple(_whole(self.header, f"{prefix}NAXIS{axis}", self.index, 0) for axis in range(count, 0, -1))
+        return tuple(whole(self.header, f"{prefix}NAXIS{axis}", self.index, 0) for axis in range(count, 0, -1))
 
     @property
     def axes(self) -> tuple[int, ...]:
@@ -180,18 +180,23 @@ def _data_bytes(header: Header, index: int) -> int:
     bitpix = header.get("BITPIX")
     if bitpix not in BITPIX or isinstance(bitpix, bool):
         raise PreviewProblem(f"The header of HDU {index} has no valid BITPIX: expected 8, 16, 32, 64, -32 or -64.")
-    count = _whole(header, "NAXIS", index, 0, AXES_MAX)
+    count = whole(header, "NAXIS", index, 0, AXES_MAX)
     if count == 0:
         return 0
-    axes = [_whole(header, f"NAXIS{axis}", index, 0) for axis in range(1, count + 1)]
+    axes = [whole(header, f"NAXIS{axis}", index, 0) for axis in range(1, count + 1)]
     if header.get("GROUPS") is True and axes[0] == 0:
         axes = axes[1:]
-    parameters = _whole(header, "PCOUNT", index, 0) if "PCOUNT" in header else 0
-    groups = _whole(header, "GCOUNT", index, 1) if "GCOUNT" in header else 1
+    parameters = whole(header, "PCOUNT", index, 0) if "PCOUNT" in header else 0
+    groups = whole(header, "GCOUNT", index, 1) if "GCOUNT" in header else 1
     return abs(int(bitpix)) // 8 * groups * (parameters + math.prod(axes))
 
 
-def _whole(header: Header, keyword: str, index: int, at_least: int, at_most: int = EXACT_MAX) -> int:
+def whole(header: Header, keyword: str, index: int, at_least: int, at_most: int = EXACT_MAX) -> int:
+    """A whole number that the header of HDU ``index`` must have, within bounds.
+
+    Raises:
+        PreviewProblem: it is missing or something else.
+    """
     value = header.get(keyword)
     if not isinstance(value, int) or isinstance(value, bool) or not at_least <= value <= at_most:
         found = "is missing or not a whole number"

@@ -29,9 +29,13 @@ Pixels = NDArray[np.floating]
 
 @dataclass(frozen=True)
 class Plane:
-    """Physical values, first row at the bottom of the sky; invalid ones are NaN. ``note`` says what was left out."""
+    """Physical values, first row at the bottom of the sky; invalid ones are NaN. ``note`` says what was left out.
+
+    ``covers`` are the rows and columns of the unit's own plane that they span, from its first pixel.
+    """
 
     values: Pixels
+    covers: tuple[float, float]
     note: str | None = None
 
 
@@ -49,12 +53,12 @@ def read_plane(source: Source, hdu: Hdu, hdus: list[Hdu]) -> Plane:
         )
     first = None if len(shape) == 2 else f"The first plane of {' × '.join(map(str, shape))}."
     if _needed_bytes(hdu) <= source.left_bytes:
-        return Plane(_shrunk(_whole_plane(source, hdu)), first)
+        return _shrunk(_whole_plane(source, hdu), first)
     overview = overview_of(source, hdu, hdus)
     if overview is not None:
         factor = number(overview.header, "OVRFACT", 1)
         note = f"Drawn from the file's own overview, HDU {overview.index}, reduced {factor:g} times."
-        return Plane(_shrunk(_whole_plane(source, overview)), note)
+        return _shrunk(_whole_plane(source, overview), note, factor)
     if hdu.is_compressed:
         raise PreviewProblem(
             f"The compressed image in HDU {hdu.index} takes {hdu.data_bytes} bytes, more than a preview may move "
@@ -139,10 +143,11 @@ def _some_rows(source: Source, hdu: Hdu) -> Plane:
     starts = [hdu.data_start + int(row) * row_bytes for row in chosen]
     raw = b"".join(source.read_many([(start, start + row_bytes) for start in starts]))
     values = _physical(np.frombuffer(raw, _dtype(hdu)).reshape(rows, width), hdu)
-    values = _block_means(values, 1, math.ceil(width / SIDE_MAX))
+    across = math.ceil(width / SIDE_MAX)
+    values = _block_means(values, 1, across)
     wanted = max(1, min(SIDE_MAX, round(height * values.shape[1] / width)))
     note = f"Drawn from {rows} of {height} rows, to stay within the budget of a preview."
-    return Plane(_interpolated(values, wanted), note)
+    return Plane(_interpolated(values, wanted), (height, values.shape[1] * across), note)
 
 
 def _dtype(hdu: Hdu) -> np.dtype[np.generic]:
@@ -164,10 +169,12 @@ def _physical(stored: NDArray[np.generic], hdu: Hdu) -> Pixels:
     return values
 
 
-def _shrunk(values: Pixels) -> Pixels:
-    """At most ``SIDE_MAX`` on its longest side, by means of square blocks."""
+def _shrunk(values: Pixels, note: str | None, scale: float = 1.0) -> Plane:
+    """At most ``SIDE_MAX`` on its longest side, by means of square blocks. ``values`` are reduced ``scale`` times."""
     factor = math.ceil(max(values.shape) / SIDE_MAX)
-    return _block_means(values, min(factor, values.shape[0]), min(factor, values.shape[1]))
+    down, across = min(factor, values.shape[0]), min(factor, values.shape[1])
+    means = _block_means(values, down, across)
+    return Plane(means, (means.shape[0] * down * scale, means.shape[1] * across * scale), note)
 
 
 def _block_means(values: Pixels, down: int, across: int) -> Pixels:

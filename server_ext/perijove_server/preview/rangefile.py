@@ -10,6 +10,8 @@ from .source import Source
 
 #: What is fetched at a touch: a request costs as much time as these bytes.
 BLOCK_BYTES = 64 << 10
+#: What is prefetched so near to each other is one request.
+NEAR_BYTES = 8 << 10
 
 
 class RangeFile(io.RawIOBase):
@@ -33,9 +35,13 @@ class RangeFile(io.RawIOBase):
         cut = [(max(0, start), min(stop, size_bytes)) for start, stop in ranges]
         missing = sorted({gap for start, stop in cut if start < stop for gap in self._gaps(start, stop)})
         apart: list[tuple[int, int]] = []
+        spare_bytes = self._source.left_bytes // 2  # for what lies between
         for start, stop in missing:
-            if apart and start <= apart[-1][1]:
-                apart[-1] = (apart[-1][0], max(stop, apart[-1][1]))
+            between = (apart[-1][1], start) if apart else (0, 0)
+            is_near = bool(apart) and start - between[0] <= min(NEAR_BYTES, spare_bytes)
+            if is_near and (start <= between[0] or self._gaps(*between) == [between]):
+                spare_bytes -= max(0, start - between[0])
+                apart[-1] = (apart[-1][0], max(stop, between[0]))
             else:
                 apart.append((start, stop))
         if apart:

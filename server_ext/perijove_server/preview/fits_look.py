@@ -1,0 +1,97 @@
+"""What a preview shows of a FITS file: an image, rows of a table, or a header."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from . import fits
+from .fits_tables import is_table, look_at_table
+from .pixels import is_overview, overview_of, read_plane
+from .render import draw
+from .sky import has_sky, sky_grid
+from .source import PreviewProblem, Source
+
+if TYPE_CHECKING:
+    from .look import Look, Wish
+
+FITS_NAMES = (".fits", ".fit", ".fts", ".fits.fz")
+
+
+def is_fits(source: Source, path: str) -> bool:
+    """By its first bytes; a file only named so counts too, and will be told what it is not."""
+    begins = source.read_at(0, 80, fits.FIRST_BYTES).startswith(b"SIMPLE  =")
+    return begins or path.lower().endswith(FITS_NAMES)
+
+
+def look(source: Source, wish: Wish) -> Look:
+    """The unit that was asked for.
+
+    Raises:
+        PreviewProblem: the file is broken, or there is no such unit.
+    """
+    hdus = fits.read_hdus(source)
+    hdu = _chosen(hdus, wish.hdu)
+    if is_table(hdu):
+        return look_at_table(source, hdu, hdus, wish.path, wish.first_row), b""
+    if not hdu.is_image:
+        return _header_as_text(hdu, wish.path), b""
+    return _look_at_image(source, hdu, hdus, wish)
+
+
+def describe(source: Source, wish: Wish) -> dict[str, Any]:
+    """What a snippet of code needs to know: kind, unit, shape, overview and whether there are sky coordinates."""
+    hdus = fits.read_hdus(source)
+    hdu = _chosen(hdus, wish.hdu)
+    if hdu.is_image:
+        overview = overview_of(source, hdu, hdus)
+        return {
+            "kind": "image",
+            "hdu": hdu.index,
+            "overview": overview.index if overview else None,
+            "shape": list(hdu.shape or ()),
+            "pixel_bytes": abs(int(hdu.header["ZBITPIX" if hdu.is_compressed else "BITPIX"])) // 8,
+            "celestial": has_sky(hdu.header),
+        }
+    return {"kind": "table" if is_table(hdu) else "header", "hdu": hdu.index}
+
+
+def _look_at_image(source: Source, hdu: fits.Hdu, hdus: list[fits.Hdu], wish: Wish) -> Look:
+    plane = read_plane(source, hdu, hdus)
+    picture = draw(plane.values, wish.stretch, wish.scale, wish.colormap)
+    notes = [plane.note, None if picture.limits else "No pixel of this image has a value."]
+    content = {
+        "width": picture.width,
+        "height": picture.height,
+        "shape": list(hdu.shape or ()),
+        "hdu": hdu.index,
+        "hdus": [other.as_json() for other in hdus],
+        "header": fits.cards_as_json(hdu.header),
+        "stretch": wish.stretch,
+        "scale": wish.scale,
+        "colormap": wish.colormap,
+        "limits": picture.limits,
+        "unit": fits.text(hdu.header, "BUNIT"),
+        "note": " ".join(note for note in notes if note) or None,
+        "sky": sky_grid(hdu.header, plane.covers, picture.width, picture.height),
+    }
+    return {"kind": "image", "format": "FITS", "title": wish.path.rsplit("/", 1)[-1], "content": content}, picture.png
+
+
+def _chosen(hdus: list[fits.Hdu], asked: int | None) -> fits.Hdu:
+    """The unit asked for, else the first image, the first table, or the first of all."""
+    if asked is None:
+        images = [hdu for hdu in hdus if hdu.is_image]
+        # An overview may come first in the file; what it gives a view of is what people came for.
+        science = [hdu for hdu in images if not is_overview(hdu)]
+        return [*science, *images, *filter(is_table, hdus), hdus[0]][0]
+    if not 0 <= asked < len(hdus):
+        raise PreviewProblem(f"There is no HDU {asked}: the file has {len(hdus)}, counted from 0.")
+    return hdus[asked]
+
+
+def _header_as_text(hdu: fits.Hdu, path: str) -> dict[str, Any]:
+    """A unit without an image or a table: its header, as it stands."""
+    text = "\n".join(str(card.image).rstrip() for card in hdu.header.cards)
+    content = {"text": text, "truncated": False, "total_bytes": len(text.encode()), "hdu": hdu.index}
+    said = f"FITS header of HDU {hdu.index}, which holds no image"
+    return {"kind": "text", "format": said, "title": path.rsplit("/", 1)[-1], "content": content}
