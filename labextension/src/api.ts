@@ -4,8 +4,21 @@
 
 import { URLExt } from '@jupyterlab/coreutils';
 import { ServerConnection } from '@jupyterlab/services';
-import { ApiError, IPerijoveClient, Query } from './client';
-import type { IDataset, ILease, INotice, IPage, IPreviewOptions, ISnippet, ITreeEntry, IUsage, Preview } from './wire';
+import { ApiError, IObjectHead, IPerijoveClient, ISnippetPlace, ITreeWish, Query } from './client';
+import type {
+  ICopy,
+  IDataset,
+  IDatasetPage,
+  IDatasetQuery,
+  ILease,
+  INotice,
+  IPage,
+  IPreviewOptions,
+  ISnippet,
+  ITreeEntry,
+  IUsage,
+  Preview
+} from './wire';
 
 /** Where the server extension's routes begin, below the Jupyter server's base URL. */
 const NAMESPACE = 'perijove';
@@ -16,31 +29,54 @@ export class PerijoveClient implements IPerijoveClient {
     this._settings = settings;
   }
 
-  datasets(query: string, cursor: string | null, signal: AbortSignal): Promise<IPage<IDataset>> {
-    return this._json('datasets', { q: query, cursor }, signal);
+  datasets(query: IDatasetQuery, cursor: string | null, signal: AbortSignal): Promise<IDatasetPage> {
+    return this._json('datasets', { ...query, cursor }, signal);
   }
 
-  tree(
-    dataset: string,
-    path: string,
-    cursor: string | null,
-    limit: number,
-    signal: AbortSignal
-  ): Promise<IPage<ITreeEntry>> {
-    return this._json(`datasets/${encodeURIComponent(dataset)}/tree`, { path, cursor, limit }, signal);
+  dataset(id: string, signal?: AbortSignal): Promise<IDataset> {
+    return this._json(of(id), {}, signal);
+  }
+
+  copies(dataset: string, signal: AbortSignal): Promise<IPage<ICopy>> {
+    return this._json(of(dataset, 'copies'), {}, signal);
+  }
+
+  tree(dataset: string, wish: ITreeWish, signal?: AbortSignal): Promise<IPage<ITreeEntry>> {
+    return this._json(of(dataset, 'tree'), { ...wish, prefix: wish.prefix || null }, signal);
+  }
+
+  async head(dataset: string, path: string): Promise<IObjectHead | null> {
+    try {
+      const { headers } = await this._request(of(dataset, 'file'), { path }, undefined, { method: 'HEAD' });
+      const length = headers.get('Content-Length');
+      return { size_bytes: length === null ? null : Number(length), modified: headers.get('Last-Modified') };
+    } catch (error) {
+      if (error instanceof ApiError && error.status === 404) {
+        return null;
+      }
+      throw error;
+    }
+  }
+
+  async file(dataset: string, path: string): Promise<ArrayBuffer> {
+    return (await this._request(of(dataset, 'file'), { path })).arrayBuffer();
+  }
+
+  fileUrl(dataset: string, path: string): string {
+    return this._address(of(dataset, 'file'), { path });
   }
 
   preview(dataset: string, path: string, options: IPreviewOptions, signal: AbortSignal): Promise<Preview> {
     const query = { path, ...options, index: options.index?.join(',') };
-    return this._json(`datasets/${encodeURIComponent(dataset)}/preview`, query, signal);
+    return this._json(of(dataset, 'preview'), query, signal);
   }
 
   async picture(url: string, signal: AbortSignal): Promise<Blob> {
     return (await this._request(url, {}, signal)).blob();
   }
 
-  snippet(dataset: string, path: string, hdu?: number): Promise<ISnippet> {
-    return this._json(`datasets/${encodeURIComponent(dataset)}/snippet`, { path, hdu });
+  snippet(dataset: string, path: string, place: ISnippetPlace = {}): Promise<ISnippet> {
+    return this._json(of(dataset, 'snippet'), { path, ...place });
   }
 
   usage(signal?: AbortSignal): Promise<IUsage> {
@@ -66,9 +102,7 @@ export class PerijoveClient implements IPerijoveClient {
 
   /** One request to one route, a GET unless `change` says otherwise; whatever goes wrong is an {@link ApiError}. */
   private async _request(route: string, query: Query, signal?: AbortSignal, change?: RequestInit): Promise<Response> {
-    const given = Object.entries(query).filter(([, value]) => value !== undefined && value !== null);
-    const search = new URLSearchParams(given.map(([key, value]) => [key, String(value)])).toString();
-    const url = URLExt.join(this._settings.baseUrl, NAMESPACE, route) + (search ? `?${search}` : '');
+    const url = this._address(route, query);
     let response: Response;
     try {
       // 'no-cache' asks the server each time; JupyterLab's own 'no-store' would add a bare number to the query
@@ -83,5 +117,16 @@ export class PerijoveClient implements IPerijoveClient {
     return response;
   }
 
+  private _address(route: string, query: Query): string {
+    const given = Object.entries(query).filter(([, value]) => value !== undefined && value !== null);
+    const search = new URLSearchParams(given.map(([key, value]) => [key, String(value)])).toString();
+    return URLExt.join(this._settings.baseUrl, NAMESPACE, route) + (search ? `?${search}` : '');
+  }
+
   private readonly _settings: ServerConnection.ISettings;
+}
+
+/** The route of a dataset, or of `part` of it. */
+function of(dataset: string, part = ''): string {
+  return `datasets/${encodeURIComponent(dataset)}${part && `/${part}`}`;
 }

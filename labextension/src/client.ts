@@ -2,24 +2,68 @@
  * What the models need of the server, without a word of JupyterLab: tests and other extensions can stand in for it.
  */
 
-import type { IDataset, ILease, INotice, IPage, IPreviewOptions, ISnippet, ITreeEntry, IUsage, Preview } from './wire';
+import type {
+  ICopy,
+  IDataset,
+  IDatasetPage,
+  IDatasetQuery,
+  ILease,
+  INotice,
+  IPage,
+  IPreviewOptions,
+  ISnippet,
+  ITreeEntry,
+  IUsage,
+  Preview
+} from './wire';
 
 /** Query parameters; those without a value are left out. */
 export type Query = Record<string, string | number | null | undefined>;
 
+/** One page of at most `limit` entries directly below `path`, which is empty for the root of a dataset. */
+export interface ITreeWish {
+  path: string;
+  cursor: string | null;
+  limit: number;
+  /** With what names begin; empty for all. */
+  prefix?: string;
+}
+
+/** A part of a file: a unit of FITS, or a node of a tree. */
+export interface ISnippetPlace {
+  hdu?: number;
+  node?: string;
+}
+
+/** What is known of an object without its bytes. */
+export interface IObjectHead {
+  size_bytes: number | null;
+  /** As HTTP writes times. */
+  modified: string | null;
+}
+
 /** The calls to the server extension. Each rejects with an {@link ApiError} and with nothing else. */
 export interface IPerijoveClient {
-  /** One page of the datasets that match the words of `query`; all of them for an empty one. */
-  datasets(query: string, cursor: string | null, signal: AbortSignal): Promise<IPage<IDataset>>;
+  /** One page of the datasets that match `query`; all of them for an empty one. */
+  datasets(query: IDatasetQuery, cursor: string | null, signal: AbortSignal): Promise<IDatasetPage>;
 
-  /** One page of at most `limit` entries directly below `path` of a dataset; `path` is empty for its root. */
-  tree(
-    dataset: string,
-    path: string,
-    cursor: string | null,
-    limit: number,
-    signal: AbortSignal
-  ): Promise<IPage<ITreeEntry>>;
+  /** One dataset. */
+  dataset(id: string, signal?: AbortSignal): Promise<IDataset>;
+
+  /** The copies of a dataset. */
+  copies(dataset: string, signal: AbortSignal): Promise<IPage<ICopy>>;
+
+  /** Some of the entries of a folder of a dataset. */
+  tree(dataset: string, wish: ITreeWish, signal?: AbortSignal): Promise<IPage<ITreeEntry>>;
+
+  /** The size and time of an object, or null where there is none of this name. */
+  head(dataset: string, path: string): Promise<IObjectHead | null>;
+
+  /** All bytes of an object. */
+  file(dataset: string, path: string): Promise<ArrayBuffer>;
+
+  /** Where a browser downloads an object. */
+  fileUrl(dataset: string, path: string): string;
 
   /** A look into one object. */
   preview(dataset: string, path: string, options: IPreviewOptions, signal: AbortSignal): Promise<Preview>;
@@ -28,7 +72,7 @@ export interface IPerijoveClient {
   picture(url: string, signal: AbortSignal): Promise<Blob>;
 
   /** Code that opens `path` of a dataset, or the dataset itself for an empty `path`. */
-  snippet(dataset: string, path: string, hdu?: number): Promise<ISnippet>;
+  snippet(dataset: string, path: string, place?: ISnippetPlace): Promise<ISnippet>;
 
   /** Limits, what is used of them, and the lease of this session. */
   usage(signal?: AbortSignal): Promise<IUsage>;

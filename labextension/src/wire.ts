@@ -30,7 +30,15 @@ export interface IProvider {
   url: string | null;
 }
 
-/** A named collection of objects. */
+/** Where and when, as a STAC collection says it. */
+export interface IExtent {
+  /** Boxes as west, south, east, north in degrees (or six numbers, with heights); the first is all of it. */
+  spatial?: { bbox?: number[][] };
+  /** Spans as two times; null where one is open. The first is all of it. */
+  temporal?: { interval?: (string | null)[][] };
+}
+
+/** A named collection of objects. What is optional is absent from a platform of an older version. */
 export interface IDataset {
   id: string;
   title: string;
@@ -42,8 +50,78 @@ export interface IDataset {
   providers: IProvider[];
   formats: string[];
   size_bytes: number | null;
-  delivery: 'direct' | 'proxied';
+  extent?: IExtent | null;
+  delivery: 'direct' | 'proxied' | 'linked';
   replicas: IReplica[];
+  /** The id of the catalogue that lists it; `platform` for the platform's own. */
+  catalogue?: string;
+  /** How to cite it, in BibTeX. */
+  citation?: string | null;
+  /** Its page on the web. */
+  landing_url?: string | null;
+  /** When it is opened to everybody; null when it is not closed. */
+  embargo_until?: string | null;
+  /** False: this user may know of it and not read it. */
+  readable?: boolean;
+}
+
+/** A catalogue that datasets come from, and how it was when it was last asked. */
+export interface ICatalogue {
+  id: string;
+  title: string;
+  kind: string;
+  /** `stale` and `dead`: what is listed was heard some time ago; `pending`: it has not answered yet. */
+  state: 'live' | 'stale' | 'dead' | 'pending';
+  /** Why it is not live, in one sentence. */
+  error: string | null;
+  /** When it was last read. */
+  harvested: string | null;
+  /** How many datasets are known of it. */
+  datasets: number;
+}
+
+/** By what datasets can be narrowed down. */
+export type FacetName = 'catalogue' | 'format' | 'provider' | 'licence' | 'keyword';
+
+/** One value of a facet and how many of the found datasets have it. */
+export interface IFacetValue {
+  value: string;
+  title: string;
+  count: number;
+}
+
+/** Facets by name. */
+export type Facets = Partial<Record<FacetName, IFacetValue[]>>;
+
+/** One page of a search. `facets` are on the first page only; older servers have neither. */
+export interface IDatasetPage extends IPage<IDataset> {
+  facets?: Facets;
+  catalogues?: ICatalogue[];
+}
+
+/** Which datasets are searched for; what is absent does not narrow. */
+export interface IDatasetQuery extends Partial<Record<FacetName, string>> {
+  /** Words. */
+  q: string;
+  /** West, south, east, north in degrees, between commas. */
+  bbox?: string;
+  /** Days as `2026-01-31`. */
+  since?: string;
+  until?: string;
+}
+
+/** A copy of a dataset as this session has measured it. */
+export interface ICopy {
+  id: string;
+  site: string | null;
+  region: string;
+  rank: number;
+  /** `used`: what is read comes from here. */
+  state: 'used' | 'ready' | 'down' | 'unknown';
+  latency_ms: number | null;
+  megabytes_second: number | null;
+  /** What moving all of the dataset from here to this session would cost. */
+  egress_cost: number | null;
 }
 
 /** A file or a directory of a dataset; `path` is below the dataset, without slashes at its ends. */

@@ -23,7 +23,7 @@ const signal = () => new AbortController().signal;
 describe('the calls to the server extension', () => {
   it('go below the base URL, with names and paths encoded and nothing that was not given', async () => {
     answer = () => Response.json({ items: [], next: null });
-    await client.tree('demo', 'images/a b', null, 200, signal());
+    await client.tree('demo', { path: 'images/a b', cursor: null, limit: 200 }, signal());
     expect(asked[0].url).toBe('http://127.0.0.1:8000/user/x/perijove/datasets/demo/tree?path=images%2Fa+b&limit=200');
     expect(asked[0].method).toBe('GET');
     await client.preview('demo', 'a.fits', { hdu: 1, stretch: 'log' }, signal());

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { actionOf, typeAhead } from '../data/keyboard';
+import { actionOf, typeAhead } from '../tree/keyboard';
 import { flatten, INode, ROOT, Row } from '../data/rows';
 import { dataset, entries } from './support';
 

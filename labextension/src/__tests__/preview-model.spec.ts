@@ -1,31 +1,7 @@
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { PreviewModel } from '../preview/model';
-import type { IImagePreview } from '../wire';
+import { IMAGE } from './fixtures';
 import { FakeServer, settle } from './support';
-
-const IMAGE: IImagePreview = {
-  kind: 'image',
-  format: 'FITS',
-  title: 'a.fits',
-  bytes_read: 1024,
-  requests: 2,
-  content: {
-    url: 'datasets/demo/preview/image?path=a.fits',
-    width: 8,
-    height: 8,
-    shape: [16, 16],
-    hdu: 0,
-    hdus: [
-      { index: 0, name: '', type: 'ImageHDU', shape: [16, 16] },
-      { index: 1, name: 'CAT', type: 'BinTableHDU', shape: null }
-    ],
-    header: [],
-    stretch: 'asinh',
-    scale: 'zscale',
-    colormap: 'gray',
-    note: null
-  }
-};
 
 let server: FakeServer;
 let live: Set<string>;
@@ -109,5 +85,14 @@ describe('a preview', () => {
     await settle();
     expect(live.size).toBe(0);
     expect(model.preview).toBeNull();
+  });
+
+  it('forgets where another node was cut', async () => {
+    const model = new PreviewModel(server, 'demo', 'a.nc', { stretch: 'log' });
+    model.cutAt('/t2m', [3]);
+    await model.setOptions({ node: '/t2m' });
+    expect(model.options).toEqual({ stretch: 'log', node: '/t2m', index: [3] });
+    await model.setOptions({ node: '/time' });
+    expect(model.options).toEqual({ stretch: 'log', node: '/time' });
   });
 });

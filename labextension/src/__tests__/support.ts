@@ -1,9 +1,12 @@
 /** The server extension as the models see it, played by a few lists. The only fake of these tests. */
 
-import { ApiError, IPerijoveClient } from '../client';
+import { ApiError, IObjectHead, IPerijoveClient, ITreeWish } from '../client';
 import type { INotificationOptions, INotifier } from '../notices/notifier';
 import type {
+  ICopy,
   IDataset,
+  IDatasetPage,
+  IDatasetQuery,
   ILease,
   INotice,
   IPage,
@@ -95,6 +98,13 @@ export function entries(prefix: string, names: string[]): ITreeEntry[] {
 /** A server that holds datasets and folders, fails when told to, and remembers what it was asked. */
 export class FakeServer implements IPerijoveClient {
   datasetsHeld: IDataset[] = [dataset('demo', 'Demo images'), dataset('big', 'Big survey')];
+  /** Those that no page of the list shows. */
+  datasetsHidden: IDataset[] = [];
+  /** What a search says beside the datasets. */
+  foundHeld: Pick<IDatasetPage, 'facets' | 'catalogues'> = {};
+  copiesHeld: ICopy[] = [];
+  /** Bytes by `dataset/path`. */
+  objects: Record<string, Uint8Array> = {};
   /** Entries by `dataset/path`. */
   folders: Record<string, ITreeEntry[]> = {};
   previewHeld: Preview | null = null;
@@ -108,22 +118,45 @@ export class FakeServer implements IPerijoveClient {
   /** The signals of the calls, in order. */
   signals: AbortSignal[] = [];
 
-  datasets(query: string, _cursor: string | null, signal: AbortSignal): Promise<IPage<IDataset>> {
-    const found = this.datasetsHeld.filter(({ title }) => title.toLowerCase().includes(query.toLowerCase()));
-    return this._answer(`datasets?q=${query}`, { items: found, next: null }, signal);
+  datasets(query: IDatasetQuery, _cursor: string | null, signal: AbortSignal): Promise<IDatasetPage> {
+    const found = this.datasetsHeld.filter(({ title }) => title.toLowerCase().includes(query.q.toLowerCase()));
+    const asked = Object.entries(query).map(([name, value]) => `${name}=${value}`);
+    return this._answer(`datasets?${asked.join('&')}`, { items: found, next: null, ...this.foundHeld }, signal);
   }
 
-  tree(
-    id: string,
-    path: string,
-    cursor: string | null,
-    limit: number,
-    signal: AbortSignal
-  ): Promise<IPage<ITreeEntry>> {
-    const all = this.folders[`${id}/${path}`] ?? [];
+  dataset(id: string): Promise<IDataset> {
+    const found = [...this.datasetsHeld, ...this.datasetsHidden].find(held => held.id === id);
+    return found
+      ? this._answer(`dataset ${id}`, found)
+      : Promise.reject(new ApiError(404, `There is no dataset ${id}.`));
+  }
+
+  copies(id: string, signal: AbortSignal): Promise<IPage<ICopy>> {
+    return this._answer(`copies ${id}`, { items: this.copiesHeld, next: null }, signal);
+  }
+
+  tree(id: string, { path, cursor, limit, prefix }: ITreeWish, signal?: AbortSignal): Promise<IPage<ITreeEntry>> {
+    const all = (this.folders[`${id}/${path}`] ?? []).filter(({ name }) => name.startsWith(prefix ?? ''));
     const start = Number(cursor ?? 0);
     const next = start + limit < all.length ? `tree?path=${path}&cursor=${start + limit}` : null;
-    return this._answer(`tree ${id}/${path}@${start}`, { items: all.slice(start, start + limit), next }, signal);
+    const asked = `tree ${id}/${path}${prefix ? `?${prefix}` : ''}@${start}`;
+    return this._answer(asked, { items: all.slice(start, start + limit), next }, signal);
+  }
+
+  head(id: string, path: string): Promise<IObjectHead | null> {
+    const size = this.objects[`${id}/${path}`];
+    return this._answer(
+      `head ${id}/${path}`,
+      size === undefined ? null : { size_bytes: size.byteLength, modified: null }
+    );
+  }
+
+  file(id: string, path: string): Promise<ArrayBuffer> {
+    return this._answer(`file ${id}/${path}`, this.objects[`${id}/${path}`].buffer as ArrayBuffer);
+  }
+
+  fileUrl(id: string, path: string): string {
+    return `/perijove/datasets/${id}/file?path=${path}`;
   }
 
   preview(id: string, path: string, options: IPreviewOptions, signal: AbortSignal): Promise<Preview> {

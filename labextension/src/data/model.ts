@@ -164,12 +164,12 @@ export class DatasetBrowserModel {
 
   private async _fetch(key: string, cursor: string | null, signal: AbortSignal): Promise<INodePage> {
     if (key === ROOT) {
-      const page = await this._client.datasets(this._query.trim(), cursor, signal);
+      const page = await this._client.datasets({ q: this._query.trim() }, cursor, signal);
       return { nodes: page.items.map(datasetNode), cursor: cursorOf(page.next) };
     }
     const parent = this._nodes.get(key)!;
-    const path = parent.entry?.path ?? '';
-    const page = await this._client.tree(parent.dataset.id, path, cursor, this.pageSize, signal);
+    const wish = { path: parent.entry?.path ?? '', cursor, limit: this.pageSize };
+    const page = await this._client.tree(parent.dataset.id, wish, signal);
     return { nodes: page.items.map(entry => entryNode(parent, entry)), cursor: cursorOf(page.next) };
   }
 

@@ -1,19 +1,10 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
-import { defaultRangeExtractor, Range, useVirtualizer } from '@tanstack/react-virtual';
+import { useVirtualizer } from '@tanstack/react-virtual';
 import * as React from 'react';
-import { actionOf, typeAhead } from './keyboard';
+import { focusRow, OVERSCAN_ROWS, ROW_HEIGHT_PIXELS, useTreeKeys, withRow } from '../tree/keys';
 import { DatasetBrowserModel } from './model';
 import { TreeRow } from './row';
 import { isNodeRow, ROOT, Row } from './rows';
-
-/** Height of a row that holds a name: 24 pixels, also the least size of a target by WCAG 2.2. */
-const ROW_HEIGHT_PIXELS = 24;
-
-/** Rows drawn beyond the edges, so that scrolling shows no gap. */
-const OVERSCAN_ROWS = 4;
-
-/** How long after a key the next letter still belongs to the same word. */
-const TYPE_AHEAD_MILLISECONDS = 700;
 
 /** What the tree needs. */
 export interface ITreeProps {
@@ -53,13 +44,16 @@ export function DatasetTree({ model, onOpen, trans }: ITreeProps): React.ReactEl
     model.activate(rows[index].key);
     virtualizer.scrollToIndex(index, { align: 'auto' });
     // the row is in the page by then: the range always holds the active one
-    requestAnimationFrame(() =>
-      scroller.current?.querySelector<HTMLElement>(`[data-index="${index}"]`)?.focus({ preventScroll: true })
-    );
+    focusRow(scroller.current, index);
   };
   const focusGone = useFocusKeeper(scroller, model.activeRow?.key, activeIndex);
   const act = (row: Row) => actOn(row, model, onOpen);
-  const onKeyDown = useTreeKeys(model, activeIndex, moveTo, act);
+  const onKeyDown = useTreeKeys(rows, activeIndex, {
+    moveTo,
+    expand: row => model.expand(row.key),
+    collapse: row => model.collapse(row.key),
+    open: act
+  });
 
   return (
     <div
@@ -156,51 +150,6 @@ function actOn(row: Row, model: DatasetBrowserModel, onOpen: () => void): void {
     case 'loading':
       break;
   }
-}
-
-function useTreeKeys(
-  model: DatasetBrowserModel,
-  index: number,
-  moveTo: (index: number) => void,
-  act: (row: Row) => void
-): React.KeyboardEventHandler {
-  const typed = React.useRef({ word: '', at: 0 });
-  return event => {
-    const rows = model.rows;
-    if (rows.length === 0 || event.ctrlKey || event.metaKey || event.altKey) {
-      return;
-    }
-    if (event.key.length === 1 && event.key !== ' ') {
-      const goesOn = event.timeStamp - typed.current.at < TYPE_AHEAD_MILLISECONDS;
-      typed.current = { word: (goesOn ? typed.current.word : '') + event.key, at: event.timeStamp };
-      const found = typeAhead(typed.current.word, rows, index);
-      if (found >= 0) {
-        moveTo(found);
-      }
-      event.preventDefault();
-      return;
-    }
-    const action = actionOf(event.key, rows, index);
-    if (action.kind === 'none' && event.key !== ' ') {
-      return;
-    }
-    event.preventDefault();
-    if (action.kind === 'move') {
-      moveTo(action.index);
-    } else if (action.kind === 'expand') {
-      model.expand(rows[index].key);
-    } else if (action.kind === 'collapse') {
-      model.collapse(rows[index].key);
-    } else if (action.kind === 'open') {
-      act(rows[index]);
-    }
-  };
-}
-
-/** The rows in sight and, wherever it is, the row `index`: a focused element must not leave the page. */
-function withRow(index: number, range: Range): number[] {
-  const indexes = defaultRangeExtractor(range);
-  return index >= range.count || indexes.includes(index) ? indexes : [...indexes, index].sort((a, b) => a - b);
 }
 
 function rowUnder(target: EventTarget, model: DatasetBrowserModel): Row | undefined {

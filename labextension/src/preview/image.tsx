@@ -1,9 +1,13 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 import * as React from 'react';
-import type { Colormap, IImageContent, Scale, Stretch } from '../wire';
-import { Choice } from './choice';
+import type { IImageContent } from '../wire';
 import { HeaderTable } from './header';
 import { PreviewModel } from './model';
+import { Picture } from './picture';
+import { elementAt, IPoint } from './pointer';
+import { decimal, isEquatorial, sexagesimal, skyAt } from './sky';
+import { StretchChoices } from './stretch';
+import { ToggleButton } from './toggle';
 
 /** What the view of an image needs. */
 export interface IImageViewProps {
@@ -21,7 +25,7 @@ export function ImageView({ model, title, content, trans }: IImageViewProps): Re
   return (
     <>
       <div className="pj-Preview-controls" role="group" aria-label={trans.__('How the image is drawn')}>
-        {content.stretch && <DrawingControls model={model} content={content} trans={trans} />}
+        {content.stretch && <StretchChoices model={model} drawn={content} trans={trans} />}
         <ToggleButton on={!actualSize} onClick={() => setActualSize(false)}>
           {trans.__('Fit')}
         </ToggleButton>
@@ -36,71 +40,32 @@ export function ImageView({ model, title, content, trans }: IImageViewProps): Re
       </div>
       {content.note && <p className="pj-Preview-note">{content.note}</p>}
       <div className="pj-Preview-split">
-        {/* eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex -- what scrolls must be reachable by keyboard */}
-        <figure className="pj-Preview-figure" data-zoom={actualSize ? 'actual' : 'fit'} tabIndex={0}>
-          {model.pictureUrl && (
-            <img
-              src={model.pictureUrl}
-              width={content.width}
-              height={content.height}
-              alt={trans.__('%1, %2 pixels', title, content.shape.join(' × '))}
-            />
-          )}
-        </figure>
+        <Picture
+          url={model.pictureUrl}
+          width={content.width}
+          height={content.height}
+          alt={trans.__('%1, %2 pixels', title, content.shape.join(' × '))}
+          actualSize={actualSize}
+          tell={point => tell(content, point, trans)}
+          trans={trans}
+        />
         {withHeader && cards.length > 0 && <HeaderTable cards={cards} trans={trans} />}
       </div>
     </>
   );
 }
 
-function DrawingControls({ model, content, trans }: Omit<IImageViewProps, 'title'>): React.ReactElement {
-  return (
-    <>
-      <Choice<Stretch>
-        label={trans.__('Stretch')}
-        value={content.stretch ?? 'asinh'}
-        options={[
-          ['linear', trans.__('linear')],
-          ['sqrt', trans.__('square root')],
-          ['log', trans.__('logarithm')],
-          ['asinh', trans.__('asinh')]
-        ]}
-        onChange={stretch => void model.setOptions({ stretch })}
-      />
-      <Choice<Scale>
-        label={trans.__('Scale')}
-        value={content.scale ?? 'percentile'}
-        options={[
-          ['zscale', trans.__('zscale')],
-          ['minmax', trans.__('least to greatest')],
-          ['percentile', trans.__('99.5 percent')]
-        ]}
-        onChange={scale => void model.setOptions({ scale })}
-      />
-      <Choice<Colormap>
-        label={trans.__('Colours')}
-        value={content.colormap ?? 'gray'}
-        options={[
-          ['gray', trans.__('gray')],
-          ['viridis', trans.__('viridis')],
-          ['inferno', trans.__('inferno')]
-        ]}
-        onChange={colormap => void model.setOptions({ colormap })}
-      />
-    </>
-  );
-}
-
-interface IToggleProps {
-  on: boolean;
-  onClick: () => void;
-  children: React.ReactNode;
-}
-
-function ToggleButton({ on, onClick, children }: IToggleProps): React.ReactElement {
-  return (
-    <button type="button" className="pj-Button" aria-pressed={on} onClick={onClick}>
-      {children}
-    </button>
-  );
+/** The pixel of the array, and the position on the sky where that is known. */
+export function tell(content: IImageContent, point: IPoint, trans: TranslationBundle): string[] {
+  const isFits = (content.hdu ?? null) !== null;
+  const [column, row] = elementAt(point, content, content.shape, isFits);
+  const told = [trans.__('pixel x %1, y %2 (from 0)', column, row)];
+  const position = content.sky ? skyAt(content.sky, point.x, point.y) : null;
+  if (content.sky && position) {
+    told.push(`${content.sky.frame.toUpperCase()} ${decimal(position)}`);
+    if (isEquatorial(content.sky.frame)) {
+      told.push(sexagesimal(position));
+    }
+  }
+  return told;
 }

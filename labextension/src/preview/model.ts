@@ -6,6 +6,9 @@ import { ISignal, Signal } from '@lumino/signaling';
 import { IPerijoveClient, sentenceOf } from '../client';
 import type { IHdu, IPreviewOptions, Preview } from '../wire';
 
+/** How long moving along an axis waits for the next step. */
+export const CUT_DELAY_MILLISECONDS = 200;
+
 /** The look into one object of one dataset. */
 export class PreviewModel {
   /**
@@ -60,15 +63,38 @@ export class PreviewModel {
     return hdu ?? this._options.hdu;
   }
 
-  /** How the image was asked to be drawn. */
+  /** How it was asked to be drawn. */
   get options(): IPreviewOptions {
     return this._options;
   }
 
-  /** Draws the image in another way. */
+  /** How many rows a whole page of the table has, as far as is known. */
+  get pageRows(): number {
+    return this._pageRows;
+  }
+
+  /** Shows another part, or draws it in another way. */
   setOptions(change: IPreviewOptions): Promise<void> {
-    this._options = { ...this._options, ...change };
+    window.clearTimeout(this._cutTimer);
+    const old = this._options;
+    this._options = { ...old, ...change };
+    if (change.hdu !== undefined && change.hdu !== old.hdu) {
+      // rows of one table mean nothing in another
+      delete this._options.first_row;
+      this._pageRows = 0;
+    }
+    if (change.node !== undefined && change.node !== old.node && change.index === undefined) {
+      delete this._options.index;
+    }
     return this.load();
+  }
+
+  /** Cuts the axes of a node elsewhere, once the moving has paused. */
+  cutAt(node: string, index: number[]): void {
+    this._options = { ...this._options, node, index };
+    window.clearTimeout(this._cutTimer);
+    this._cutTimer = window.setTimeout(() => void this.load(), CUT_DELAY_MILLISECONDS);
+    this._changed.emit();
   }
 
   /** Asks the server; an answer that is still on its way is given up. */
@@ -98,6 +124,7 @@ export class PreviewModel {
 
   /** Gives up what is under way and frees the picture. */
   dispose(): void {
+    window.clearTimeout(this._cutTimer);
     this._call?.abort();
     this._call = null;
     this._free();
@@ -109,6 +136,9 @@ export class PreviewModel {
     this._preview = preview;
     if (preview.kind === 'image' || preview.kind === 'table') {
       this._hdus = preview.content.hdus ?? [];
+    }
+    if (preview.kind === 'table') {
+      this._pageRows = Math.max(this._pageRows, preview.content.rows.length);
     }
     this._pictureUrl = picture && URL.createObjectURL(picture);
   }
@@ -128,4 +158,6 @@ export class PreviewModel {
   private _hdus: readonly IHdu[] = [];
   private _pictureUrl: string | null = null;
   private _error = '';
+  private _pageRows = 0;
+  private _cutTimer = 0;
 }

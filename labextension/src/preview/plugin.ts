@@ -39,7 +39,12 @@ export const previewPlugin: JupyterFrontEndPlugin<void> = {
       }
       const model = new PreviewModel(client, dataset, path, await defaults(settings));
       const run = (command: string) => () =>
-        void app.commands.execute(command, { dataset, path, hdu: model.options.hdu ?? null });
+        void app.commands.execute(command, {
+          dataset,
+          path,
+          hdu: model.options.hdu ?? null,
+          node: model.options.node ?? null
+        });
       const content = new PreviewWidget(model, run(CommandIds.insertCode), run(CommandIds.copyPath), trans);
       const widget = new MainAreaWidget({ content });
       widget.toolbar.hide();

@@ -2,10 +2,14 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import * as React from 'react';
 import { formatBytes } from '../format';
 import { useSignal } from '../hooks';
+import { Later } from '../later';
 import type { IHdu, ITextContent, Preview } from '../wire';
 import { Choice } from './choice';
 import { ImageView } from './image';
 import { PreviewModel } from './model';
+
+const TableView = React.lazy(() => import('./table'));
+const TreeView = React.lazy(() => import('./tree'));
 
 /** What the view of a preview needs. */
 export interface IPreviewViewProps {
@@ -64,13 +68,31 @@ function Body({ model, preview, trans }: { model: PreviewModel; preview: Preview
       return <ImageView model={model} title={preview.title} content={preview.content} trans={trans} />;
     case 'text':
       return <TextView content={preview.content} trans={trans} />;
-    default:
+    case 'table':
       return (
-        <p className="pj-Preview-waiting">
-          {trans.__('This version shows no previews of the kind “%1”. Insert code to open it.', preview.kind)}
-        </p>
+        <LateView trans={trans}>
+          <TableView model={model} content={preview.content} trans={trans} />
+        </LateView>
+      );
+    case 'tree':
+      return (
+        <LateView trans={trans}>
+          <TreeView model={model} content={preview.content} trans={trans} />
+        </LateView>
       );
   }
+}
+
+function LateView({ children, trans }: { children: React.ReactNode; trans: TranslationBundle }): React.ReactElement {
+  const words = (text: string) => <p className="pj-Preview-waiting">{text}</p>;
+  return (
+    <Later
+      waiting={words(trans.__('Loading…'))}
+      failed={words(trans.__('This view could not be loaded from the server. Reload the page to try again.'))}
+    >
+      {children}
+    </Later>
+  );
 }
 
 function TextView({ content, trans }: { content: ITextContent; trans: TranslationBundle }): React.ReactElement {

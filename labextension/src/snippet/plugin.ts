@@ -48,7 +48,8 @@ export const snippetPlugin: JupyterFrontEndPlugin<void> = {
         }
         try {
           const hdu = typeof args.hdu === 'number' ? args.hdu : undefined;
-          const { code } = await client.snippet(location.dataset, location.path, hdu);
+          const node = typeof args.node === 'string' ? args.node : undefined;
+          const { code } = await client.snippet(location.dataset, location.path, { hdu, node });
           await insertCode(places, code.trimEnd());
         } catch (error) {
           Notification.error(trans.__('No code was inserted. %1', sentenceOf(error)), { autoClose: false });

@@ -2,7 +2,15 @@
  * What a key does in the tree, after the tree view pattern of the ARIA Authoring Practices Guide. Pure.
  */
 
-import { isNodeRow, Row } from './rows';
+/** What the keys must know of a row. One without a label only tells a state: type-ahead passes it by. */
+export interface ITreeRow {
+  key: string;
+  /** The key of the row that holds it. */
+  parent: string;
+  label?: string;
+  /** Null or absent for what cannot be opened. */
+  expanded?: boolean | null;
+}
 
 /** A key's effect: go to another row, open or close this one, or do what this row is for. */
 export type KeyAction = { kind: 'move'; index: number } | { kind: 'expand' | 'collapse' | 'open' } | { kind: 'none' };
@@ -13,7 +21,7 @@ const NONE: KeyAction = { kind: 'none' };
 const PAGE_ROWS = 15;
 
 /** What `key` does at row `index`. */
-export function actionOf(key: string, rows: readonly Row[], index: number): KeyAction {
+export function actionOf(key: string, rows: readonly ITreeRow[], index: number): KeyAction {
   const last = rows.length - 1;
   const move = (target: number): KeyAction => {
     const bounded = Math.min(Math.max(target, 0), last);
@@ -44,31 +52,31 @@ export function actionOf(key: string, rows: readonly Row[], index: number): KeyA
 }
 
 /** The next row after `index`, round the end, whose label begins with `typed`; -1 when there is none. */
-export function typeAhead(typed: string, rows: readonly Row[], index: number): number {
+export function typeAhead(typed: string, rows: readonly ITreeRow[], index: number): number {
   const wanted = typed.toLocaleLowerCase();
   // while a word is being typed the present row may go on matching; a first letter goes to the next row
   const first = typed.length > 1 ? index : index + 1;
   for (let step = 0; step < rows.length; step += 1) {
     const candidate = (first + step) % rows.length;
     const row = rows[candidate];
-    if (isNodeRow(row) && row.label.toLocaleLowerCase().startsWith(wanted)) {
+    if (row.label?.toLocaleLowerCase().startsWith(wanted)) {
       return candidate;
     }
   }
   return -1;
 }
 
-function inward(rows: readonly Row[], index: number): KeyAction {
-  const row = rows[index];
-  if (!isNodeRow(row) || row.expanded === null) {
+function inward(rows: readonly ITreeRow[], index: number): KeyAction {
+  const expanded = rows[index]?.expanded ?? null;
+  if (expanded === null) {
     return NONE;
   }
-  return row.expanded ? { kind: 'move', index: index + 1 } : { kind: 'expand' };
+  return expanded ? { kind: 'move', index: index + 1 } : { kind: 'expand' };
 }
 
-function outward(rows: readonly Row[], index: number): KeyAction {
+function outward(rows: readonly ITreeRow[], index: number): KeyAction {
   const row = rows[index];
-  if (isNodeRow(row) && row.expanded) {
+  if (row.expanded) {
     return { kind: 'collapse' };
   }
   const parent = rows.findIndex(other => other.key === row.parent);

@@ -1,0 +1,185 @@
+import './browser';
+import { nullTranslator } from '@jupyterlab/translation';
+import { act, cleanup, fireEvent, render, screen } from '@testing-library/react';
+import * as React from 'react';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { CUT_DELAY_MILLISECONDS, PreviewModel } from '../preview/model';
+import { PreviewView } from '../preview/view';
+import { fileOf, IMAGE, LINE, MAP, tableOf } from './fixtures';
+import { FakeServer } from './support';
+
+const trans = nullTranslator.load('perijove');
+const nothing = () => undefined;
+
+let server: FakeServer;
+let model: PreviewModel;
+
+beforeEach(() => {
+  vi.spyOn(HTMLElement.prototype, 'offsetHeight', 'get').mockReturnValue(480);
+  vi.spyOn(HTMLElement.prototype, 'offsetWidth', 'get').mockReturnValue(640);
+  HTMLElement.prototype.scrollTo = nothing;
+  URL.createObjectURL = () => 'blob:picture';
+  URL.revokeObjectURL = nothing;
+  server = new FakeServer();
+  model = new PreviewModel(server, 'demo', 'a');
+});
+
+afterEach(() => {
+  cleanup();
+  model.dispose();
+  vi.useRealTimers();
+});
+
+/** Shows what the server holds, once the view's own code is here. */
+async function show(preview: FakeServer['previewHeld']): Promise<void> {
+  server.previewHeld = preview;
+  render(<PreviewView model={model} onInsertCode={nothing} onCopyPath={nothing} trans={trans} />);
+  await act(() => model.load());
+  await vi.waitFor(() => expect(screen.queryByText('Loading…')).toBeNull());
+}
+
+async function click(name: string): Promise<void> {
+  await act(async () => {
+    fireEvent.click(screen.getByRole('button', { name }));
+    await Promise.resolve();
+  });
+}
+
+const options = () =>
+  JSON.parse(
+    server.asked
+      .filter(call => call.startsWith('preview'))
+      .at(-1)!
+      .slice(15)
+  ) as unknown;
+
+describe('a table', () => {
+  it('shows names, types, units and values, and numbers its rows from 1', async () => {
+    await show(tableOf(0, 100, 250));
+    const heads = screen.getAllByRole('columnheader').map(cell => cell.textContent);
+    expect(heads).toEqual(['Row#', 'idint64', 'rafloat64 [deg]', 'namestring']);
+    const cells = screen.getAllByRole('row')[2].children;
+    expect([...cells].map(cell => cell.textContent)).toEqual(['2', '1', '0.3333333333333333', 'none']);
+    expect(screen.getByText('rows 1–100 of 250')).toBeTruthy();
+    expect(screen.getByRole('table').getAttribute('aria-rowcount')).toBe('251');
+  });
+
+  it('keeps few rows in the page', async () => {
+    await show(tableOf(0, 200, 1_000_000_000));
+    expect(screen.getAllByRole('row').length).toBeLessThan(60);
+  });
+
+  it('goes to the next page, back, to the first and to any row', async () => {
+    await show(tableOf(0, 100, 250));
+    server.previewHeld = tableOf(100, 100, 250);
+    await click('Next rows');
+    expect(options()).toEqual({ first_row: 100 });
+    expect(screen.getByText('rows 101–200 of 250')).toBeTruthy();
+    await click('Previous rows');
+    expect(options()).toEqual({ first_row: 0 });
+    const field = screen.getByRole('spinbutton', { name: 'Go to row' });
+    fireEvent.change(field, { target: { value: '9999' } });
+    await act(async () => {
+      fireEvent.submit(field.closest('form')!);
+      await Promise.resolve();
+    });
+    expect(options()).toEqual({ first_row: 249 });
+  });
+
+  it('begins at its first row when another unit of the file is chosen', async () => {
+    const hdus = IMAGE.content.hdus!;
+    await show({ ...tableOf(100, 100, 250), content: { ...tableOf(100, 100, 250).content, hdu: 1, hdus } });
+    await act(() => model.setOptions({ first_row: 100 }));
+    await act(async () => {
+      fireEvent.change(screen.getByRole('combobox', { name: 'HDU' }), { target: { value: '0' } });
+      await Promise.resolve();
+    });
+    expect(options()).toEqual({ hdu: 0 });
+  });
+
+  it('tells more of columns and table on demand', async () => {
+    await show(tableOf(0, 1, null));
+    expect(screen.getByText('rows 1–1; how many there are is not known')).toBeTruthy();
+    await click('About');
+    expect(screen.getByText('int64: running number')).toBeTruthy();
+    expect(screen.getByText('ESA')).toBeTruthy();
+  });
+});
+
+describe('the parts of a file', () => {
+  it('are an ARIA tree with type, shape and the attributes of the one that is drawn', async () => {
+    await show(fileOf(MAP));
+    const item = screen.getByRole('treeitem', { name: /t2m/ });
+    expect(item.getAttribute('aria-level')).toBe('2');
+    expect(item.getAttribute('aria-selected')).toBe('true');
+    expect(item.textContent).toContain('float32 (24, 10, 20)');
+    expect(screen.getByText('temperature at 2 m')).toBeTruthy();
+    expect(screen.getByText('unit: K, drawn from 250.5 to 310.25')).toBeTruthy();
+    expect(screen.getByRole('img', { name: '/t2m, drawn as a picture' })).toBeTruthy();
+  });
+
+  it('are drawn when they are chosen, by the keyboard too; a group is told of without a request', async () => {
+    await show(fileOf(MAP));
+    server.previewHeld = fileOf(LINE);
+    screen.getByRole('treeitem', { name: /t2m/ }).focus();
+    const asked = server.asked.length;
+    fireEvent.keyDown(document.activeElement!, { key: 'ArrowUp' });
+    await vi.waitFor(() => expect(document.activeElement?.textContent).toContain('time'));
+    expect(server.asked).toHaveLength(asked);
+    await act(async () => {
+      fireEvent.keyDown(document.activeElement!, { key: 'Enter' });
+      await Promise.resolve();
+    });
+    expect(options()).toEqual({ node: '/time' });
+    expect(await screen.findByRole('figure', { name: /hours of \/time over time, 3 points/ })).toBeTruthy();
+    const before = server.asked.length;
+    fireEvent.click(screen.getAllByRole('treeitem')[0]);
+    expect(server.asked).toHaveLength(before);
+  });
+
+  it('are cut elsewhere after a pause in the moving, and then asked for once', async () => {
+    await show(fileOf(MAP));
+    vi.useFakeTimers();
+    const slider = screen.getByRole('slider', { name: 'time, from 0 to 23' });
+    const asked = server.asked.length;
+    fireEvent.change(slider, { target: { value: '5' } });
+    fireEvent.change(slider, { target: { value: '7' } });
+    expect(screen.getByRole<HTMLInputElement>('spinbutton', { name: 'time, as a number' }).value).toBe('7');
+    expect(server.asked).toHaveLength(asked);
+    await act(() => vi.advanceTimersByTimeAsync(CUT_DELAY_MILLISECONDS));
+    expect(server.asked.slice(asked).filter(call => call.startsWith('preview'))).toHaveLength(1);
+    expect(options()).toEqual({ node: '/t2m', index: [7] });
+  });
+
+  it('have coastlines over a map, which can be taken away', async () => {
+    await show(fileOf(MAP));
+    await vi.waitFor(() => expect(document.querySelector('.pj-Coast')).toBeTruthy());
+    await click('Coastlines');
+    expect(document.querySelector('.pj-Coast')).toBeNull();
+  });
+
+  it('say so when nothing can be drawn', async () => {
+    await show(fileOf(null));
+    expect(screen.getByText('Nothing of this can be drawn. Insert code to open it.')).toBeTruthy();
+  });
+});
+
+describe('an image', () => {
+  it('tells pixel and position under a cross that the arrow keys move', async () => {
+    await show(IMAGE);
+    const figure = screen.getByRole('figure');
+    fireEvent.keyDown(figure, { key: 'ArrowRight' });
+    expect(screen.getByText('pixel x 9, y 6 (from 0)')).toBeTruthy();
+    expect(screen.getByText(/^ICRS 149\.4.*° \+2\.4/)).toBeTruthy();
+    expect(screen.getByText(/^09h57m.*s \+02°2/)).toBeTruthy();
+  });
+
+  it('without coordinates tells the pixel alone, and shows no empty parts', async () => {
+    const { url, width, height, shape } = IMAGE.content;
+    await show({ ...IMAGE, content: { url, width, height, shape } });
+    fireEvent.keyDown(screen.getByRole('figure'), { key: 'ArrowRight' });
+    expect(document.querySelector('.pj-Picture-readout')?.textContent).toBe('pixel x 9, y 9 (from 0)');
+    expect(screen.queryByRole('combobox')).toBeNull();
+    expect(screen.queryByRole('button', { name: 'Header' })).toBeNull();
+  });
+});
