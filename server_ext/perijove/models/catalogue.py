@@ -7,11 +7,23 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints
 
-from .base import Asked, Said, Slug
+from .base import Asked, Page, Said, Slug
+
+#: What is shown in the place of a catalogue for the datasets that the platform file itself names.
+PLATFORM_CATALOGUE = "platform"
+
+#: The kinds of catalogues of others that can be federated.
+CatalogueKind = Literal["stac", "tap", "sia", "scs", "http", "s3", "cds"]
+
+#: What a search can be narrowed by.
+FacetName = Literal["catalogue", "format", "provider", "licence", "keyword"]
 
 
 class Replica(Said):
-    """One copy of a dataset, ranked for the caller's site: 0 is the nearest."""
+    """One copy of a dataset, ranked for the caller's site: 0 is the nearest.
+
+    A ``linked`` dataset has one: its id is the catalogue's, its ``url`` the http(s) address of the catalogue.
+    """
 
     id: str
     site: str | None
@@ -31,9 +43,14 @@ class Provider(Said):
 
 
 class Dataset(Said):
-    """A named collection of objects, with the fields of a STAC Collection that people look for."""
+    """A named collection of objects, with the fields of a STAC Collection that people look for.
+
+    One that a catalogue of others names has an id of the form ``CATALOGUE.LOCAL`` and is ``linked``: control lists its
+    tree and names the public addresses of its files. Every text of it comes from outside.
+    """
 
     id: str
+    catalogue: str = Field(default=PLATFORM_CATALOGUE, description="the catalogue that names it")
     title: str
     description: str
     licence: str
@@ -44,8 +61,44 @@ class Dataset(Said):
     formats: list[str] = Field(default_factory=list)
     size_bytes: int | None = None
     extent: dict[str, Any] | None = Field(default=None, description="STAC extent: spatial bbox and temporal interval")
-    delivery: Literal["direct", "proxied"]
+    delivery: Literal["direct", "proxied", "linked"]
     replicas: list[Replica]
+    citation: str | None = Field(default=None, description="BibTeX")
+    landing_url: str | None = Field(default=None, description="http(s) page about the dataset")
+    embargo_until: datetime | None = Field(default=None, description="closed until then to most; null: never was")
+    readable: bool = Field(default=True, description="false: listed, but under embargo for the caller")
+
+
+class CatalogueView(Said):
+    """A catalogue of others and how it answers.
+
+    ``state``: ``live`` when the last harvest went well, ``stale`` when newer ones failed, ``dead`` when it has failed
+    for so long (or always) that nobody should wait for it, ``pending`` before the first. The last datasets known of a
+    stale or dead one stay in the list.
+    """
+
+    id: str
+    title: str
+    kind: CatalogueKind
+    state: Literal["live", "stale", "dead", "pending"]
+    error: str | None = Field(default=None, description="what the last harvest ended with, when it failed")
+    harvested: datetime | None = Field(default=None, description="the last harvest that went well")
+    datasets: int = Field(description="how many of its datasets the caller may see")
+
+
+class FacetValue(Said):
+    """One value that a search can be narrowed to, and how many datasets of the search have it."""
+
+    value: str
+    title: str
+    count: int
+
+
+class DatasetPage(Page[Dataset]):
+    """One page of a search. ``facets`` come with the first page only and hold the most frequent values first."""
+
+    facets: dict[FacetName, list[FacetValue]] = Field(default_factory=dict)
+    catalogues: list[CatalogueView] = Field(default_factory=list)
 
 
 class CredentialsRequest(Asked):
