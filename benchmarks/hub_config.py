@@ -25,7 +25,7 @@ else:
     from perijove_hub.hub import HubOptions, configure
     from perijove_hub.sites import Bounded
 
-    count_calls()
+    count_calls(answers_at_hand=told["answers_at_hand"])
     sites = {
         name: Bounded(EchoSite(name, url, darkness if name in told["dark"] else None), name, 60)
         for name, url in told["sites"].items()

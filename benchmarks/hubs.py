@@ -132,11 +132,23 @@ def bare_hub(processes: Processes, echo: EchoServers, dark_share: int) -> Hub:
     return Hub(processes, "bare", {"kind": "bare", "urls": urls, "darkness": str(echo.darkness)})
 
 
-def perijove_hub(processes: Processes, echo: EchoServers, platform: Platform, ledger: str, dark: list[str]) -> Hub:
-    """Perijove's hub with its control; the sites named in ``dark`` are at the second echo server."""
+def perijove_hub(
+    processes: Processes,
+    echo: EchoServers,
+    platform: Platform,
+    ledger: str,
+    dark: list[str],
+    *,
+    answers_at_hand: bool = False,
+) -> Hub:
+    """Perijove's hub with its control; the sites named in ``dark`` are at the second echo server.
+
+    With ``answers_at_hand`` its starts do not wait for control, see :func:`benchmarks.hub_sites.count_calls`.
+    """
     control = ControlService(processes, platform, ledger)
     told = {
         "kind": "perijove",
+        "answers_at_hand": answers_at_hand,
         "sites": {name: echo.urls[name in dark] for name in platform.sites},
         "dark": dark,
         "darkness": str(echo.darkness),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from benchmarks.hubs import EchoServers, Hub, bare_hub, perijove_hub
@@ -55,35 +56,45 @@ class _Measured:
         return Samples("MiB", [(await self.hub.figures())[f"{kind}_bytes"] / 2**20])
 
 
+async def _round(hub: _Measured, names: list[str], _: int) -> None:
+    await hub.round(names)
+
+
+def _added(hub: _Measured, bare: _Measured) -> Samples:
+    return Samples("ms", [its - bares for its, bares in zip(hub.cpu.values, bare.cpu.values, strict=True)])
+
+
 async def measure(bench: Bench) -> Section:
     """Measure."""
     users, rounds = (20, 3) if bench.quick else (50, 20)
     names = [f"user-{number:03}" for number in range(users)]
-    with Processes(bench.new_directory("spawn")) as processes:
-        echo = EchoServers(processes)
+    with Processes(bench.new_directory("spawn")) as processes, Processes(bench.new_directory("calls")) as others:
+        echo, ledger, another = EchoServers(processes), bench.postgres.ledger(), bench.postgres.ledger()
         hubs = [
             bare_hub(processes, echo, dark_share=2),
-            perijove_hub(processes, echo, PLATFORM, bench.postgres.ledger(), dark=[]),
+            perijove_hub(processes, echo, PLATFORM, ledger, dark=[]),
+            perijove_hub(others, echo, PLATFORM, another, dark=[], answers_at_hand=True),
         ]
         for hub in hubs:
             hub.start()
             await hub.add_users(names)
             await hub.spawn(names)
             await hub.stop(names)
-        bare, ours = map(_Measured, hubs)
-        await alternate(rounds, lambda _: bare.round(names), lambda _: ours.round(names))
+        bare, ours, without_calls = map(_Measured, hubs)
+        await alternate(rounds, *(partial(_round, each, names) for each in (bare, ours, without_calls)))
         memory = {kind: [await each.memory(kind) for each in (ours, bare)] for kind in ("rss", "uss")}
         for hub in hubs:
             await hub.close()
     bench.postgres.drop_databases()
-    added = Samples("ms", [mine - its for mine, its in zip(ours.cpu.values, bare.cpu.values, strict=True)])
+    added, rest = _added(ours, bare), _added(without_calls, bare)
     return Section(
         "What a start costs the hub",
-        f"Two hubs with their proxies; a spawner that starts nothing, and sites that start nothing; {users} users, "
+        f"Hubs with their proxies; a spawner that starts nothing, and sites that start nothing; {users} users, "
         f"{rounds} rounds each by turns, ten starts at once; CPU time of the hub's process.",
         [
             Figure("CPU of the hub per start", ours.cpu, None, PEER, bare.cpu),
             Figure("CPU added per start", added, Goal(ADDED_CPU_MS, "median")),
+            Figure("of that, without the calls to control (their answers at hand)", rest),
             Figure("commits to the hub's database per start", ours.commits, Goal(1, "ratio"), PEER, bare.commits),
             Figure("calls to control per start", ours.calls, Goal(CALLS, "greatest")),
             *(
