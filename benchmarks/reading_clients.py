@@ -1,0 +1,206 @@
+"""The clients that read in measurements, each as its users are told to use it; without a method, it cannot."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import boto3
+import obstore
+import s3fs
+from botocore.config import Config
+from obstore.store import S3Store
+
+from perijove.client import AsyncControlClient
+from perijove.filesystem import PerijoveFileSystem, close_connections
+from perijove.stores import Readers
+from perijove_server.listing import TreeLister
+
+KEY, SECRET, REGION = "admin", "admin-secret", "eu-test-1"
+CHUNK_BYTES = 8 << 20
+IN_FLIGHT = 32
+
+OURS = "perijove://"
+
+
+@dataclass(frozen=True)
+class Store:
+    """Where the store is."""
+
+    endpoint: str
+
+
+class Client(Protocol):
+    """What all have; the tasks are ``read_through``, ``read_ranges``, ``read_files`` and ``list_first``."""
+
+    def close(self) -> None:
+        """Let go of connections."""
+
+
+def _read_through(file: Any) -> int:
+    count = 0
+    with file:
+        while chunk := file.read(CHUNK_BYTES):
+            count += len(chunk)
+    return count
+
+
+def _length(parts: Any) -> int:
+    return sum(map(len, parts.values() if isinstance(parts, dict) else parts))
+
+
+class _OverFsspec:
+    """A filesystem of fsspec, in a thread as in a kernel."""
+
+    def __init__(self, filesystem: Any, root: str) -> None:
+        self._filesystem, self._root = filesystem, root
+
+    async def read_through(self, path: str) -> int:
+        """Read one object from beginning to end; how many bytes."""
+        return await asyncio.to_thread(lambda: _read_through(self._filesystem.open(f"{self._root}/{path}", "rb")))
+
+    async def read_ranges(self, path: str, ranges: Sequence[tuple[int, int]]) -> int:
+        """Read ranges of one object at once; how many bytes."""
+        starts, stops = zip(*ranges, strict=True)
+        paths = [f"{self._root}/{path}"] * len(ranges)
+        return _length(await asyncio.to_thread(self._filesystem.cat_ranges, paths, list(starts), list(stops)))
+
+    async def read_files(self, paths: Sequence[str]) -> int:
+        """Read whole objects at once; how many bytes."""
+        return _length(await asyncio.to_thread(self._filesystem.cat, [f"{self._root}/{path}" for path in paths]))
+
+
+class Perijove(_OverFsspec):
+    """Ours; the listing is what the Jupyter server does for the Data panel."""
+
+    def __init__(self, store: Store) -> None:
+        super().__init__(PerijoveFileSystem(), "direct")
+        self._client = AsyncControlClient()
+        self._readers, self._lister = Readers(self._client, 3600), TreeLister()
+
+    async def list_first(self, path: str, count: int) -> int:
+        """List the first entries of a directory; how many."""
+        reader = await self._readers.get("direct")
+        return len((await self._lister.page(reader, path, None, count)).items)
+
+    def close(self) -> None:
+        """Let go of connections."""
+        close_connections()
+
+
+class S3fs(_OverFsspec):
+    """s3fs with its defaults."""
+
+    def __init__(self, store: Store) -> None:
+        told = {"endpoint_url": store.endpoint, "region_name": REGION}
+        super().__init__(
+            s3fs.S3FileSystem(key=KEY, secret=SECRET, client_kwargs=told, skip_instance_cache=True), "data"
+        )
+
+    def close(self) -> None:
+        """Let go of connections."""
+        self._filesystem.invalidate_cache()
+
+
+class Obstore:
+    """obstore by itself, asynchronous, large reads in parallel ranges as its users do it."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = S3Store(
+            "data", endpoint=store.endpoint, region=REGION, access_key_id=KEY, secret_access_key=SECRET,
+            client_options={"allow_http": True}, virtual_hosted_style_request=False,
+        )  # fmt: skip
+
+    async def read_through(self, path: str) -> int:
+        """Read one object from beginning to end; how many bytes."""
+        answer = await obstore.get_async(self._store, path)
+        count = 0
+        async for chunk in answer.stream(CHUNK_BYTES):
+            count += len(bytes(chunk))
+        return count
+
+    async def read_ranges(self, path: str, ranges: Sequence[tuple[int, int]]) -> int:
+        """Read ranges of one object at once; how many bytes."""
+        gate = asyncio.Semaphore(IN_FLIGHT)
+
+        async def one(start: int, stop: int) -> int:
+            async with gate:
+                return len(bytes(await obstore.get_range_async(self._store, path, start=start, end=stop)))
+
+        return sum(await asyncio.gather(*(one(*each) for each in ranges)))
+
+    async def read_files(self, paths: Sequence[str]) -> int:
+        """Read whole objects at once; how many bytes."""
+        gate = asyncio.Semaphore(2 * IN_FLIGHT)
+
+        async def one(path: str) -> int:
+            async with gate:
+                return len(bytes(await (await obstore.get_async(self._store, path)).bytes_async()))
+
+        return sum(await asyncio.gather(*map(one, paths)))
+
+    async def list_first(self, path: str, count: int) -> int:
+        """List the first entries of a directory; how many."""
+        async for chunk in obstore.list(self._store, f"{path}/", chunk_size=count):
+            return len(chunk)
+        return 0
+
+    def close(self) -> None:
+        """It closes by itself."""
+
+
+class Boto3:
+    """boto3 with threads."""
+
+    def __init__(self, store: Store) -> None:
+        config = Config(
+            s3={"addressing_style": "path"}, max_pool_connections=IN_FLIGHT,
+            request_checksum_calculation="when_required", response_checksum_validation="when_required",
+        )  # fmt: skip
+        self._client = boto3.client(
+            "s3", endpoint_url=store.endpoint, region_name=REGION, aws_access_key_id=KEY, aws_secret_access_key=SECRET,
+            config=config,
+        )  # fmt: skip
+        self._threads = ThreadPoolExecutor(IN_FLIGHT)
+
+    async def read_through(self, path: str) -> int:
+        """Read one object from beginning to end; how many bytes."""
+        return await asyncio.to_thread(lambda: _read_through(self._client.get_object(Bucket="data", Key=path)["Body"]))
+
+    async def read_ranges(self, path: str, ranges: Sequence[tuple[int, int]]) -> int:
+        """Read ranges of one object at once; how many bytes."""
+
+        def one(each: tuple[int, int]) -> int:
+            said = f"bytes={each[0]}-{each[1] - 1}"
+            return len(self._client.get_object(Bucket="data", Key=path, Range=said)["Body"].read())
+
+        return await asyncio.to_thread(lambda: sum(self._threads.map(one, ranges)))
+
+    async def read_files(self, paths: Sequence[str]) -> int:
+        """Read whole objects at once; how many bytes."""
+
+        def one(path: str) -> int:
+            return len(self._client.get_object(Bucket="data", Key=path)["Body"].read())
+
+        return await asyncio.to_thread(lambda: sum(self._threads.map(one, paths)))
+
+    async def list_first(self, path: str, count: int) -> int:
+        """List the first entries of a directory; how many."""
+        asked = {"Bucket": "data", "Prefix": f"{path}/", "MaxKeys": count}
+        return len((await asyncio.to_thread(lambda: self._client.list_objects_v2(**asked)))["Contents"])
+
+    def close(self) -> None:
+        """Let go of connections."""
+        self._threads.shutdown()
+        self._client.close()
+
+
+CLIENTS: Mapping[str, Callable[[Store], Client]] = {
+    OURS: Perijove,
+    "s3fs": S3fs,
+    "obstore": Obstore,
+    "boto3": Boto3,
+}
