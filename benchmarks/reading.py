@@ -69,9 +69,9 @@ async def measure(bench: Bench) -> Section:
                 notes.append(_all(f"{shown}, {latency_ms} ms", samples))
     return Section(
         "Reading",
-        f"`perijove://` of a `direct` dataset and other clients on one S3 server on this machine, which waits 0 or 30 "
-        f"ms before each answer; {size.rounds} runs each by turns; nothing is kept on disk. The peer is the best of the "
-        "others; listed below are all.",
+        "`perijove://` of a `direct` dataset and other clients on one S3 server on this machine, which waits 0 or "
+        f"30 ms before each answer; {size.rounds} runs each by turns; nothing is kept on disk. The peer is the best of "
+        "the others; listed below are all.",
         figures,
         notes,
     )
