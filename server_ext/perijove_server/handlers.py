@@ -49,20 +49,24 @@ class DatasetHandler(PerijoveHandler):
 
 
 class TreeHandler(PerijoveHandler):
-    """``GET datasets/{id}/tree?path=&cursor=&limit=``: one page of one directory."""
+    """``GET datasets/{id}/tree?path=&prefix=&cursor=&limit=``: one page of one directory.
+
+    ``prefix`` is how the names in it begin.
+    """
 
     @web.authenticated
     @sentences
     async def get(self, dataset_id: str) -> None:
         """The page."""
         path = check_path(self.text_argument("path"), directory=True)
+        begins = self.text_argument("prefix")
         cursor = self.text_argument("cursor") or None
         limit = self.whole_argument("limit", TREE_LIMIT_DEFAULT, 1, TREE_LIMIT_MAX) or TREE_LIMIT_DEFAULT
         reader = await self.service.readers.get(check_dataset_id(dataset_id))
         self.service.previews.pool.warm()  # who looks at a tree will look at a file
-        page = await self.service.lister.page(reader, path, cursor, limit)
+        page = await self.service.lister.page(reader, path, cursor, limit, begins)
         following = page.cursor and self.route_url(
-            "datasets", dataset_id, "tree", path=path, cursor=page.cursor, limit=str(limit)
+            "datasets", dataset_id, "tree", path=path, prefix=begins, cursor=page.cursor, limit=str(limit)
         )
         self.write_model(Page(items=page.items, next=following))
 

@@ -13,6 +13,7 @@ import asyncio
 import base64
 import binascii
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -25,7 +26,7 @@ from defusedxml.ElementTree import ParseError, fromstring  # type: ignore[import
 from perijove.client import TIMEOUT
 from perijove.errors import BadRequest, InvalidPath, NotFound, Refused, StoreUnavailable
 from perijove.models import Credentials, Replica, TreeEntry
-from perijove.paths import check_path
+from perijove.paths import PATH_MAX_BYTES, check_path
 from perijove.stores import DatasetReader
 
 #: Tries of one page at one replica, and the pause before the second, which doubles.
@@ -33,6 +34,7 @@ TRIES = 3
 FIRST_PAUSE_SECONDS = 0.2
 CURSOR_MAX_CHARS = 4096
 
+_NO_NAME = re.compile(r"[/\x00-\x1f\x7f]")
 _XMLNS = "{http://s3.amazonaws.com/doc/2006-03-01/}"
 
 
@@ -50,21 +52,29 @@ class TreeLister:
     def __init__(self) -> None:
         self._http = httpx.AsyncClient(timeout=TIMEOUT)
 
-    async def page(self, reader: DatasetReader, path: str, cursor: str | None, limit: int) -> TreePage:
+    async def page(
+        self, reader: DatasetReader, path: str, cursor: str | None, limit: int, begins: str = ""
+    ) -> TreePage:
         """Up to ``limit`` entries of the directory ``path``, after those that ``cursor`` stands for.
 
+        With ``begins`` only those whose names begin so: the store leaves out the others, however many there are.
         Keys that cannot be paths here, such as those with empty names between slashes, are left out.
 
         Raises:
             PerijoveError: bad path or cursor, no such directory, refused, not listable, or no replica answers.
         """
         path = check_path(path, directory=True)
+        if _NO_NAME.search(begins) or len(begins.encode()) > PATH_MAX_BYTES:
+            raise BadRequest(
+                "The beginning of names must have no slash, no control character and at most "
+                f"{PATH_MAX_BYTES} bytes: open the directory, then filter the names in it."
+            )
         if cursor is None:
-            page = await reader.on_a_replica(lambda replica: self._page(reader, replica, path, None, limit))
+            page = await reader.on_a_replica(lambda replica: self._page(reader, replica, path, None, limit, begins))
         else:
             replica, token = _decode_cursor(reader, cursor)  # a store's token means nothing to another store
-            page = await self._page(reader, replica, path, token, limit)
-        if path and cursor is None and not page.items and page.cursor is None:
+            page = await self._page(reader, replica, path, token, limit, begins)
+        if path and not begins and cursor is None and not page.items and page.cursor is None:
             raise NotFound(f"There is no directory {path} in the dataset {reader.dataset.id}.")
         return page
 
@@ -73,11 +83,12 @@ class TreeLister:
         await self._http.aclose()
 
     async def _page(
-        self, reader: DatasetReader, replica: Replica, path: str, token: str | None, limit: int
+        self, reader: DatasetReader, replica: Replica, path: str, token: str | None, limit: int, begins: str
     ) -> TreePage:
         source = reader.direct_reader(replica).credentials
         credentials = await source.get()
-        query = {"prefix": _prefix(credentials, path), "max-keys": str(limit)}
+        directory = _prefix(credentials, path)
+        query = {"prefix": directory + begins, "max-keys": str(limit)}
         query |= {"continuation-token": token} if token else {}
         response = await self._fetch(credentials, query, replica)
         doubtful = response.status_code in {400, 401, 403} and credentials.kind != "anonymous"
@@ -88,7 +99,7 @@ class TreeLister:
             raise BadRequest("The store does not know this cursor (any more): start the listing again.")
         if response.status_code != 200:
             raise _refusal(response.status_code, reader, replica, path)
-        return _parse(response.content, query["prefix"], path, replica)
+        return _parse(response.content, directory, path, replica)
 
     async def _fetch(self, credentials: Credentials, query: Mapping[str, str], replica: Replica) -> httpx.Response:
         pause_seconds = FIRST_PAUSE_SECONDS

@@ -71,6 +71,44 @@ def test_a_million_keys_open_as_fast_as_ten_and_page_through(server: JupyterServ
     assert names == [f"{number:07}" for number in range(400)]
 
 
+def test_names_of_a_directory_are_filtered_at_the_store(server: JupyterServer, dataset: Dataset) -> None:
+    for path in ("in/tile-1.fits", "in/tile-2/x", "in/tilt", "in/é#?%1", "tile-3"):
+        dataset.put(path, b"1234")
+    dataset.bed.put_many("bucket", (f"{dataset.prefix}in/z{number:04}" for number in range(5000)))
+    dataset.bed.reset_counters()
+
+    found = server.get(dataset.route("tree"), path="in", prefix="tile").json()
+    page = server.get(dataset.route("tree"), path="in", prefix="z", limit="100").json()
+    following = server.http.get(_below_server(server, page["next"])).json()
+
+    assert [(item["path"], item["type"]) for item in found["items"]] == [
+        ("in/tile-1.fits", "file"),
+        ("in/tile-2", "directory"),
+    ]
+    assert [item["name"] for item in following["items"]] == [f"z{number:04}" for number in range(100, 200)]
+    assert dataset.bed.counters == {"ListObjectsV2": 3}
+    assert [item["name"] for item in server.get(dataset.route("tree"), path="in", prefix="é#?%").json()["items"]] == [
+        "é#?%1"
+    ]
+    assert server.get(dataset.route("tree"), path="in", prefix="none").json() == {"items": [], "next": None}
+
+
+@pytest.mark.parametrize("prefix", ["a/b", "/", "a\0", "a\n", "x" * 1025])
+def test_the_beginning_of_a_name_is_no_path(server: JupyterServer, dataset: Dataset, prefix: str) -> None:
+    dataset.put("a/b", b"")
+
+    answer = server.get(dataset.route("tree"), prefix=prefix)
+
+    assert answer.status_code == 400
+    assert "beginning of names" in answer.json()["detail"]
+
+
+def test_no_beginning_of_a_name_leads_out_of_the_dataset(server: JupyterServer, dataset: Dataset) -> None:
+    dataset.put("a", b"")
+
+    assert server.get(dataset.route("tree"), prefix="..").json()["items"] == []
+
+
 def test_all_pages_together_hold_every_entry_once(server: JupyterServer, dataset: Dataset) -> None:
     paths = [f"d{number:02}/x" for number in range(12)] + [f"f{number:02}" for number in range(12)]
     for path in paths:
