@@ -20,6 +20,8 @@ export const CommandIds = {
   insertCode: 'perijove:insert-code',
   /** Copies the `perijove://` address of `{dataset, path}`, or of what is selected. */
   copyPath: 'perijove:copy-path',
+  /** Opens a file browser at the folder `{dataset, path}`, or at what is selected in the Data panel. */
+  showFolder: 'perijove:show-as-folder',
   /** Moves to the details of what is selected in the Data panel. */
   details: 'perijove:show-details',
   /** Shows all limits above the status bar. */

@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { DatasetBrowserModel, SEARCH_DELAY_MILLISECONDS } from '../data/model';
 import { isNodeRow } from '../data/rows';
-import { entries, FakeServer, settle } from './support';
+import type { ICatalogue } from '../wire';
+import { dataset, entries, FakeServer, settle } from './support';
 
 let server: FakeServer;
 let model: DatasetBrowserModel;
@@ -193,5 +194,140 @@ describe('where the user is', () => {
     expect(model.activeRow?.kind).toBe('loading');
     await settle();
     expect(model.location?.path).toBe('images');
+  });
+});
+
+describe('what narrows a search', () => {
+  const facets = { format: [{ value: 'FITS', title: 'FITS', count: 2 }] };
+
+  it('goes with every page, and what is empty does not', async () => {
+    model.narrow({ format: 'FITS', since: '2020-01-01' });
+    await settle();
+    expect(server.asked.at(-1)).toBe('datasets?q=&format=FITS&since=2020-01-01');
+    model.narrow({ since: '' });
+    await settle();
+    expect(server.asked.at(-1)).toBe('datasets?q=&format=FITS');
+    expect(model.found.isNarrow).toBe(true);
+    model.clearSearch();
+    await settle();
+    expect(server.asked.at(-1)).toBe('datasets?q=');
+  });
+
+  it('is counted over all that is found', async () => {
+    server.foundHeld = { facets };
+    model.start();
+    await settle();
+    expect(model.found.facets).toEqual(facets);
+  });
+});
+
+describe('sources that have not answered', () => {
+  const source = (state: ICatalogue['state'], datasets: number): ICatalogue => ({
+    ...{ id: 'esa', title: 'ESA', kind: 'stac', error: null, harvested: null },
+    state,
+    datasets
+  });
+
+  beforeEach(async () => {
+    server.foundHeld = { catalogues: [source('pending', 0)] };
+    model.start();
+    await settle();
+    await open('dataset:demo');
+  });
+
+  it('are asked again while somebody looks, and what they bring is listed beside what is open', async () => {
+    model.setVisible(true);
+    await vi.advanceTimersByTimeAsync(2000);
+    expect(server.asked.filter(call => call === 'datasets?q=')).toHaveLength(2);
+    server.foundHeld = { catalogues: [source('live', 1)] };
+    server.datasetsHeld = [...server.datasetsHeld, dataset('esa.one', 'One of ESA')];
+    await vi.advanceTimersByTimeAsync(3000);
+    expect(picture()).toEqual([
+      'Demo images 1/3',
+      '-images 1/2',
+      '-README.txt 2/2',
+      'Big survey 2/3',
+      'One of ESA 3/3'
+    ]);
+    const asked = server.asked.length;
+    await vi.advanceTimersByTimeAsync(600_000);
+    expect(server.asked).toHaveLength(asked);
+  });
+
+  it('are left alone while nobody looks, and less and less often bothered', async () => {
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(server.asked.filter(call => call === 'datasets?q=')).toHaveLength(1);
+    model.setVisible(true);
+    await vi.advanceTimersByTimeAsync(60_000);
+    model.setVisible(false);
+    const asked = server.asked.length;
+    expect(asked).toBeLessThan(12);
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(server.asked).toHaveLength(asked);
+  });
+});
+
+describe('the names in a folder', () => {
+  it('are filtered at the store once the typing has paused, and all are there again without a filter', async () => {
+    model.start();
+    await settle();
+    await open('dataset:big');
+    model.activate('file:big/obj-3');
+    expect(model.openFolder?.key).toBe('dataset:big');
+    model.filterFolder('dataset:big', 'obj-4');
+    model.filterFolder('dataset:big', 'obj-44');
+    expect(model.openFolder?.key).toBe('dataset:big');
+    await vi.advanceTimersByTimeAsync(SEARCH_DELAY_MILLISECONDS);
+    expect(server.asked.slice(-1)).toEqual(['tree big/?obj-44@0']);
+    expect(picture().slice(2)).toEqual([
+      '-obj-44 1/11',
+      ...Array.from({ length: 10 }, (_, index) => `-obj-44${index} ${index + 2}/11`)
+    ]);
+    model.filterFolder('dataset:big', '');
+    await vi.advanceTimersByTimeAsync(SEARCH_DELAY_MILLISECONDS);
+    expect(server.asked.slice(-1)).toEqual(['tree big/@0']);
+  });
+
+  it('are those of the folder that the user is at or in', async () => {
+    model.start();
+    await settle();
+    expect(model.openFolder).toBeNull();
+    model.activate('dataset:demo');
+    expect(model.openFolder).toBeNull();
+    await open('dataset:demo');
+    model.activate('file:demo/README.txt');
+    expect(model.openFolder?.key).toBe('dataset:demo');
+    model.activate('dataset:big');
+    expect(model.openFolder).toBeNull();
+  });
+});
+
+describe('a place that is gone to', () => {
+  it('is shown at once, also in a dataset that no page has brought, and once only when its page comes', async () => {
+    server.datasetsHidden = [dataset('deep', 'Deep field')];
+    server.folders['deep/'] = entries('', ['a/', 'b/']);
+    server.folders['deep/b'] = entries('b/', ['c.fits', 'd.fits']);
+    await model.goTo({ dataset: 'deep', path: 'b/d.fits', type: 'file' });
+    expect(model.location).toEqual({ dataset: 'deep', path: 'b/d.fits', type: 'file' });
+    await settle();
+    const shown = ['Deep field', '-b', '--d.fits', '--c.fits', '-a', 'Demo images', 'Big survey'];
+    expect(picture().map(row => row.replace(/ \S+$/, ''))).toEqual(shown);
+    expect(model.location?.path).toBe('b/d.fits');
+  });
+
+  it('is told to be gone when its dataset is', async () => {
+    await expect(model.goTo({ dataset: 'gone', path: '', type: 'dataset' })).rejects.toThrow('no dataset gone');
+  });
+});
+
+describe('a dataset that cannot be read', () => {
+  it('says so without asking for its files', async () => {
+    server.datasetsHeld = [{ ...dataset('demo', 'Demo images'), readable: false }];
+    model.start();
+    await settle();
+    const asked = server.asked.length;
+    await open('dataset:demo');
+    expect(picture()).toEqual(['Demo images 1/1', '-(closed) 1/1']);
+    expect(server.asked).toHaveLength(asked);
   });
 });

@@ -1,6 +1,7 @@
 /** The server extension as the models see it, played by a few lists. The only fake of these tests. */
 
 import { ApiError, IObjectHead, IPerijoveClient, ITreeWish } from '../client';
+import type { IDetailsActions } from '../data/details';
 import type { INotificationOptions, INotifier } from '../notices/notifier';
 import type {
   ICopy,
@@ -196,6 +197,17 @@ export class FakeServer implements IPerijoveClient {
     return answer;
   }
 }
+
+const nothing = () => undefined;
+
+/** Buttons of the details that do nothing. */
+export const NO_ACTIONS: IDetailsActions = {
+  onPreview: nothing,
+  onInsertCode: nothing,
+  onCopyPath: nothing,
+  onShowFolder: nothing,
+  onCite: nothing
+};
 
 /** Lets promises that are ready be heard. */
 export async function settle(): Promise<void> {

@@ -1,13 +1,16 @@
+import './browser';
 import { nullTranslator } from '@jupyterlab/translation';
 import { act, cleanup, fireEvent, render, screen } from '@testing-library/react';
 import * as React from 'react';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { CopiesModel } from '../data/copies';
 import { Details } from '../data/details';
 import { DatasetBrowserModel } from '../data/model';
 import { isNodeRow } from '../data/rows';
+import { Shelf } from '../data/shelf';
 import { DatasetTree } from '../data/tree';
 import { useSignal } from '../hooks';
-import { entries, FakeServer, settle } from './support';
+import { entries, FakeServer, NO_ACTIONS, settle } from './support';
 
 const trans = nullTranslator.load('perijove');
 
@@ -126,17 +129,8 @@ describe('the details', () => {
     if (!isNodeRow(row)) {
       throw new Error('a dataset is selected');
     }
-    const nothing = () => undefined;
-    render(
-      <Details
-        node={row.node}
-        currency="EUR"
-        onPreview={nothing}
-        onInsertCode={nothing}
-        onCopyPath={nothing}
-        trans={trans}
-      />
-    );
+    const [copies, shelf] = [new CopiesModel(server), new Shelf(null)];
+    render(<Details node={row.node} copies={copies} shelf={shelf} currency="EUR" actions={NO_ACTIONS} trans={trans} />);
     const details = screen.getByRole('region', { name: 'Details' });
     expect(details.textContent).toContain('CC-BY-4.0');
     const links = [...details.querySelectorAll('a')];

@@ -4,8 +4,14 @@
 
 import { ISignal, Signal } from '@lumino/signaling';
 import { cursorOf, IPerijoveClient, sentenceOf } from '../client';
-import type { IDataset, ITreeEntry } from '../wire';
+import type { IDataset } from '../wire';
+import { isReadable } from './access';
+import { AskAgain } from './again';
+import { datasetNode, entryNode, ILocation, locationOfNode, nodesDownTo } from './nodes';
 import { flatten, IFolder, INode, isNodeRow, ROOT, Row } from './rows';
+import { DatasetSearch, Filters } from './search';
+
+export type { ILocation } from './nodes';
 
 /** How long the search waits for the next keystroke. */
 export const SEARCH_DELAY_MILLISECONDS = 200;
@@ -13,18 +19,21 @@ export const SEARCH_DELAY_MILLISECONDS = 200;
 /** Entries asked for at once. */
 export const DEFAULT_PAGE_SIZE = 200;
 
-/** An object or a folder of a dataset; `path` is empty for the dataset itself. */
-export interface ILocation {
-  dataset: string;
-  path: string;
-  type: 'dataset' | 'directory' | 'file';
-}
+/** What a folder holds before its first page. */
+const EMPTY_FOLDER: IFolder = { children: [], cursor: undefined, status: 'idle', error: '' };
+
+/** The key of the call that asks whether pending sources have answered; no folder is named so. */
+const PENDING = 'pending';
 
 /** The state behind one tree of datasets. */
 export class DatasetBrowserModel {
   constructor(client: IPerijoveClient) {
     this._client = client;
+    this.found = new DatasetSearch(client);
   }
+
+  /** What is searched for, its facets and sources. */
+  readonly found: DatasetSearch;
 
   /** Entries asked for at once; counts from the next page on. */
   pageSize = DEFAULT_PAGE_SIZE;
@@ -41,7 +50,12 @@ export class DatasetBrowserModel {
 
   /** The words searched for, as typed. */
   get query(): string {
-    return this._query;
+    return this.found.words;
+  }
+
+  /** Grows whenever the tree shall bring the active row into sight. */
+  get revealed(): number {
+    return this._revealed;
   }
 
   /** The row the user is at, or undefined at first and when it is gone. */
@@ -64,10 +78,19 @@ export class DatasetBrowserModel {
   /** What the user is at, when it is a dataset, a directory or a file. */
   get location(): ILocation | null {
     const row = this.activeRow;
-    if (!isNodeRow(row)) {
-      return null;
-    }
-    return { dataset: row.node.dataset.id, path: row.node.entry?.path ?? '', type: row.kind };
+    return isNodeRow(row) ? locationOfNode(row.node) : null;
+  }
+
+  /** The open folder that the user is at or in, or null; the list of datasets is none. */
+  get openFolder(): INode | null {
+    const row = this.activeRow;
+    const isOpen = isNodeRow(row) && row.expanded === true;
+    return (row && this._nodes.get(isOpen ? row.key : row.parent)) ?? null;
+  }
+
+  /** With what the names in a folder shall begin, as typed; empty for all. */
+  prefixOf(key: string): string {
+    return this._prefixes.get(key) ?? '';
   }
 
   /** Loads the datasets, if nobody has yet. */
@@ -75,6 +98,12 @@ export class DatasetBrowserModel {
     if (!this._folders.has(ROOT)) {
       void this.loadPage(ROOT);
     }
+  }
+
+  /** Whether somebody looks; sources that have not answered are asked again only then. */
+  setVisible(visible: boolean): void {
+    this._isVisible = visible;
+    this._watchPending();
   }
 
   /** Asks the server again for everything that is open. */
@@ -85,10 +114,53 @@ export class DatasetBrowserModel {
 
   /** Searches once the typing has paused; an earlier search that is still under way is given up. */
   search(query: string): void {
-    this._query = query;
+    this.found.words = query;
     window.clearTimeout(this._searchTimer);
     this._searchTimer = window.setTimeout(() => this.refresh(), SEARCH_DELAY_MILLISECONDS);
     this._changed.emit();
+  }
+
+  /** Narrows the search down, or widens it by values that are empty. */
+  narrow(filters: Filters): void {
+    this.found.narrow(filters);
+    this.refresh();
+  }
+
+  /** Searches for all again. */
+  clearSearch(): void {
+    this.found.clear();
+    this.refresh();
+  }
+
+  /** Shows the names of a folder that begin with `prefix`, once the typing has paused. */
+  filterFolder(key: string, prefix: string): void {
+    this._prefixes.set(key, prefix);
+    // the rows in the folder are about to change: whoever is at one of them is now at the folder
+    this._activeKey = key;
+    window.clearTimeout(this._filterTimer);
+    this._filterTimer = window.setTimeout(() => {
+      this._abort(key);
+      this._folders.delete(key);
+      void this.loadPage(key);
+    }, SEARCH_DELAY_MILLISECONDS);
+    this._changed.emit();
+  }
+
+  /**
+   * Opens the tree down to a place and puts the user there.
+   *
+   * Throws an `ApiError` when the dataset is gone.
+   */
+  async goTo(location: ILocation): Promise<void> {
+    const key = `dataset:${location.dataset}`;
+    const dataset = this._nodes.get(key)?.dataset ?? (await this._client.dataset(location.dataset));
+    this.start();
+    const nodes = nodesDownTo(dataset, location);
+    nodes.forEach(node => this._insert(node));
+    nodes.filter(({ entry }) => entry?.type !== 'file').forEach(node => this.expand(node.key));
+    this._activeKey = nodes.at(-1)?.key ?? null;
+    this._revealed += 1;
+    this._update();
   }
 
   /** Puts the user at a row. */
@@ -103,6 +175,11 @@ export class DatasetBrowserModel {
   expand(key: string): void {
     this._expanded.add(key);
     const folder = this._folders.get(key);
+    const node = this._nodes.get(key);
+    if (node && !isReadable(node.dataset)) {
+      this._update();
+      return;
+    }
     if (folder === undefined || folder.cursor === undefined || folder.status === 'failed') {
       void this.loadPage(key);
     }
@@ -127,55 +204,93 @@ export class DatasetBrowserModel {
 
   /** Loads the next page of a folder, or the first. Does nothing while a page is on its way or when all is here. */
   async loadPage(key: string): Promise<void> {
-    const folder = this._folders.get(key) ?? { children: [], cursor: undefined, status: 'idle', error: '' };
+    const folder = this._folders.get(key) ?? EMPTY_FOLDER;
     if (folder.status === 'loading' || folder.cursor === null) {
       return;
     }
     const control = new AbortController();
     this._calls.set(key, control);
-    this._set(key, { ...folder, status: 'loading', error: '' });
+    this._set(key, { ...folder, status: 'loading', error: '', prefix: this.prefixOf(key) });
     try {
       const page = await this._fetch(key, folder.cursor ?? null, control.signal);
       if (!control.signal.aborted) {
         this._calls.delete(key);
-        const children = page.nodes.map(node => this._keep(node));
-        this._set(key, {
-          children: [...folder.children, ...children],
-          cursor: page.cursor,
-          status: 'idle',
-          error: ''
-        });
-        this._openAgain(children);
+        this._take(key, page, this._folders.get(key) ?? folder);
       }
     } catch (error) {
       if (!control.signal.aborted) {
         this._calls.delete(key);
-        this._set(key, { ...folder, status: 'failed', error: sentenceOf(error) });
+        this._set(key, { ...(this._folders.get(key) ?? folder), status: 'failed', error: sentenceOf(error) });
       }
+    }
+    if (key === ROOT) {
+      this._watchPending();
     }
   }
 
   /** Gives up all that is under way. */
   dispose(): void {
     window.clearTimeout(this._searchTimer);
+    window.clearTimeout(this._filterTimer);
+    this._again.stop();
     this._calls.forEach(call => call.abort());
     Signal.clearData(this);
   }
 
   private async _fetch(key: string, cursor: string | null, signal: AbortSignal): Promise<INodePage> {
     if (key === ROOT) {
-      const page = await this._client.datasets({ q: this._query.trim() }, cursor, signal);
+      const page = await this.found.page(cursor, signal);
       return { nodes: page.items.map(datasetNode), cursor: cursorOf(page.next) };
     }
     const parent = this._nodes.get(key)!;
-    const wish = { path: parent.entry?.path ?? '', cursor, limit: this.pageSize };
+    const wish = { path: parent.entry?.path ?? '', cursor, limit: this.pageSize, prefix: this.prefixOf(key) };
     const page = await this._client.tree(parent.dataset.id, wish, signal);
     return { nodes: page.items.map(entry => entryNode(parent, entry)), cursor: cursorOf(page.next) };
   }
 
-  private _keep(node: INode): string {
-    this._nodes.set(node.key, node);
-    return node.key;
+  /** Adds a page to what a folder holds. */
+  private _take(key: string, page: INodePage, folder: IFolder): void {
+    page.nodes.forEach(node => this._nodes.set(node.key, node));
+    const known = new Set(folder.children);
+    const children = page.nodes.map(node => node.key);
+    const added = children.filter(child => !known.has(child));
+    this._set(key, { ...folder, children: [...folder.children, ...added], cursor: page.cursor, status: 'idle' });
+    this._openAgain(children);
+  }
+
+  /** Puts a node that no page has brought yet at the beginning of its folder. */
+  private _insert(node: INode): void {
+    const folder = this._folders.get(node.parent) ?? EMPTY_FOLDER;
+    if (!folder.children.includes(node.key)) {
+      this._nodes.set(node.key, node);
+      this._folders.set(node.parent, { ...folder, children: [node.key, ...folder.children] });
+    }
+  }
+
+  /** Asks again for as long as somebody looks and a source has not answered. */
+  private _watchPending(): void {
+    if (this._isVisible && this.found.isPending) {
+      this._again.start();
+    } else {
+      this._again.stop();
+    }
+  }
+
+  /** Hears whether sources have answered by now; the list is drawn anew only when one has. */
+  private async _askPending(): Promise<boolean> {
+    const before = JSON.stringify(this.found.catalogues);
+    const control = new AbortController();
+    this._calls.set(PENDING, control);
+    try {
+      const page = await this.found.page(null, control.signal);
+      if (!control.signal.aborted && JSON.stringify(this.found.catalogues) !== before && !this._calls.has(ROOT)) {
+        const nodes = page.items.map(datasetNode);
+        this._take(ROOT, { nodes, cursor: cursorOf(page.next) }, EMPTY_FOLDER);
+      }
+    } catch {
+      // what is shown stays; the next time may go better
+    }
+    return this._isVisible && this.found.isPending;
   }
 
   /** Folders that were open before a refresh and came back are opened again. */
@@ -223,27 +338,17 @@ export class DatasetBrowserModel {
   private readonly _folders = new Map<string, IFolder>();
   private readonly _expanded = new Set<string>();
   private readonly _calls = new Map<string, AbortController>();
+  private readonly _prefixes = new Map<string, string>();
+  private readonly _again = new AskAgain(() => this._askPending());
   private _rows: readonly Row[] = [];
   private _activeKey: string | null = null;
-  private _query = '';
+  private _revealed = 0;
+  private _isVisible = false;
   private _searchTimer = 0;
+  private _filterTimer = 0;
 }
 
 interface INodePage {
   nodes: INode[];
   cursor: string | null;
-}
-
-function datasetNode(dataset: IDataset): INode {
-  return { key: `dataset:${dataset.id}`, parent: ROOT, dataset, entry: null };
-}
-
-function entryNode(parent: INode, entry: ITreeEntry): INode {
-  // a store may hold an object `a` beside a prefix `a/`: the type keeps their keys apart
-  return {
-    key: `${entry.type}:${parent.dataset.id}/${entry.path}`,
-    parent: parent.key,
-    dataset: parent.dataset,
-    entry
-  };
 }

@@ -3,9 +3,15 @@ import { ReactWidget, refreshIcon } from '@jupyterlab/ui-components';
 import type { Message } from '@lumino/messaging';
 import * as React from 'react';
 import { useSignal } from '../hooks';
+import { CopiesModel } from './copies';
 import { Details } from './details';
+import { Facets } from './facets';
+import { FolderFilter } from './folder-filter';
 import { DatasetBrowserModel, ILocation } from './model';
 import { isNodeRow } from './rows';
+import { IShelfItem, Shelf } from './shelf';
+import { ShelfView } from './shelf-view';
+import { Sources } from './sources';
 import { DatasetTree } from './tree';
 
 /** What the panel asks others to do with a place in a dataset. */
@@ -13,23 +19,35 @@ export interface IPanelActions {
   preview: (location: ILocation) => void;
   insertCode: (location: ILocation) => void;
   copyPath: (location: ILocation) => void;
+  showFolder: (location: ILocation) => void;
+  /** Puts a citation onto the clipboard. */
+  cite: (citation: string) => void;
+  goTo: (item: IShelfItem) => void;
+}
+
+/** What the panel shows. */
+export interface IPanelModels {
+  browser: DatasetBrowserModel;
+  copies: CopiesModel;
+  shelf: Shelf;
+  /** The platform's currency, once it is known. */
+  currency: () => string;
 }
 
 /** The Data panel of the left sidebar: search, tree, details. */
 export class DataPanel extends ReactWidget {
   /**
-   * @param model - what to show
+   * @param models - what to show
    * @param actions - what to do with a selected place
-   * @param currency - the platform's currency, once it is known
    * @param trans - the words
    */
-  constructor(model: DatasetBrowserModel, actions: IPanelActions, currency: () => string, trans: TranslationBundle) {
+  constructor(
+    private readonly _models: IPanelModels,
+    private readonly _actions: IPanelActions,
+    private readonly _trans: TranslationBundle
+  ) {
     super();
     this.addClass('pj-DataPanel');
-    this._model = model;
-    this._actions = actions;
-    this._currency = currency;
-    this._trans = trans;
   }
 
   /** Moves the keyboard to the details of what is selected. */
@@ -44,7 +62,14 @@ export class DataPanel extends ReactWidget {
   /** Nothing is asked of the server before somebody looks. */
   protected override onAfterShow(msg: Message): void {
     super.onAfterShow(msg);
-    this._model.start();
+    this._models.browser.start();
+    this._models.browser.setVisible(true);
+    void this._models.shelf.load();
+  }
+
+  protected override onAfterHide(msg: Message): void {
+    super.onAfterHide(msg);
+    this._models.browser.setVisible(false);
   }
 
   protected override onActivateRequest(): void {
@@ -52,24 +77,19 @@ export class DataPanel extends ReactWidget {
   }
 
   protected render(): React.ReactElement {
-    return <Panel model={this._model} actions={this._actions} currency={this._currency} trans={this._trans} />;
+    return <Panel models={this._models} actions={this._actions} trans={this._trans} />;
   }
-
-  private readonly _model: DatasetBrowserModel;
-  private readonly _actions: IPanelActions;
-  private readonly _currency: () => string;
-  private readonly _trans: TranslationBundle;
 }
 
 interface IPanelProps {
-  model: DatasetBrowserModel;
+  models: IPanelModels;
   actions: IPanelActions;
-  currency: () => string;
   trans: TranslationBundle;
 }
 
 /** Search, tree and details. */
-export function Panel({ model, actions, currency, trans }: IPanelProps): React.ReactElement {
+export function Panel({ models, actions, trans }: IPanelProps): React.ReactElement {
+  const model = models.browser;
   useSignal(model.changed);
   const on = (action: (location: ILocation) => void) => () => {
     if (model.location) {
@@ -101,14 +121,26 @@ export function Panel({ model, actions, currency, trans }: IPanelProps): React.R
       <div className="pj-visually-hidden" role="status">
         {model.datasetCount !== null && trans._n('%1 dataset', '%1 datasets', model.datasetCount)}
       </div>
+      <div className="pj-DataPanel-parts">
+        <ShelfView shelf={models.shelf} onGoTo={actions.goTo} trans={trans} />
+        <Facets model={model} trans={trans} />
+        <Sources catalogues={model.found.catalogues} trans={trans} />
+      </div>
+      <FolderFilter model={model} trans={trans} />
       <DatasetTree model={model} onOpen={on(actions.preview)} trans={trans} />
       {isNodeRow(row) && (
         <Details
           node={row.node}
-          currency={currency()}
-          onPreview={on(actions.preview)}
-          onInsertCode={on(actions.insertCode)}
-          onCopyPath={on(actions.copyPath)}
+          copies={models.copies}
+          shelf={models.shelf}
+          currency={models.currency()}
+          actions={{
+            onPreview: on(actions.preview),
+            onInsertCode: on(actions.insertCode),
+            onCopyPath: on(actions.copyPath),
+            onShowFolder: on(actions.showFolder),
+            onCite: actions.cite
+          }}
           trans={trans}
         />
       )}

@@ -1,15 +1,22 @@
 import { ILabShell, ILayoutRestorer, JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
-import { ICommandPalette } from '@jupyterlab/apputils';
+import { Clipboard, ICommandPalette, Notification } from '@jupyterlab/apputils';
 import { PageConfig } from '@jupyterlab/coreutils';
 import { ISettingRegistry } from '@jupyterlab/settingregistry';
+import { IStateDB } from '@jupyterlab/statedb';
 import { ITranslator, nullTranslator, TranslationBundle } from '@jupyterlab/translation';
 import { listIcon, refreshIcon } from '@jupyterlab/ui-components';
 import { dataIcon } from '../icons';
 import { CommandIds, IDatasetBrowser, IPerijoveClient, IUsageModel } from '../tokens';
+import { sentenceOf } from '../client';
+import { CopiesModel } from './copies';
 import { DatasetBrowserModel, DEFAULT_PAGE_SIZE, ILocation } from './model';
-import { DataPanel } from './panel';
+import { DataPanel, IPanelActions } from './panel';
+import { IShelfItem, Shelf } from './shelf';
 
 const PLUGIN_ID = '@perijove/lab:data';
+
+/** How long "copied" stays on the screen. */
+const NOTICE_MILLISECONDS = 3000;
 
 /** The Data panel. */
 export const dataPlugin: JupyterFrontEndPlugin<IDatasetBrowser> = {
@@ -18,7 +25,7 @@ export const dataPlugin: JupyterFrontEndPlugin<IDatasetBrowser> = {
   autoStart: true,
   provides: IDatasetBrowser,
   requires: [IPerijoveClient],
-  optional: [ILabShell, ILayoutRestorer, ICommandPalette, ISettingRegistry, ITranslator, IUsageModel],
+  optional: [ILabShell, ILayoutRestorer, ICommandPalette, ISettingRegistry, ITranslator, IUsageModel, IStateDB],
   activate: (
     app: JupyterFrontEnd,
     client: IPerijoveClient,
@@ -27,21 +34,18 @@ export const dataPlugin: JupyterFrontEndPlugin<IDatasetBrowser> = {
     palette: ICommandPalette | null,
     settings: ISettingRegistry | null,
     translator: ITranslator | null,
-    usage: IUsageModel | null
+    usage: IUsageModel | null,
+    state: IStateDB | null
   ): IDatasetBrowser => {
     const trans = (translator ?? nullTranslator).load('perijove');
     const model = new DatasetBrowserModel(client);
-    const run = (command: string) => (location: ILocation) => void app.commands.execute(command, { ...location });
-    const panel = new DataPanel(
-      model,
-      {
-        preview: run(CommandIds.preview),
-        insertCode: run(CommandIds.insertCode),
-        copyPath: run(CommandIds.copyPath)
-      },
-      () => usage?.usage?.currency ?? '',
-      trans
-    );
+    const models = {
+      browser: model,
+      copies: new CopiesModel(client),
+      shelf: new Shelf(state),
+      currency: () => usage?.usage?.currency ?? ''
+    };
+    const panel = new DataPanel(models, actionsOf(app, model, models.shelf, trans), trans);
     panel.id = 'perijove-data-panel';
     panel.title.icon = dataIcon;
     panel.title.caption = trans.__('Data');
@@ -61,6 +65,51 @@ export const dataPlugin: JupyterFrontEndPlugin<IDatasetBrowser> = {
     return model;
   }
 };
+
+function actionsOf(
+  app: JupyterFrontEnd,
+  model: DatasetBrowserModel,
+  shelf: Shelf,
+  trans: TranslationBundle
+): IPanelActions {
+  const run = (command: string) => (location: ILocation) => {
+    const title = model.dataset?.title ?? location.dataset;
+    if (command !== CommandIds.copyPath) {
+      void shelf.visit({ ...location, title });
+    }
+    void app.commands.execute(command, { ...location });
+  };
+  return {
+    preview: run(CommandIds.preview),
+    insertCode: run(CommandIds.insertCode),
+    copyPath: run(CommandIds.copyPath),
+    showFolder: run(CommandIds.showFolder),
+    cite: citation => {
+      Clipboard.copyToSystem(citation);
+      Notification.success(trans.__('Copied the citation as BibTeX'), { autoClose: NOTICE_MILLISECONDS });
+    },
+    goTo: item => void goTo(app, model, shelf, item, trans)
+  };
+}
+
+/** Shows a place that was kept; a file is opened, too. */
+async function goTo(
+  app: JupyterFrontEnd,
+  model: DatasetBrowserModel,
+  shelf: Shelf,
+  item: IShelfItem,
+  trans: TranslationBundle
+): Promise<void> {
+  try {
+    await model.goTo(item);
+    void shelf.visit(item);
+    if (item.type === 'file') {
+      await app.commands.execute(CommandIds.preview, { ...item });
+    }
+  } catch (error) {
+    Notification.error(trans.__('%1 cannot be shown. %2', item.title, sentenceOf(error)), { autoClose: false });
+  }
+}
 
 /** When the panel opens by itself in a workspace that nobody has arranged yet. */
 type OpenAtStart = 'under-hub' | 'always' | 'never';

@@ -1,7 +1,8 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 import * as React from 'react';
 import { formatBytes } from '../format';
-import { isNodeRow, IStatusRow, ROOT, Row } from './rows';
+import { closedWord, whyClosed } from './access';
+import { INodeRow, isNodeRow, IStatusRow, ROOT, Row } from './rows';
 
 /** What one row needs. */
 export interface IRowProps {
@@ -16,6 +17,8 @@ export interface IRowProps {
   measure: (element: Element | null) => void;
   onAct: (row: Row) => void;
   query: string;
+  /** Whether words or filters narrow the search. */
+  narrowed: boolean;
   trans: TranslationBundle;
 }
 
@@ -44,14 +47,14 @@ export function TreeRow(props: IRowProps): React.ReactElement {
         <>
           <span className="pj-Tree-icon" />
           <span className="pj-Tree-label">{row.label}</span>
-          <span className="pj-Tree-size">{sizeOf(row.node.entry ?? row.node.dataset)}</span>
+          <span className="pj-Tree-size">{sideText(row, trans)}</span>
         </>
       ) : (
         <>
-          <span className="pj-Tree-message">{messageOf(row, props.query, trans)}</span>
-          {actionOf(row, props.query, trans) && (
+          <span className="pj-Tree-message">{messageOf(row, props)}</span>
+          {actionOf(row, props) && (
             <button type="button" tabIndex={-1} className="pj-Button" onClick={() => props.onAct(row)}>
-              {actionOf(row, props.query, trans)}
+              {actionOf(row, props)}
             </button>
           )}
         </>
@@ -60,34 +63,45 @@ export function TreeRow(props: IRowProps): React.ReactElement {
   );
 }
 
-function sizeOf({ size_bytes }: { size_bytes: number | null }): string {
-  return size_bytes === null ? '' : formatBytes(size_bytes);
+/** What stands at the end of a row: that it is filtered or closed, else its size. */
+function sideText({ node, prefix }: INodeRow, trans: TranslationBundle): string {
+  if (prefix) {
+    return trans.__('%1…', prefix);
+  }
+  const closed = node.entry ? '' : closedWord(node.dataset, trans);
+  const { size_bytes: size } = node.entry ?? node.dataset;
+  return closed || (size === null ? '' : formatBytes(size));
 }
 
-function messageOf(row: IStatusRow, query: string, trans: TranslationBundle): string {
+function messageOf(row: IStatusRow, { query, narrowed, trans }: IRowProps): string {
   switch (row.kind) {
     case 'loading':
     case 'more':
       return trans.__('Loading…');
     case 'failed':
       return row.message;
+    case 'closed':
+      return row.dataset ? whyClosed(row.dataset, trans) : '';
     case 'empty':
       if (row.parent !== ROOT) {
-        return trans.__('This folder is empty.');
+        return row.prefix ? trans.__('No name here begins with “%1”.', row.prefix) : trans.__('This folder is empty.');
       }
-      return query.trim()
-        ? trans.__('No dataset matches “%1”. Try fewer or other words.', query.trim())
+      if (query.trim()) {
+        return trans.__('No dataset matches “%1”. Try fewer or other words.', query.trim());
+      }
+      return narrowed
+        ? trans.__('No dataset is like this. Take away some of what narrows the search.')
         : trans.__('No dataset is open to you yet. Ask the people who run this platform for access.');
   }
 }
 
 /** The words on the row's button; null for a row without one. */
-function actionOf(row: IStatusRow, query: string, trans: TranslationBundle): string | null {
+function actionOf(row: IStatusRow, { narrowed, trans }: IRowProps): string | null {
   switch (row.kind) {
     case 'failed':
       return trans.__('Try again');
     case 'empty':
-      return row.parent === ROOT ? (query.trim() ? trans.__('Clear search') : trans.__('Look again')) : null;
+      return row.parent === ROOT ? (narrowed ? trans.__('Clear search') : trans.__('Look again')) : null;
     default:
       return null;
   }

@@ -3,6 +3,7 @@
  */
 
 import type { IDataset, ITreeEntry } from '../wire';
+import { isReadable } from './access';
 
 /** The key of the folder above all datasets. */
 export const ROOT = '';
@@ -16,6 +17,8 @@ export interface IFolder {
   status: 'idle' | 'loading' | 'failed';
   /** Why the last page did not come, in one sentence. */
   error: string;
+  /** With what the names in it begin; absent or empty for all. */
+  prefix?: string;
 }
 
 /** A dataset or an entry of one. */
@@ -46,13 +49,20 @@ export interface INodeRow extends IRowPlace {
   node: INode;
   label: string;
   expanded: boolean | null;
+  /** With what the names in it begin; empty for all. */
+  prefix: string;
 }
 
 /** A row that tells the state of the folder it stands in. */
 export interface IStatusRow extends IRowPlace {
-  kind: 'loading' | 'more' | 'failed' | 'empty';
+  /** `closed`: the user may not read the dataset. */
+  kind: 'loading' | 'more' | 'failed' | 'empty' | 'closed';
   /** Why loading failed; empty for the other kinds. */
   message: string;
+  /** With what the names in the folder begin; empty for all. */
+  prefix: string;
+  /** The dataset it stands in; absent in the list of datasets. */
+  dataset?: IDataset;
 }
 
 /** One row of the tree. */
@@ -89,23 +99,32 @@ function appendFolder(state: ITreeState, key: string, level: number, rows: Row[]
   folder.children.forEach((childKey, index) => {
     const node = state.nodes.get(childKey);
     if (node) {
-      const row = nodeRow(node, { key: childKey, level, setSize, position: index + 1, parent: key }, state.expanded);
+      const row = nodeRow(state, node, { key: childKey, level, setSize, position: index + 1, parent: key });
       rows.push(row);
-      if (row.expanded) {
+      if (row.expanded && row.kind === 'dataset' && !isReadable(node.dataset)) {
+        rows.push(closedRow(row));
+      } else if (row.expanded) {
         appendFolder(state, childKey, level + 1, rows);
       }
     }
   });
   if (status !== null) {
     const place = { key: `${status}:${key}`, level, setSize, position: loaded + 1, parent: key };
-    rows.push({ ...place, kind: status, message: folder.error });
+    const dataset = state.nodes.get(key)?.dataset;
+    rows.push({ ...place, kind: status, message: folder.error, prefix: folder.prefix ?? '', dataset });
   }
 }
 
-function nodeRow(node: INode, place: IRowPlace, expanded: ReadonlySet<string>): INodeRow {
+function closedRow({ key, level, node }: INodeRow): IStatusRow {
+  const place = { key: `closed:${key}`, level: level + 1, setSize: 1, position: 1, parent: key };
+  return { ...place, kind: 'closed', message: '', prefix: '', dataset: node.dataset };
+}
+
+function nodeRow({ expanded, folders }: ITreeState, node: INode, place: IRowPlace): INodeRow {
   const kind = node.entry?.type ?? 'dataset';
   const label = node.entry?.name ?? node.dataset.title;
-  return { ...place, kind, node, label, expanded: kind === 'file' ? null : expanded.has(node.key) };
+  const prefix = folders.get(node.key)?.prefix ?? '';
+  return { ...place, kind, node, label, prefix, expanded: kind === 'file' ? null : expanded.has(node.key) };
 }
 
 function statusKind(folder: IFolder): IStatusRow['kind'] | null {

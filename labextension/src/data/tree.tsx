@@ -2,7 +2,9 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import { useVirtualizer } from '@tanstack/react-virtual';
 import * as React from 'react';
 import { focusRow, OVERSCAN_ROWS, ROW_HEIGHT_PIXELS, useTreeKeys, withRow } from '../tree/keys';
+import { DRAG_PIXELS, dragPlace } from './drag';
 import { DatasetBrowserModel } from './model';
+import { locationOfNode } from './nodes';
 import { TreeRow } from './row';
 import { isNodeRow, ROOT, Row } from './rows';
 
@@ -46,6 +48,14 @@ export function DatasetTree({ model, onOpen, trans }: ITreeProps): React.ReactEl
     // the row is in the page by then: the range always holds the active one
     focusRow(scroller.current, index);
   };
+  const { revealed } = model;
+  React.useEffect(() => {
+    if (revealed > 0) {
+      virtualizer.scrollToIndex(activeIndex, { align: 'center' });
+    }
+    // it is shown once: afterwards the user may scroll away
+    // eslint-disable-next-line react-hooks/exhaustive-deps
+  }, [revealed]);
   const focusGone = useFocusKeeper(scroller, model.activeRow?.key, activeIndex);
   const act = (row: Row) => actOn(row, model, onOpen);
   const onKeyDown = useTreeKeys(rows, activeIndex, {
@@ -54,6 +64,7 @@ export function DatasetTree({ model, onOpen, trans }: ITreeProps): React.ReactEl
     collapse: row => model.collapse(row.key),
     open: act
   });
+  const onPointerDown = useDragging(model);
 
   return (
     <div
@@ -66,6 +77,7 @@ export function DatasetTree({ model, onOpen, trans }: ITreeProps): React.ReactEl
       onKeyDown={onKeyDown}
       onFocus={event => activateUnder(event.target, model)}
       onBlur={focusGone}
+      onPointerDown={onPointerDown}
       onContextMenu={event => activateUnder(event.target, model)}
       onClick={event => {
         const row = rowUnder(event.target, model);
@@ -95,6 +107,7 @@ export function DatasetTree({ model, onOpen, trans }: ITreeProps): React.ReactEl
             measure={virtualizer.measureElement}
             onAct={act}
             query={model.query}
+            narrowed={model.found.isNarrow}
             trans={trans}
           />
         ))}
@@ -127,6 +140,35 @@ function useFocusKeeper(
   };
 }
 
+/** Drags a row's address once the pointer has moved far enough; returns the tree's handler of `pointerdown`. */
+function useDragging(model: DatasetBrowserModel): React.PointerEventHandler {
+  const stop = React.useRef(() => {});
+  React.useEffect(() => () => stop.current(), []);
+  return event => {
+    stop.current();
+    const row = rowUnder(event.target, model);
+    if (event.button !== 0 || event.pointerType === 'touch' || !isNodeRow(row)) {
+      return;
+    }
+    const { clientX, clientY } = event;
+    const onMove = (move: PointerEvent) => {
+      if (Math.hypot(move.clientX - clientX, move.clientY - clientY) >= DRAG_PIXELS) {
+        stop.current();
+        dragPlace(locationOfNode(row.node), row.label, move.clientX, move.clientY);
+      }
+    };
+    const end = () => {
+      window.removeEventListener('pointermove', onMove);
+      window.removeEventListener('pointerup', end);
+      window.removeEventListener('pointercancel', end);
+    };
+    stop.current = end;
+    window.addEventListener('pointermove', onMove);
+    window.addEventListener('pointerup', end);
+    window.addEventListener('pointercancel', end);
+  };
+}
+
 /** What Enter, a double click or the row's button does. */
 function actOn(row: Row, model: DatasetBrowserModel, onOpen: () => void): void {
   switch (row.kind) {
@@ -144,10 +186,11 @@ function actOn(row: Row, model: DatasetBrowserModel, onOpen: () => void): void {
       break;
     case 'empty':
       if (row.parent === ROOT) {
-        model.search('');
+        model.clearSearch();
       }
       break;
     case 'loading':
+    case 'closed':
       break;
   }
 }

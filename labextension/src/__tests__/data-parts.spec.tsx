@@ -1,0 +1,187 @@
+import './browser';
+import { nullTranslator } from '@jupyterlab/translation';
+import { act, cleanup, fireEvent, render, screen, within } from '@testing-library/react';
+import * as React from 'react';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { COPIES_DELAY_MILLISECONDS, CopiesModel } from '../data/copies';
+import { boxOf, spanText } from '../data/extent';
+import { IPanelActions, Panel } from '../data/panel';
+import { DatasetBrowserModel } from '../data/model';
+import { Shelf } from '../data/shelf';
+import { dataset, FakeServer, settle } from './support';
+
+const trans = nullTranslator.load('perijove');
+
+let server: FakeServer;
+let browser: DatasetBrowserModel;
+let shelf: Shelf;
+const actions = {
+  ...{ preview: vi.fn(), insertCode: vi.fn(), copyPath: vi.fn(), showFolder: vi.fn(), cite: vi.fn(), goTo: vi.fn() }
+} satisfies IPanelActions;
+
+beforeEach(() => {
+  vi.useFakeTimers();
+  vi.spyOn(HTMLElement.prototype, 'offsetHeight', 'get').mockReturnValue(480);
+  vi.spyOn(HTMLElement.prototype, 'offsetWidth', 'get').mockReturnValue(240);
+  HTMLElement.prototype.scrollTo = () => undefined;
+  Object.values(actions).forEach(action => action.mockReset());
+  server = new FakeServer();
+  browser = new DatasetBrowserModel(server);
+  shelf = new Shelf(null);
+});
+
+afterEach(() => {
+  cleanup();
+  browser.dispose();
+  vi.useRealTimers();
+});
+
+async function show(): Promise<void> {
+  const models = { browser, copies: new CopiesModel(server), shelf, currency: () => 'EUR' };
+  render(<Panel models={models} actions={actions} trans={trans} />);
+  await act(async () => {
+    browser.start();
+    await settle();
+  });
+}
+
+async function click(name: string | RegExp): Promise<void> {
+  await act(async () => {
+    fireEvent.click(screen.getByRole('button', { name }));
+    await settle();
+  });
+}
+
+describe('the facets of a search', () => {
+  beforeEach(() => {
+    const many = Array.from({ length: 9 }, (_, index) => ({
+      value: `k${index}`,
+      title: `Word ${index}`,
+      count: 9 - index
+    }));
+    server.foundHeld = { facets: { format: [{ value: 'FITS', title: 'FITS', count: 2 }], keyword: many, licence: [] } };
+  });
+
+  it('are folded away at first, with counts, and narrow the search', async () => {
+    await show();
+    expect(screen.queryByRole('group', { name: 'Format' })).toBeNull();
+    await click('Narrow down');
+    await click('FITS 2');
+    expect(server.asked.at(-1)).toBe('datasets?q=&format=FITS');
+    expect(screen.getByRole('button', { name: 'FITS 2' }).getAttribute('aria-pressed')).toBe('true');
+    await click('No longer only FITS');
+    expect(server.asked.at(-1)).toBe('datasets?q=');
+  });
+
+  it('show their first values, all on demand, and none that has no value', async () => {
+    await show();
+    await click('Narrow down');
+    expect(screen.queryByRole('button', { name: 'Word 8 1' })).toBeNull();
+    await click('All 9');
+    expect(screen.getByRole('button', { name: 'Word 8 1' })).toBeTruthy();
+    expect(screen.queryByRole('group', { name: 'Licence' })).toBeNull();
+  });
+
+  it('are not there with an older server', async () => {
+    server.foundHeld = {};
+    await show();
+    expect(screen.queryByRole('button', { name: 'Narrow down' })).toBeNull();
+    expect(screen.queryByRole('region', { name: 'Sources' })).toBeNull();
+  });
+});
+
+describe('the sources', () => {
+  it('tell how each of them is and why', async () => {
+    const kind = { kind: 'stac', error: null, harvested: null, datasets: 3 };
+    server.foundHeld = {
+      catalogues: [
+        { ...kind, id: 'platform', title: 'This platform', state: 'live' },
+        { ...kind, id: 'cds', title: 'Climate', state: 'dead', error: 'It did not answer within 10 s.' }
+      ]
+    };
+    await show();
+    await click(/Sources 1 live, 1 not answering/);
+    expect(screen.getAllByRole('listitem').map(item => item.textContent)).toEqual([
+      'This platformlive, 3 datasets',
+      'Climatenot answering, 3 datasetsIt did not answer within 10 s.'
+    ]);
+  });
+});
+
+describe('a dataset in detail', () => {
+  it('is told in full: citation, page, time, area, and which copy is used', async () => {
+    const one = dataset('demo', 'Demo images');
+    server.datasetsHeld = [
+      {
+        ...one,
+        ...{ formats: ['NetCDF'], citation: '@misc{demo}', landing_url: 'javascript:alert(1)', catalogue: 'esa' },
+        extent: { spatial: { bbox: [[-10, 35, 30, 60]] }, temporal: { interval: [['2006-04-01T00:00:00Z', null]] } }
+      }
+    ];
+    const copy = { site: 'esac', region: 'eu', latency_ms: 12.4, megabytes_second: 80.2 };
+    server.copiesHeld = [
+      { ...copy, id: 'b', rank: 1, state: 'down', latency_ms: null, megabytes_second: null, egress_cost: 0.5 },
+      { ...copy, id: 'a', rank: 0, state: 'used', egress_cost: 0 }
+    ];
+    await show();
+    act(() => browser.activate('dataset:demo'));
+    const details = screen.getByRole('region', { name: 'Details' });
+    expect(details.textContent).toContain('10° W to 30° E, 35° N to 60° N');
+    expect(details.textContent).toContain('since 2006-04-01');
+    expect(details.querySelectorAll('a')).toHaveLength(1);
+    await act(() => vi.advanceTimersByTimeAsync(COPIES_DELAY_MILLISECONDS));
+    expect([...details.querySelectorAll('ol li')].map(item => item.textContent)).toEqual([
+      'esac (eu): in use, 12 ms, 80 MB/s, free to read from here',
+      'esac (eu): not answering, reading all of it costs 0.50 EUR'
+    ]);
+    await click('Copy BibTeX');
+    expect(actions.cite).toHaveBeenCalledWith('@misc{demo}');
+  });
+
+  it('that is under embargo says until when, and offers nothing that would fail', async () => {
+    server.datasetsHeld = [
+      { ...dataset('demo', 'Demo images'), readable: false, embargo_until: '2031-05-01T00:00:00Z' }
+    ];
+    await show();
+    act(() => browser.activate('dataset:demo'));
+    expect(screen.getByText(/under embargo until .*2031/)).toBeTruthy();
+    expect(screen.getByRole('treeitem', { name: /Demo images.*embargo/ })).toBeTruthy();
+    expect(screen.queryByRole('button', { name: 'Insert code' })).toBeNull();
+  });
+
+  it('asks for the copies of the last row only, when somebody walks over rows', async () => {
+    await show();
+    act(() => browser.activate('dataset:demo'));
+    act(() => browser.activate('dataset:big'));
+    await act(() => vi.advanceTimersByTimeAsync(COPIES_DELAY_MILLISECONDS));
+    expect(server.asked.filter(call => call.startsWith('copies'))).toEqual(['copies big']);
+  });
+
+  it('can be kept at hand and found again', async () => {
+    await show();
+    act(() => browser.activate('dataset:demo'));
+    await click('Favourite');
+    await click('Favourites and recent');
+    fireEvent.click(within(screen.getByRole('group', { name: 'Favourites' })).getByRole('button'));
+    expect(actions.goTo).toHaveBeenCalledWith({ dataset: 'demo', path: '', type: 'dataset', title: 'Demo images' });
+  });
+});
+
+describe('where and when', () => {
+  it('is taken from STAC with or without heights, and not from nonsense', () => {
+    const spatial = (bbox: number[]) => boxOf({ spatial: { bbox: [bbox] } });
+    expect(spatial([1, 2, 0, 3, 4, 100])).toEqual([1, 2, 3, 4]);
+    expect(spatial([1, 2, 3])).toBeNull();
+    expect(spatial([1, -100, 3, 4])).toBeNull();
+    expect(boxOf(null)).toBeNull();
+  });
+
+  it('is told by days', () => {
+    const span = (first: string | null, last: string | null) =>
+      spanText({ temporal: { interval: [[first, last]] } }, trans);
+    expect(span('2020-01-01T00:00:00Z', '2020-12-31T23:59:59Z')).toBe('2020-01-01 to 2020-12-31');
+    expect(span(null, '2020-12-31T00:00:00Z')).toBe('until 2020-12-31');
+    expect(span(null, null)).toBe('');
+    expect(span('nonsense', null)).toBe('');
+  });
+});
