@@ -13,6 +13,7 @@ from perijove.catalogue import size_text
 from perijove.errors import NotFound
 from perijove.stores import DatasetReader
 
+from . import snippets_tables
 from .preview.answers import FileFormat, FitsHeader, FitsImage, FitsTable
 from .preview.pool import PreviewFailed
 from .service import DataService
@@ -21,8 +22,7 @@ from .service import DataService
 CUTOUT_SIDE = 1024
 CUTOUT_SPAN_BYTES = 32 << 20
 #: How files of other formats are opened, by the format's name: code from the address and what was seen.
-FORMATS: dict[str, Callable[[str, FileFormat], str]] = {}
-IMAGE_NAMES = (".png", ".jpg", ".jpeg", ".gif", ".tif", ".tiff")
+FORMATS: dict[str, Callable[[str, FileFormat], str]] = {**snippets_tables.SNIPPETS}
 
 
 async def snippet(
@@ -38,8 +38,6 @@ async def snippet(
         return _about(reader.dataset.id)
     if not path or await _is_directory(service, reader, path):
         return _listing(url)
-    if path.lower().endswith(IMAGE_NAMES):
-        return _picture(url)
     try:
         seen = await service.previews.describe(reader, path, hdu, node)
     except PreviewFailed:
@@ -110,20 +108,6 @@ def _text(url: str) -> str:
         with perijove.open({url!r}, "r", encoding="utf-8", errors="replace") as file:
             for line in islice(file, 20):
                 print(line, end="")
-        """)
-
-
-def _picture(url: str) -> str:
-    return _code(f"""
-        import matplotlib.pyplot as plt
-        import perijove
-        from PIL import Image
-
-        with perijove.open({url!r}) as file:
-            image = Image.open(file).convert("RGB")
-
-        plt.imshow(image)
-        plt.show()
         """)
 
 

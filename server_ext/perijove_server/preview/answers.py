@@ -190,12 +190,19 @@ def _is_png(picture: bytes, width: int, height: int) -> bool:
 
 
 class FileFormat(_Made):
-    """A file of another format than FITS, as far as code that opens it has to know. ``node`` is what to open in it."""
+    """A file of another format than FITS, as far as code that opens it has to know. ``node`` is what to open in it.
+
+    Of a table in text: its ``delimiter``, whether a line of names goes before the rows, and how many lines of comments
+    go before all.
+    """
 
     kind: Literal["file"]
     format: FormatName
     node: Annotated[str, Field(max_length=1024)] | None = None
     names: list[Annotated[str, Field(max_length=256)]] = Field(default_factory=list, max_length=20)
+    delimiter: Literal[",", "\t", ";", "|", " "] = ","
+    header: bool = True
+    comment_lines: Count = 0
 
 
 Described = FitsImage | FitsTable | FitsHeader | FileFormat | PlainText

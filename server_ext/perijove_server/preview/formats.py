@@ -21,26 +21,54 @@ MAGIC_BYTES = 64 << 10
 class Format:
     """A format: its name as in ``answers.FormatName``, the module, and by what it is known.
 
-    ``magic`` are beginnings, each with its offset; ``names`` are endings of names, which count where no magic does.
+    ``magic`` are beginnings, each with its offset, and ``element`` is an element of XML that comes first; ``names`` are
+    endings of names, which count where neither does.
     """
 
     name: str
     module: str
     magic: tuple[tuple[int, bytes], ...] = ()
     names: tuple[str, ...] = ()
+    element: bytes = b""
+
+    def is_begun_by(self, begins: bytes) -> bool:
+        """Whether a file that begins so is of this format."""
+        if self.element and begins.lstrip(b"\xef\xbb\xbf \r\n\t").startswith(b"<") and self.element in begins:
+            return True
+        return any(begins.startswith(magic, offset) for offset, magic in self.magic)
 
     def load(self) -> ModuleType:
         """The module."""
         return import_module(f"{__package__}.{self.module}")
 
 
-FORMATS: tuple[Format, ...] = ()
+TABLES: tuple[Format, ...] = (
+    Format("parquet", "parquet", ((0, b"PAR1"), (0, b"PARE")), (".parquet", ".pq", ".parq")),
+    Format("ecsv", "delimited", ((0, b"# %ECSV"),), (".ecsv",)),
+    Format("csv", "delimited", (), (".csv", ".tsv")),
+    Format("votable", "votable", (), (".vot", ".votable"), b"VOTABLE"),
+    Format(
+        "geotiff",
+        "tiff",
+        ((0, b"II*\0"), (0, b"MM\0*"), (0, b"II+\0"), (0, b"MM\0+")),
+        (".tif", ".tiff"),
+    ),
+    Format(
+        "picture",
+        "pictures",
+        ((0, b"\x89PNG\r\n\x1a\n"), (0, b"\xff\xd8\xff"), (0, b"GIF87a"), (0, b"GIF89a")),
+        (".png", ".jpg", ".jpeg", ".gif"),
+    ),
+    Format("json", "texts", (), (".json", ".geojson")),
+    Format("notebook", "texts", (), (".ipynb",)),
+)
+FORMATS: tuple[Format, ...] = (*TABLES,)
 
 
 def format_of(source: Source, path: str) -> Format | None:
     """The format of an object: by its bytes, else by its name; None: neither tells one of these."""
     begins = source.read_at(0, 512, MAGIC_BYTES)
     for known in FORMATS:
-        if any(begins.startswith(magic, offset) for offset, magic in known.magic):
+        if known.is_begun_by(begins):
             return known
     return next((known for known in FORMATS if path.lower().endswith(known.names or ("\0",))), None)

@@ -177,6 +177,11 @@ def _shrunk(values: Pixels, note: str | None, scale: float = 1.0) -> Plane:
     return Plane(means, (means.shape[0] * down * scale, means.shape[1] * across * scale), note)
 
 
+def reduced(values: Pixels) -> Pixels:
+    """At most ``SIDE_MAX`` on its longest side, by means of square blocks of valid pixels."""
+    return _shrunk(values, None).values
+
+
 def _block_means(values: Pixels, down: int, across: int) -> Pixels:
     """Means of blocks of ``down`` × ``across`` valid pixels; what does not fill a block at the end is left out."""
     if down == 1 and across == 1:

@@ -12,6 +12,8 @@ from .source import Source
 BLOCK_BYTES = 64 << 10
 #: What is prefetched so near to each other is one request.
 NEAR_BYTES = 8 << 10
+#: The parent takes twice as many in one message.
+RANGES_MAX = 1000
 
 
 class RangeFile(io.RawIOBase):
@@ -44,8 +46,9 @@ class RangeFile(io.RawIOBase):
                 apart[-1] = (apart[-1][0], max(stop, between[0]))
             else:
                 apart.append((start, stop))
-        if apart:
-            for (start, _), data in zip(apart, self._source.read_many(apart), strict=True):
+        for at in range(0, len(apart), RANGES_MAX):
+            some = apart[at : at + RANGES_MAX]
+            for (start, _), data in zip(some, self._source.read_many(some), strict=True):
                 self._keep(start, data)
 
     def readable(self) -> bool:

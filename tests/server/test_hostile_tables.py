@@ -1,0 +1,81 @@
+"""Bytes that mean harm to the readers of tables, pictures and texts: each a preview or a sentence."""
+
+from __future__ import annotations
+
+import os
+import time
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.support import samples
+from tests.support.jupyter import JupyterServer
+
+from .conftest import Dataset
+from .test_previews import BUDGET_BYTES
+
+FILES = samples.every_format()
+FUZZ = settings(
+    max_examples=int(os.environ.get("PERIJOVE_FUZZ", "12")),
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+
+
+def look_at(server: JupyterServer, dataset: Dataset, name: str, data: bytes, first_row: int = 0) -> None:
+    """It ends in time, within the budget, and in a preview or a sentence."""
+    dataset.put(name, data)
+    dataset.bed.reset_counters()
+    began = time.monotonic()
+
+    answer = server.get(dataset.route("preview"), path=name, first_row=first_row)
+    code = server.get(dataset.route("snippet"), path=name)
+
+    assert answer.status_code in {200, 415, 422}, answer.text[:500]
+    assert "Traceback" not in answer.text
+    assert answer.status_code == 200 or answer.json()["detail"].endswith(".")
+    assert dataset.bed.bytes_out <= 2 * BUDGET_BYTES
+    assert time.monotonic() - began < 25
+    compile(code.json()["code"], "snippet", "exec")
+
+
+@pytest.mark.parametrize("name", FILES)
+@FUZZ
+@given(changes=st.lists(st.tuples(st.floats(0, 1), st.binary(min_size=1, max_size=8)), min_size=1, max_size=5))
+def test_a_file_with_other_bytes_in_it(
+    server: JupyterServer, dataset: Dataset, name: str, changes: list[tuple[float, bytes]]
+) -> None:
+    data = bytearray(FILES[name])
+    for share, other in changes:
+        at = int(share * len(data))
+        data[at : at + len(other)] = other
+
+    look_at(server, dataset, name, bytes(data))
+
+
+@pytest.mark.parametrize("name", FILES)
+@FUZZ
+@given(stop=st.floats(0, 1), start=st.sampled_from([0.0, 0.0, 0.3]), tail=st.binary(max_size=40))
+def test_a_part_of_a_file_with_another_end(
+    server: JupyterServer, dataset: Dataset, name: str, stop: float, start: float, tail: bytes
+) -> None:
+    data = FILES[name]
+    look_at(server, dataset, name, data[int(start * len(data)) : int(stop * len(data))] + tail, first_row=150)
+
+
+@pytest.mark.parametrize("name", FILES)
+@FUZZ
+@given(data=st.binary(max_size=400))
+def test_any_bytes_behind_the_beginning_of_a_file(
+    server: JupyterServer, dataset: Dataset, name: str, data: bytes
+) -> None:
+    look_at(server, dataset, name, FILES[name][:16] + data)
+    look_at(server, dataset, name, data)
+
+
+def test_after_all_of_that_the_server_shows_a_good_file(server: JupyterServer, dataset: Dataset) -> None:
+    for name, data in FILES.items():
+        dataset.put(name, data)
+        assert server.get(dataset.route("preview"), path=name).status_code == 200
