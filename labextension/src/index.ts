@@ -5,6 +5,7 @@
 import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
 import { PerijoveClient } from './api';
 import { dataPlugin } from './data/plugin';
+import { drivePlugin } from './drive/plugin';
 import { noticesPlugin } from './notices/plugin';
 import { previewPlugin } from './preview/plugin';
 import { snippetPlugin } from './snippet/plugin';
@@ -29,6 +30,7 @@ const plugins: JupyterFrontEndPlugin<unknown>[] = [
   dataPlugin,
   previewPlugin,
   snippetPlugin,
+  drivePlugin,
   usagePlugin,
   noticesPlugin
 ];

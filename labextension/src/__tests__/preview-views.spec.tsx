@@ -4,7 +4,7 @@ import { act, cleanup, fireEvent, render, screen } from '@testing-library/react'
 import * as React from 'react';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { CUT_DELAY_MILLISECONDS, PreviewModel } from '../preview/model';
-import { PreviewView } from '../preview/view';
+import PreviewView from '../preview/view';
 import { fileOf, IMAGE, LINE, MAP, tableOf } from './fixtures';
 import { FakeServer } from './support';
 

@@ -1,18 +1,13 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
-import { ReactWidget, refreshIcon } from '@jupyterlab/ui-components';
+import { ReactWidget } from '@jupyterlab/ui-components';
 import type { Message } from '@lumino/messaging';
 import * as React from 'react';
-import { useSignal } from '../hooks';
+import { Later } from '../later';
 import { CopiesModel } from './copies';
-import { Details } from './details';
-import { Facets } from './facets';
-import { FolderFilter } from './folder-filter';
 import { DatasetBrowserModel, ILocation } from './model';
-import { isNodeRow } from './rows';
 import { IShelfItem, Shelf } from './shelf';
-import { ShelfView } from './shelf-view';
-import { Sources } from './sources';
-import { DatasetTree } from './tree';
+
+const Panel = React.lazy(() => import('./panel-view'));
 
 /** What the panel asks others to do with a place in a dataset. */
 export interface IPanelActions {
@@ -73,77 +68,27 @@ export class DataPanel extends ReactWidget {
   }
 
   protected override onActivateRequest(): void {
-    this.node.querySelector<HTMLElement>('input')?.focus();
+    this._wantsFocus = true;
+    this._focus();
   }
 
   protected render(): React.ReactElement {
-    return <Panel models={this._models} actions={this._actions} trans={this._trans} />;
+    const words = this._trans.__('This panel could not be loaded from the server. Reload the page to try again.');
+    return (
+      <Later failed={<p>{words}</p>}>
+        <Panel models={this._models} actions={this._actions} onReady={this._focus} trans={this._trans} />
+      </Later>
+    );
   }
-}
 
-interface IPanelProps {
-  models: IPanelModels;
-  actions: IPanelActions;
-  trans: TranslationBundle;
-}
-
-/** Search, tree and details. */
-export function Panel({ models, actions, trans }: IPanelProps): React.ReactElement {
-  const model = models.browser;
-  useSignal(model.changed);
-  const on = (action: (location: ILocation) => void) => () => {
-    if (model.location) {
-      action(model.location);
+  /** Gives the keyboard to the search, when it was asked for and the search is there. */
+  private readonly _focus = (): void => {
+    const field = this._wantsFocus ? this.node.querySelector<HTMLElement>('input') : null;
+    if (field) {
+      this._wantsFocus = false;
+      field.focus();
     }
   };
-  const row = model.activeRow;
-  return (
-    <>
-      <div className="pj-DataPanel-bar" role="search">
-        <input
-          type="search"
-          className="pj-Input"
-          aria-label={trans.__('Search datasets')}
-          placeholder={trans.__('Search datasets')}
-          value={model.query}
-          onChange={event => model.search(event.target.value)}
-        />
-        <button
-          type="button"
-          className="pj-Button pj-mod-icon"
-          title={trans.__('Refresh datasets')}
-          aria-label={trans.__('Refresh datasets')}
-          onClick={() => model.refresh()}
-        >
-          <refreshIcon.react tag="span" />
-        </button>
-      </div>
-      <div className="pj-visually-hidden" role="status">
-        {model.datasetCount !== null && trans._n('%1 dataset', '%1 datasets', model.datasetCount)}
-      </div>
-      <div className="pj-DataPanel-parts">
-        <ShelfView shelf={models.shelf} onGoTo={actions.goTo} trans={trans} />
-        <Facets model={model} trans={trans} />
-        <Sources catalogues={model.found.catalogues} trans={trans} />
-      </div>
-      <FolderFilter model={model} trans={trans} />
-      <DatasetTree model={model} onOpen={on(actions.preview)} trans={trans} />
-      {isNodeRow(row) && (
-        <Details
-          node={row.node}
-          copies={models.copies}
-          shelf={models.shelf}
-          currency={models.currency()}
-          actions={{
-            onPreview: on(actions.preview),
-            onInsertCode: on(actions.insertCode),
-            onCopyPath: on(actions.copyPath),
-            onShowFolder: on(actions.showFolder),
-            onCite: actions.cite
-          }}
-          trans={trans}
-        />
-      )}
-    </>
-  );
+
+  private _wantsFocus = false;
 }

@@ -19,8 +19,8 @@ export interface IPreviewViewProps {
   trans: TranslationBundle;
 }
 
-/** A preview with its actions, whatever its kind. */
-export function PreviewView(props: IPreviewViewProps): React.ReactElement {
+/** A preview with its actions, whatever its kind. For `React.lazy`. */
+export default function PreviewView(props: IPreviewViewProps): React.ReactElement {
   const { model, trans } = props;
   useSignal(model.changed);
   const { preview } = model;

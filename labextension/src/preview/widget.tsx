@@ -2,8 +2,10 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import { ReactWidget } from '@jupyterlab/ui-components';
 import type { Message } from '@lumino/messaging';
 import * as React from 'react';
+import { Later } from '../later';
 import { PreviewModel } from './model';
-import { PreviewView } from './view';
+
+const PreviewView = React.lazy(() => import('./view'));
 
 /** A look into one object, as a tab of the main area. */
 export class PreviewWidget extends ReactWidget {
@@ -38,13 +40,16 @@ export class PreviewWidget extends ReactWidget {
   }
 
   protected render(): React.ReactElement {
+    const words = this._trans.__('This view could not be loaded from the server. Reload the page to try again.');
     return (
-      <PreviewView
-        model={this.model}
-        onInsertCode={this._onInsertCode}
-        onCopyPath={this._onCopyPath}
-        trans={this._trans}
-      />
+      <Later failed={<p className="pj-Preview-waiting">{words}</p>}>
+        <PreviewView
+          model={this.model}
+          onInsertCode={this._onInsertCode}
+          onCopyPath={this._onCopyPath}
+          trans={this._trans}
+        />
+      </Later>
     );
   }
 

@@ -1,0 +1,84 @@
+import type { TranslationBundle } from '@jupyterlab/translation';
+import { refreshIcon } from '@jupyterlab/ui-components';
+import * as React from 'react';
+import { useSignal } from '../hooks';
+import { Details } from './details';
+import { Facets } from './facets';
+import { FolderFilter } from './folder-filter';
+import type { ILocation } from './model';
+import type { IPanelActions, IPanelModels } from './panel';
+import { isNodeRow } from './rows';
+import { ShelfView } from './shelf-view';
+import { Sources } from './sources';
+import { DatasetTree } from './tree';
+
+/** What the panel's content needs. */
+export interface IPanelProps {
+  models: IPanelModels;
+  actions: IPanelActions;
+  /** Told once it is drawn for the first time. */
+  onReady?: () => void;
+  trans: TranslationBundle;
+}
+
+/** Search, what narrows it, tree and details. For `React.lazy`. */
+export default function Panel({ models, actions, onReady, trans }: IPanelProps): React.ReactElement {
+  const model = models.browser;
+  React.useEffect(() => onReady?.(), [onReady]);
+  useSignal(model.changed);
+  const on = (action: (location: ILocation) => void) => () => {
+    if (model.location) {
+      action(model.location);
+    }
+  };
+  const row = model.activeRow;
+  return (
+    <>
+      <div className="pj-DataPanel-bar" role="search">
+        <input
+          type="search"
+          className="pj-Input"
+          aria-label={trans.__('Search datasets')}
+          placeholder={trans.__('Search datasets')}
+          value={model.query}
+          onChange={event => model.search(event.target.value)}
+        />
+        <button
+          type="button"
+          className="pj-Button pj-mod-icon"
+          title={trans.__('Refresh datasets')}
+          aria-label={trans.__('Refresh datasets')}
+          onClick={() => model.refresh()}
+        >
+          <refreshIcon.react tag="span" />
+        </button>
+      </div>
+      <div className="pj-visually-hidden" role="status">
+        {model.datasetCount !== null && trans._n('%1 dataset', '%1 datasets', model.datasetCount)}
+      </div>
+      <div className="pj-DataPanel-parts">
+        <ShelfView shelf={models.shelf} onGoTo={actions.goTo} trans={trans} />
+        <Facets model={model} trans={trans} />
+        <Sources catalogues={model.found.catalogues} trans={trans} />
+      </div>
+      <FolderFilter model={model} trans={trans} />
+      <DatasetTree model={model} onOpen={on(actions.preview)} trans={trans} />
+      {isNodeRow(row) && (
+        <Details
+          node={row.node}
+          copies={models.copies}
+          shelf={models.shelf}
+          currency={models.currency()}
+          actions={{
+            onPreview: on(actions.preview),
+            onInsertCode: on(actions.insertCode),
+            onCopyPath: on(actions.copyPath),
+            onShowFolder: on(actions.showFolder),
+            onCite: actions.cite
+          }}
+          trans={trans}
+        />
+      )}
+    </>
+  );
+}

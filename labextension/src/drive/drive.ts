@@ -1,0 +1,172 @@
+/**
+ * Datasets as a read-only drive, so that JupyterLab's own viewers open their files.
+ */
+
+import type { Contents, ServerConnection } from '@jupyterlab/services';
+import { ISignal, Signal } from '@lumino/signaling';
+import { cursorOf, IPerijoveClient } from '../client';
+import type { ITreeEntry } from '../wire';
+import {
+  datasetModel,
+  directoryModel,
+  entryModel,
+  FILE_MAX_BYTES,
+  fileModel,
+  IDrivePath,
+  splitPath,
+  tooLarge,
+  withBytes
+} from './models';
+
+/** The name of the drive: its paths begin with `perijove:`. */
+export const DRIVE_NAME = 'perijove';
+
+/** JupyterLab draws every row of a folder; with more it would stand still. */
+export const ENTRIES_MAX = 1000;
+
+/** Sizes and times of so many entries are remembered, so that opening a listed file asks once. */
+const KNOWN_MAX = 20_000;
+
+/** Datasets and the folders in them, to be read only. */
+export class PerijoveDrive implements Contents.IDrive {
+  /**
+   * @param client - calls the server
+   * @param serverSettings - of that server
+   * @param onCut - told of a folder of which only the first {@link ENTRIES_MAX} entries are shown
+   */
+  constructor(
+    private readonly _client: IPerijoveClient,
+    readonly serverSettings: ServerConnection.ISettings,
+    private readonly _onCut: (localPath: string) => void
+  ) {}
+
+  readonly name = DRIVE_NAME;
+
+  /** Never emitted: nothing changes here. */
+  get fileChanged(): ISignal<this, Contents.IChangedArgs> {
+    return this._fileChanged;
+  }
+
+  get isDisposed(): boolean {
+    return this._isDisposed;
+  }
+
+  dispose(): void {
+    this._isDisposed = true;
+    this._known.clear();
+    Signal.clearData(this);
+  }
+
+  async get(localPath: string, options: Contents.IFetchOptions = {}): Promise<Contents.IModel> {
+    const place = splitPath(localPath);
+    const path = [place.dataset, place.path].filter(Boolean).join('/');
+    const isFolder = place.path === '' || options.type === 'directory';
+    const file = isFolder ? null : await this._fileAt(path, place);
+    if (!file) {
+      return directoryModel(path, options.content === false ? null : await this._list(path, place));
+    }
+    if (options.content === false) {
+      return file;
+    }
+    if ((file.size ?? 0) > FILE_MAX_BYTES) {
+      throw new Error(tooLarge(file, file.size ?? 0));
+    }
+    return withBytes(file, new Uint8Array(await this._client.file(place.dataset, place.path)), options);
+  }
+
+  getDownloadUrl(localPath: string): Promise<string> {
+    const { dataset, path } = splitPath(localPath);
+    return Promise.resolve(this._client.fileUrl(dataset, path));
+  }
+
+  listCheckpoints(): Promise<Contents.ICheckpointModel[]> {
+    return Promise.resolve([]);
+  }
+
+  newUntitled(): Promise<Contents.IModel> {
+    return refuse();
+  }
+
+  delete(): Promise<void> {
+    return refuse();
+  }
+
+  rename(): Promise<Contents.IModel> {
+    return refuse();
+  }
+
+  save(): Promise<Contents.IModel> {
+    return refuse();
+  }
+
+  copy(): Promise<Contents.IModel> {
+    return refuse();
+  }
+
+  createCheckpoint(): Promise<Contents.ICheckpointModel> {
+    return refuse();
+  }
+
+  restoreCheckpoint(): Promise<void> {
+    return refuse();
+  }
+
+  deleteCheckpoint(): Promise<void> {
+    return refuse();
+  }
+
+  /** The file at a path without its bytes, or null where there is none: then it is a folder. */
+  private async _fileAt(path: string, place: IDrivePath): Promise<Contents.IModel | null> {
+    const known = this._known.get(path);
+    if (known) {
+      return known.type === 'directory' ? null : entryModel(place.dataset, known);
+    }
+    const head = await this._client.head(place.dataset, place.path);
+    return head && fileModel(path, head.size_bytes, head.modified);
+  }
+
+  private async _list(path: string, place: IDrivePath): Promise<Contents.IModel[]> {
+    const [models, isCut] = place.dataset === '' ? await this._datasets() : await this._entries(place);
+    if (isCut) {
+      this._onCut(path);
+    }
+    return models;
+  }
+
+  private async _datasets(): Promise<[Contents.IModel[], boolean]> {
+    const models: Contents.IModel[] = [];
+    let cursor: string | null = null;
+    do {
+      const page = await this._client.datasets({ q: '' }, cursor, new AbortController().signal);
+      models.push(...page.items.filter(dataset => dataset.readable !== false).map(datasetModel));
+      cursor = cursorOf(page.next);
+    } while (cursor !== null && models.length < ENTRIES_MAX);
+    return [models.slice(0, ENTRIES_MAX), cursor !== null];
+  }
+
+  private async _entries({ dataset, path }: IDrivePath): Promise<[Contents.IModel[], boolean]> {
+    const page = await this._client.tree(dataset, { path, cursor: null, limit: ENTRIES_MAX });
+    if (this._known.size > KNOWN_MAX) {
+      this._known.clear();
+    }
+    // of a file and a folder of one name JupyterLab can show one: the folder, which leads further
+    const byName = new Map<string, ITreeEntry>();
+    for (const entry of page.items) {
+      if (byName.get(entry.name)?.type !== 'directory') {
+        byName.set(entry.name, entry);
+        this._known.set(`${dataset}/${entry.path}`, entry);
+      }
+    }
+    return [[...byName.values()].map(entry => entryModel(dataset, entry)), page.next !== null];
+  }
+
+  private readonly _fileChanged = new Signal<this, Contents.IChangedArgs>(this);
+  private readonly _known = new Map<string, ITreeEntry>();
+  private _isDisposed = false;
+}
+
+function refuse(): Promise<never> {
+  return Promise.reject(
+    new Error('Datasets can only be read here. Save a copy into your own files (File, Save As), then change that.')
+  );
+}
