@@ -233,6 +233,7 @@ BROKEN: dict[str, tuple[str, bytes]] = {
     "an ECSV with other columns": ("x.ecsv", b"# %ECSV 1.0\n# datatype: [{name: a, datatype: int64}]\nx y\n1 2\n"),
     "an ECSV that runs code": ("x.ecsv", b"# %ECSV 1.0\n# !!python/object/apply:os.abort []\nx\n1\n"),
     "a VOTable cut off early": ("x.vot", samples.votable()[:200]),
+    "a VOTable of an unknown encoding": ("x.vot", b'<?xml version="1.0" encoding="x-9"?><VOTABLE/>'),
     "a VOTable of other XML": ("x.vot", b"<html></html>"),
     "a VOTable that is no XML": ("x.vot", b"hello"),
     "a VOTable too deep": ("x.vot", b"<VOTABLE>" * 5000),

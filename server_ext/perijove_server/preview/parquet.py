@@ -48,7 +48,7 @@ def look(source: Source, wish: Wish) -> Look:
         first_row=wish.first_row,
         total_rows=metadata.num_rows,
         notes=notes,
-        attributes=attributes(_about(metadata, schema)),
+        attributes=attributes(_said(metadata, schema)),
     )
     return shown, b""
 
@@ -176,6 +176,14 @@ def _column(one: pa.Field) -> dict[str, Any]:
     unit = about.get("unit", about.get("units"))
     description = about.get("description", about.get("doc"))
     return column(one.name, one.type, *(text and text.decode("utf-8", "replace") for text in (unit, description)))
+
+
+def _said(metadata: pq.FileMetaData, schema: pa.Schema) -> list[tuple[str, Any]]:
+    """What the file says of itself, if that reads."""
+    try:
+        return _about(metadata, schema)
+    except _BAD_PARQUET:
+        return []
 
 
 def _about(metadata: pq.FileMetaData, schema: pa.Schema) -> list[tuple[str, Any]]:

@@ -7,6 +7,7 @@ tifffile and imagecodecs.
 from __future__ import annotations
 
 import math
+import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import accumulate
@@ -52,7 +53,7 @@ _INNER = {
 }  # fmt: skip
 _BAD_TIFF = (
     tifffile.TiffFileError, OSError, ValueError, TypeError, KeyError, IndexError, AttributeError, ArithmeticError,
-    RuntimeError, NotImplementedError, ImportError, AssertionError,
+    RuntimeError, NotImplementedError, ImportError, AssertionError, struct.error,
 )  # fmt: skip
 
 

@@ -155,7 +155,7 @@ def _read(source: Source, wanted_bytes: int, first_row: int) -> _Found:
         pass
     except DefusedXmlException:
         raise PreviewProblem("This VOTable defines entities or names things outside of it, which is refused.") from None
-    except (ET.ParseError, ValueError, AttributeError, IndexError) as error:
+    except (ET.ParseError, ValueError, AttributeError, LookupError) as error:
         # of a file that is cut off, what is whole is shown
         if found.table is None or not str(error).startswith(_CUT_OFF):
             raise PreviewProblem(f"This VOTable is not well-formed XML: {clipped(error, 200)}.") from None
@@ -188,6 +188,9 @@ def _without_others(found: _Found) -> list[str]:
             if kind.tag == "FITS":
                 data.remove(kind)
                 notes.append("The rows are a FITS file within the VOTable, which a preview does not open.")
+            elif stream is None and kind.tag in {"BINARY", "BINARY2"}:
+                data.remove(kind)
+                notes.append("The rows are missing: there is no STREAM.")
             elif stream is not None:
                 if "href" in stream.attrib or stream.get("encoding", "base64") != "base64":
                     data.remove(kind)
