@@ -7,13 +7,14 @@ import hashlib
 import shutil
 import threading
 from collections.abc import Callable, Mapping
+from importlib.metadata import version
 from pathlib import Path
 
 import httpx
 import obstore.exceptions
 
 from perijove_demo.clouds import Cloud
-from perijove_demo.data.catalogue import SKY_DATASET, copies, load_datasets
+from perijove_demo.data.catalogue import SKY_DATASET, TABLES_DATASET, copies, load_datasets
 from perijove_demo.data.generated import build_sky
 from perijove_demo.data.mosaic import MosaicSpec
 from perijove_demo.data.readme import readme_text
@@ -23,6 +24,8 @@ from perijove_demo.problem import DemoProblem
 
 #: Raised when what is built changes, so that states from before are built anew.
 BUILD_VERSION = 1
+#: As above, for what ``derived`` makes.
+TABLES_VERSION = 1
 
 #: Left free on the disk, for everything else that the demo writes.
 _RESERVE_BYTES = 256 << 20
@@ -115,13 +118,20 @@ class _Builder:
         (folder / "README.txt").write_text(readme_text(dataset_id, self._datasets[dataset_id]), encoding="utf-8")
         if dataset_id == SKY_DATASET:
             build_sky(folder, self._sky, self._steps("generating the sky", self._size_bytes(dataset_id)))
+        elif dataset_id == TABLES_DATASET:
+            from perijove_demo.data.derived import build_tables  # its libraries take a second, once for all starts
+
+            build_tables(folder)
         else:
             copy_samples(dataset_id, folder)
         return folder
 
     def _version(self, dataset_id: str) -> str:
         """Names what would be built now."""
-        made_of = repr(self._sky) if dataset_id == SKY_DATASET else samples_version(dataset_id)
+        if dataset_id == TABLES_DATASET:
+            made_of = f"{TABLES_VERSION} of iris-sample-data {version('iris-sample-data')}"
+        else:
+            made_of = repr(self._sky) if dataset_id == SKY_DATASET else samples_version(dataset_id)
         text = f"{BUILD_VERSION} {made_of} {readme_text(dataset_id, self._datasets[dataset_id])}"
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 

@@ -9,6 +9,7 @@ from typing import Any
 from ruamel.yaml import YAML
 
 SKY_DATASET = "euclid-demo"
+TABLES_DATASET = "sea-surface-tables"
 
 
 @dataclass(frozen=True)

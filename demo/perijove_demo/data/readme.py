@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from typing import Any
 
-from perijove_demo.data.catalogue import SKY_DATASET
+from perijove_demo.data.catalogue import SKY_DATASET, TABLES_DATASET
 from perijove_demo.data.samples import SAMPLES
 
 _SKY_FILES = {
@@ -14,16 +14,23 @@ _SKY_FILES = {
     "catalogue/sources.fits": "the same as a FITS table",
     "cutouts/*.fits": "small pieces of SCI around things worth a look",
 }
+_TABLES_FILES = {
+    "tables/monthly.csv": "means and extremes of each month, 5° S to 4.4° N (of ostia_monthly.nc)",
+    "tables/monthly.ecsv": "the same, with units and descriptions",
+    "tables/monthly.vot": "the same as a VOTable",
+    "tables/cells.parquet": "every value of ostia_monthly.nc: month, latitude, longitude and temperature",
+    "maps/model_201502.tif": "the month modelled for February 2015, by degree, as a cloud-optimised GeoTIFF",
+    "maps/model_201502.png": "the same as a picture, blue for cold and red for warm",
+}
 _WIDTH = 96
 
 
 def readme_text(dataset_id: str, dataset: dict[str, Any]) -> str:
     """The text, in UTF-8 with lines of at most 96 characters."""
-    listed = (
-        _SKY_FILES
-        if dataset_id == SKY_DATASET
-        else {sample.path: f"{sample.note} ({sample.package}: {sample.source})" for sample in SAMPLES[dataset_id]}
-    )
+    made = {SKY_DATASET: _SKY_FILES, TABLES_DATASET: _TABLES_FILES}
+    listed = made.get(dataset_id) or {
+        sample.path: f"{sample.note} ({sample.package}: {sample.source})" for sample in SAMPLES[dataset_id]
+    }
     paragraphs = [
         f"{dataset['title']}\n{'=' * len(dataset['title'])}",
         textwrap.fill(dataset["description"], _WIDTH),

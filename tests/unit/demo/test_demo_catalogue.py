@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
+import rasterio
 from astropy.io import fits
+from astropy.table import Table
 
 from perijove_demo.data import buckets, load_datasets, with_endpoints
-from perijove_demo.data.catalogue import SKY_DATASET, copies
+from perijove_demo.data.catalogue import SKY_DATASET, TABLES_DATASET, copies
+from perijove_demo.data.derived import build_tables
 from perijove_demo.data.mosaic import MosaicSpec, mosaic_wcs
 from perijove_demo.data.readme import readme_text
 from perijove_demo.data.samples import SAMPLES, copy_samples
@@ -51,6 +56,25 @@ def test_samples_are_real_files_of_the_size_that_is_said(dataset_id: str, tmp_pa
     total_bytes = sum(path.stat().st_size for path in tmp_path.rglob("*") if path.is_file())
     total_bytes += len(readme_text(dataset_id, dataset).encode())
     assert total_bytes == pytest.approx(dataset["size_bytes"], rel=0.01)
+
+
+def test_tables_and_maps_are_of_the_size_that_is_said_and_tell_the_same(tmp_path: Path) -> None:
+    dataset = load_datasets()[TABLES_DATASET]
+    build_tables(tmp_path)
+    readme = readme_text(TABLES_DATASET, dataset)
+    made = {str(path.relative_to(tmp_path)): path.stat().st_size for path in tmp_path.rglob("*") if path.is_file()}
+    assert all(f"  {path}: " in readme for path in made)
+    assert sum(made.values()) + len(readme.encode()) == pytest.approx(dataset["size_bytes"], rel=0.01)
+
+    months = Table.read(tmp_path / "tables/monthly.ecsv")
+    cells = pq.read_table(tmp_path / "tables/cells.parquet")
+    assert len(months) == 54
+    assert cells.num_rows == months["cells"].sum()
+    assert pc.max(cells["temperature"]).as_py() == pytest.approx(months["maximum"].max(), abs=0.001)
+    assert months["mean"].unit == "K"
+    with rasterio.open(tmp_path / "maps/model_201502.tif") as raster:
+        assert raster.tags(ns="IMAGE_STRUCTURE")["LAYOUT"] == "COG"
+        assert raster.overviews(1)
 
 
 def test_the_size_of_the_mosaic_is_what_it_will_be() -> None:
