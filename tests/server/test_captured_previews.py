@@ -25,6 +25,7 @@ NO_HDUS = (EVIL, "0", -1, 64, True, 1.5, None, [0])
 Say = Callable[..., None]
 
 FITS_IMAGE = {"kind": "image", "hdu": 1, "overview": None, "shape": [20, 30], "pixel_bytes": 4, "celestial": False}
+CSV = {"kind": "file", "format": "csv", "delimiter": ";", "header": False, "comment_lines": 3}
 CONTENT = {
     "width": 3,
     "height": 2,
@@ -40,6 +41,8 @@ CONTENT = {
     "note": None,
 }
 IMAGE_LOOK = {"kind": "image", "format": "FITS", "title": "x.fits", "content": CONTENT}
+TABLE = {"columns": [{"name": "a", "type": "int64"}], "rows": [[1]], "first_row": 0, "total_rows": 1}
+TABLE_LOOK = {"kind": "table", "format": "CSV", "title": "x.csv", "content": TABLE}
 TEXT_LOOK = {
     "kind": "text",
     "format": "Text",
@@ -118,6 +121,12 @@ def is_refused(answer: httpx.Response) -> bool:
         *(FITS_IMAGE | {"pixel_bytes": pixel_bytes} for pixel_bytes in (EVIL, 0, 3, -4, "4")),
         *(FITS_IMAGE | {"celestial": celestial} for celestial in (EVIL, 1, None)),
         *({"kind": kind, "hdu": 0} for kind in ("text", "code", EVIL, None, ["image"], {})),
+        *({"kind": "file", "format": kind} for kind in (EVIL, "pickle", None, 1)),
+        *(CSV | {"delimiter": delimiter} for delimiter in (EVIL, "'", "\\", "", ",,", None)),
+        *(CSV | {"header": header} for header in (EVIL, 1, None)),
+        *(CSV | {"comment_lines": lines} for lines in (EVIL, "1", -1, 1.5, True, 10**30)),
+        CSV | {"names": [EVIL] * 21},
+        CSV | {"code": EVIL},
         {"kind": "image"},
         {"kind": "table"},
         {"hdu": 0},
@@ -148,6 +157,9 @@ def test_a_description_becomes_code(captured: JupyterServer, dataset: Dataset, s
     say(done({"kind": "table", "hdu": 7}))
     assert "Table(hdus[7].data)" in code_for(captured, dataset)
 
+    say(done(CSV | {"names": [EVIL]}))
+    assert ", sep=';', header=None, skiprows=3, nrows=1000)" in code_for(captured, dataset)
+
 
 @pytest.mark.parametrize(
     "preview",
@@ -174,6 +186,30 @@ def test_what_is_no_preview_is_a_problem(captured: JupyterServer, dataset: Datas
     say(done(preview), png(3, 2))
 
     assert is_refused(captured.get(dataset.route("preview"), path="x.fits"))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        TABLE | {"rows": [[1, 2]]},
+        TABLE | {"rows": [[{"html": EVIL}]]},
+        TABLE | {"rows": [["x" * 3000]]},
+        TABLE | {"rows": [[1]] * 201},
+        TABLE | {"first_row": -1},
+        TABLE | {"total_rows": "1"},
+        TABLE | {"columns": [{"name": "a", "type": "int64", "url": EVIL}]},
+        TABLE | {"columns": [{"name": "a", "type": "int64"}] * 501, "rows": []},
+        TABLE | {"url": "https://evil.example"},
+        {},
+    ],
+    ids=lambda content: repr(content)[:120],
+)
+def test_what_is_no_table_is_a_problem(captured: JupyterServer, dataset: Dataset, say: Say, content: Any) -> None:
+    say(done(TABLE_LOOK))
+    assert captured.get(dataset.route("preview"), path="x.fits").json()["content"]["rows"] == [[1]]
+
+    say(done(TABLE_LOOK | {"content": content}))
+    assert is_refused(captured.get(dataset.route("preview"), path="x.fits", first_row=7))
 
 
 @pytest.mark.parametrize(

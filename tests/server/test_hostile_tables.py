@@ -79,3 +79,33 @@ def test_after_all_of_that_the_server_shows_a_good_file(server: JupyterServer, d
     for name, data in FILES.items():
         dataset.put(name, data)
         assert server.get(dataset.route("preview"), path=name).status_code == 200
+
+
+SCRIPT = "<script>alert(1)</script>"
+PAGES = {
+    "page.html": SCRIPT.encode(),
+    "drawing.svg": f"<svg xmlns='http://www.w3.org/2000/svg'>{SCRIPT}</svg>".encode(),
+    "notes.md": f"# Notes\n{SCRIPT}\n[a](javascript:alert(1))\n".encode(),
+    "cells.csv": f"{SCRIPT},=HYPERLINK(1)\n1,2\n".encode(),
+    "fields.vot": b"<VOTABLE><RESOURCE><TABLE><DESCRIPTION>&lt;script&gt;alert(1)&lt;/script&gt;</DESCRIPTION>"
+    b'<FIELD name="a" datatype="int"/></TABLE></RESOURCE></VOTABLE>',
+    "book.ipynb": samples.notebook({"cell_type": "markdown", "metadata": {}, "source": SCRIPT}),
+    "columns.parquet": samples.parquet(columns={SCRIPT: [SCRIPT]}),
+    "facts.json": f'{{"a": "{SCRIPT}"}}'.encode(),
+}
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_markup_of_strangers_is_told_as_text_in_json_that_no_browser_takes_for_a_page(
+    server: JupyterServer, dataset: Dataset, name: str
+) -> None:
+    """Items 8 and 9 of the security checklist: stored scripts, and pages opened through a preview."""
+    dataset.put(name, PAGES[name])
+
+    answer = server.get(dataset.route("preview"), path=name)
+
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["Content-Type"].startswith("application/json")
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert answer.json()["kind"] in {"text", "table"}
+    assert SCRIPT in str(answer.json()["content"])
