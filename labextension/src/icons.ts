@@ -2,6 +2,7 @@
 
 import { LabIcon } from '@jupyterlab/ui-components';
 import dataSvg from '../style/icons/data.svg';
+import datasetSvg from '../style/icons/dataset.svg';
 import endSvg from '../style/icons/end.svg';
 import limitSvg from '../style/icons/limit.svg';
 import usageSvg from '../style/icons/usage.svg';
@@ -9,6 +10,9 @@ import warningSvg from '../style/icons/warning.svg';
 
 /** The Data panel. */
 export const dataIcon = new LabIcon({ name: 'perijove:data', svgstr: dataSvg });
+
+/** Datasets as folders. */
+export const datasetIcon = new LabIcon({ name: 'perijove:dataset', svgstr: datasetSvg });
 
 /** A limit with room left. */
 export const usageIcon = new LabIcon({ name: 'perijove:usage', svgstr: usageSvg });

@@ -21,6 +21,7 @@ describe('coastlines', () => {
 
   it('have no line where the atlas is cut, nor on a map without a width', () => {
     expect(coastPath([[[180, 70], [180, 60]]], WORLD, 360, 180)).toBe(''); // prettier-ignore
+    expect(coastPath([[[180, 70], [-180, 70]]], WORLD, 360, 180)).toBe(''); // prettier-ignore
     expect(coastPath([[[0, 0], [1, 1]]], [5, 0, 5, 1], 10, 10)).toBe(''); // prettier-ignore
   });
 });

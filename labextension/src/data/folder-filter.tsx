@@ -2,29 +2,33 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import * as React from 'react';
 import { DatasetBrowserModel } from './model';
 
-/** A field for the beginning of the names in the open folder; nothing where none is open. */
-export function FolderFilter({
-  model,
-  trans
-}: {
+/** What the filter needs. */
+export interface IFolderFilterProps {
   model: DatasetBrowserModel;
   trans: TranslationBundle;
-}): React.ReactElement | null {
+}
+
+/**
+ * A field for the beginning of the names in the open folder.
+ *
+ * Where none is open it rests: were it taken away, the rows would move under a pointer that is pressed on one of them.
+ */
+export function FolderFilter({ model, trans }: IFolderFilterProps): React.ReactElement {
   const folder = model.openFolder;
-  if (!folder) {
-    return null;
-  }
-  const words = trans.__('Names in %1 begin with', folder.entry?.name ?? folder.dataset.title);
+  const words = folder
+    ? trans.__('Names in %1 begin with', folder.entry?.name ?? folder.dataset.title)
+    : trans.__('Open a folder to filter the names in it');
   return (
     <div className="pj-DataPanel-bar pj-mod-filter">
       <input
         type="search"
         className="pj-Input"
         aria-label={words}
-        placeholder={trans.__('%1…', words)}
+        placeholder={trans.__('Names begin with…')}
         title={words}
-        value={model.prefixOf(folder.key)}
-        onChange={event => model.filterFolder(folder.key, event.target.value)}
+        disabled={!folder}
+        value={folder ? model.prefixOf(folder.key) : ''}
+        onChange={event => folder && model.filterFolder(folder.key, event.target.value)}
       />
     </div>
   );

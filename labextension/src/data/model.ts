@@ -85,7 +85,8 @@ export class DatasetBrowserModel {
   get openFolder(): INode | null {
     const row = this.activeRow;
     const isOpen = isNodeRow(row) && row.expanded === true;
-    return (row && this._nodes.get(isOpen ? row.key : row.parent)) ?? null;
+    const folder = row && this._nodes.get(isOpen ? row.key : row.parent);
+    return folder && isReadable(folder.dataset) ? folder : null;
   }
 
   /** With what the names in a folder shall begin, as typed; empty for all. */

@@ -3,7 +3,7 @@ import { ICommandPalette, Notification } from '@jupyterlab/apputils';
 import { FileBrowser, IFileBrowserFactory } from '@jupyterlab/filebrowser';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 import { folderIcon } from '@jupyterlab/ui-components';
-import { dataIcon } from '../icons';
+import { datasetIcon } from '../icons';
 import { locationOf } from '../location';
 import { CommandIds, IDatasetBrowser, IPerijoveClient } from '../tokens';
 import { DRIVE_NAME, ENTRIES_MAX, PerijoveDrive } from './drive';
@@ -85,7 +85,7 @@ function makeBrowser(factory: IFileBrowserFactory, caption: string): FileBrowser
     refreshInterval: REFRESH_MILLISECONDS,
     allowFileUploads: false
   });
-  folders.title.icon = dataIcon;
+  folders.title.icon = datasetIcon;
   folders.title.caption = caption;
   folders.node.setAttribute('role', 'region');
   folders.node.setAttribute('aria-label', caption);

@@ -45,8 +45,11 @@ export function coastPath(
   return pieces.join('');
 }
 
-/** Whether a segment is an edge of the atlas and no coast. */
+/** Whether a segment is an edge of the atlas, or goes round the world to its other edge, and is no coast. */
 function isSeam(from: Place, to: Place): boolean {
+  if (Math.abs(to[0] - from[0]) > 180) {
+    return true;
+  }
   const onEdge = ([longitude, latitude]: Place) => Math.abs(longitude) > SEAM_DEGREES || latitude < -89.9;
   return onEdge(from) && onEdge(to);
 }

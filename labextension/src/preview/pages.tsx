@@ -23,17 +23,17 @@ export function TablePages({ model, content, trans }: ITablePagesProps): React.R
     <>
       <PageButton
         words={trans.__('First rows')}
-        sign="⏮"
+        sign="«"
         onClick={go(pager.first > 0 ? 0 : null)}
         off={pager.first === 0}
       />
       <PageButton
         words={trans.__('Previous rows')}
-        sign="◀"
+        sign="‹"
         onClick={go(pager.previous)}
         off={pager.previous === null}
       />
-      <PageButton words={trans.__('Next rows')} sign="▶" onClick={go(pager.next)} off={pager.next === null} />
+      <PageButton words={trans.__('Next rows')} sign="›" onClick={go(pager.next)} off={pager.next === null} />
       <span role="status">{rowsText(pager, trans)}</span>
       <form
         className="pj-Choice"
