@@ -4,7 +4,8 @@ import { act, cleanup, fireEvent, render, screen, within } from '@testing-librar
 import * as React from 'react';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { COPIES_DELAY_MILLISECONDS, CopiesModel } from '../data/copies';
-import { boxOf, spanText } from '../data/extent';
+import { boxOf, isOnSky, spanText } from '../data/extent';
+import { formatWord } from '../data/formats';
 import type { IPanelActions } from '../data/panel';
 import Panel from '../data/panel-view';
 import { DatasetBrowserModel } from '../data/model';
@@ -165,6 +166,19 @@ describe('a dataset in detail', () => {
     await click('Favourites and recent');
     fireEvent.click(within(screen.getByRole('group', { name: 'Favourites' })).getByRole('button'));
     expect(actions.goTo).toHaveBeenCalledWith({ dataset: 'demo', path: '', type: 'dataset', title: 'Demo images' });
+  });
+});
+
+describe('formats', () => {
+  it('are told in words, also when the catalogue lists media types', () => {
+    const cloud = 'image/tiff; application=geotiff; profile=cloud-optimized';
+    const words = ['application/fits', cloud, 'image/tiff', 'NetCDF-4', 'x/y'].map(formatWord);
+    expect(words).toEqual(['FITS', 'cloud-optimized GeoTIFF', 'TIFF', 'NetCDF-4', 'x/y']);
+  });
+
+  it('tell that a box is on the sky', () => {
+    expect(isOnSky({ ...dataset('a', 'A'), formats: ['application/fits', 'text/csv'] })).toBe(true);
+    expect(isOnSky({ ...dataset('a', 'A'), formats: ['application/x-netcdf'] })).toBe(false);
   });
 });
 

@@ -2,6 +2,7 @@
 
 import type { TranslationBundle } from '@jupyterlab/translation';
 import type { IDataset, IExtent } from '../wire';
+import { formatWord } from './formats';
 
 /** West, south, east, north in degrees. */
 export type Box = readonly [number, number, number, number];
@@ -29,7 +30,7 @@ export function skyBoxText([west, south, east, north]: Box, trans: TranslationBu
 
 /** Whether the box of a dataset is on the sky: STAC has no word for that, but FITS images are seldom of the Earth. */
 export function isOnSky({ formats }: IDataset): boolean {
-  return formats.some(format => /^fits/i.test(format));
+  return formats.some(format => formatWord(format) === 'FITS');
 }
 
 /** Whether a box is all of the Earth; catalogues say so, too, of what is not on it. */

@@ -2,6 +2,7 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import * as React from 'react';
 import type { FacetName, IFacetValue } from '../wire';
 import { Disclosure } from './disclosure';
+import { formatWord } from './formats';
 import { DatasetBrowserModel } from './model';
 import { FACET_NAMES } from './search';
 
@@ -34,7 +35,7 @@ export function Facets({ model, trans }: IFacetsProps): React.ReactElement | nul
         <ul className="pj-Chips" aria-label={trans.__('The search is narrowed by')}>
           {chosen.map(name => {
             const value = filters[name] ?? '';
-            const title = facets[name]?.find(found => found.value === value)?.title ?? value;
+            const title = titleOf(name, facets[name]?.find(found => found.value === value)?.title ?? value);
             return (
               <li key={name}>
                 <button
@@ -77,7 +78,7 @@ function Facet({ model, name, values, trans }: IFacetProps): React.ReactElement 
             aria-pressed={on}
             onClick={() => model.narrow({ [name]: on ? undefined : value })}
           >
-            <span>{title}</span> <small>{count.toLocaleString()}</small>
+            <span>{titleOf(name, title)}</span> <small>{count.toLocaleString()}</small>
           </button>
         );
       })}
@@ -118,6 +119,11 @@ function Period({ model, trans }: IFacetsProps): React.ReactElement {
       </label>
     </div>
   );
+}
+
+/** The title of a value; formats may be given as media types. */
+function titleOf(name: FacetName, title: string): string {
+  return name === 'format' ? formatWord(title) : title;
 }
 
 function facetWords(name: FacetName, trans: TranslationBundle): string {

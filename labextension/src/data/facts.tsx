@@ -7,6 +7,7 @@ import { doiUrl, safeUrl } from '../links';
 import type { ICopy, IDataset, IProvider } from '../wire';
 import { CopiesModel } from './copies';
 import { Box, boxOf, boxText, isOnSky, isWholeWorld, skyBoxText, spanText } from './extent';
+import { formatWord } from './formats';
 
 const WorldMap = React.lazy(() => import('../map/worldmap'));
 
@@ -45,7 +46,7 @@ export function DatasetFacts(props: IDatasetFactsProps): React.ReactElement {
         <Fact name={trans.__('Source')}>{dataset.catalogue !== 'platform' && dataset.catalogue}</Fact>
         <Fact name={trans.__('Embargo until')}>{formatTime(dataset.embargo_until ?? null)}</Fact>
         <Fact name={trans.__('Size')}>{dataset.size_bytes !== null && formatBytes(dataset.size_bytes)}</Fact>
-        <Fact name={trans.__('Formats')}>{dataset.formats.join(', ')}</Fact>
+        <Fact name={trans.__('Formats')}>{[...new Set(dataset.formats.map(formatWord))].join(', ')}</Fact>
         <Fact name={trans.__('Time')}>{spanText(dataset.extent, trans)}</Fact>
         <Fact name={trans.__('Area')}>{box && <Area box={box} isOnSky={isOnSky(dataset)} trans={trans} />}</Fact>
         <Fact name={trans.__('Keywords')}>{dataset.keywords.join(', ')}</Fact>
