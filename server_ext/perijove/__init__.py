@@ -7,6 +7,18 @@
         ...
 
 ``perijove://dataset/path`` works in every library that knows fsspec, and ``fsspec.filesystem("perijove")`` lists.
+
+Reads go to the best copy of a dataset that works, and go on from another when one fails in the middle of a file, if it
+holds the very same version there. How much is read at a time goes by the format and by how the file is read. Blocks
+that were read are kept on disk for all kernels of the user, 2 GiB of them unless ``PERIJOVE_CACHE_BYTES`` says
+otherwise (0: none); the right to read is asked of the store each time a file is opened. ``perijove.stats()`` tells
+what was moved, ``file.counts`` what one file has moved.
+
+Readers that know fsspec take the URL: ``fits.open(url, use_fsspec=True)``, ``pandas.read_csv(url)``,
+``xarray.open_dataset(url, engine="h5netcdf")``, ``zarr.open(url)``. pyarrow takes the filesystem:
+``pq.read_table("dataset/x.parquet", filesystem=fsspec.filesystem("perijove"))``; h5py and Pillow take
+``perijove.open(path)``; rasterio takes ``rasterio.open(url, opener=fsspec.filesystem("perijove"))``, and is best given
+tiled files, because of others it reads whole rows of pixels.
 """
 
 from __future__ import annotations
@@ -15,6 +27,7 @@ import fsspec
 
 from .catalogue import DatasetList, dataset, datasets, storage_options
 from .catalogue import open_file as open  # noqa: A004 (the name people look for: perijove.open)
+from .counting import Counts, Stats, stats
 from .errors import (
     BadRequest,
     ControlUnavailable,
@@ -33,6 +46,7 @@ from .limits import LimitList, limits
 __all__ = [
     "BadRequest",
     "ControlUnavailable",
+    "Counts",
     "DatasetList",
     "InvalidPath",
     "LimitList",
@@ -43,11 +57,13 @@ __all__ = [
     "PerijoveError",
     "ReadOnly",
     "Refused",
+    "Stats",
     "StoreUnavailable",
     "dataset",
     "datasets",
     "limits",
     "open",
+    "stats",
     "storage_options",
 ]
 

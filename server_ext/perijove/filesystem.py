@@ -14,17 +14,21 @@ from typing import Any
 from fsspec.asyn import AsyncFileSystem, get_loop, sync
 from fsspec.spec import AbstractBufferedFile
 
+from .access import Access, access_for
+from .blocks import Blocks
+from .cache import block_cache
 from .client import AsyncControlClient
-from .errors import BadRequest, NotFound, NotSupported, PerijoveError, ReadOnly
+from .counting import Counts
+from .errors import BadRequest, NotFound, NotSupported, ObjectChanged, PerijoveError, ReadOnly
 from .models import TreeEntry
 from .paths import check_path, split_url
 from .replicas import ObjectInfo
 from .stores import DatasetReader, Readers, gather_or_cancel
 
-#: Scientific readers jump about in small steps: 1 MiB moves neither too much nor too often (fsspec's 50 MiB does).
-BLOCK_BYTES = 1 << 20
-#: A read of more than this passes by the block cache, straight into parallel ranges.
-BYPASS_BYTES = 4 * BLOCK_BYTES
+#: A read of more than this passes by the blocks of the file, straight into parallel ranges.
+BYPASS_BYTES = 4 << 20
+#: The name of our own way of reading by blocks, beside those of fsspec.
+BY_FORMAT = "perijove"
 #: What control says about a dataset is believed for so long.
 DATASET_SECONDS = 60.0
 RANGES_IN_FLIGHT = 32
@@ -37,7 +41,7 @@ class _Connection:
 
     def __init__(self) -> None:
         self.client = AsyncControlClient()
-        self.readers = Readers(self.client, DATASET_SECONDS)
+        self.readers = Readers(self.client, DATASET_SECONDS, block_cache())
 
 
 _connections: dict[tuple[int, str | None, str | None], _Connection] = {}
@@ -199,8 +203,7 @@ class PerijoveFileSystem(AsyncFileSystem):  # type: ignore[misc] # fsspec has no
         if mode != "rb":
             raise ReadOnly(f"{path} cannot be opened with mode {mode!r}: datasets are read-only, use 'rb' or 'r'.")
         reader, info = sync(self.loop, self._object, path)
-        kwargs.setdefault("cache_type", "blockcache")
-        return PerijoveFile(self, path, reader, info, block_size or BLOCK_BYTES, cache_options, **kwargs)
+        return PerijoveFile(self, path, reader, info, block_size, cache_options, **kwargs)
 
     def created(self, path: str) -> Any:
         """Not known to object stores."""
@@ -230,7 +233,11 @@ class PerijoveFileSystem(AsyncFileSystem):  # type: ignore[misc] # fsspec has no
 
 
 class PerijoveFile(AbstractBufferedFile):  # type: ignore[misc] # fsspec has no types
-    """One opened object, seekable. It stays the same bytes: if the object changes, reads raise ``ObjectChanged``."""
+    """One opened object, seekable. It stays the same bytes: if the object changes, reads raise ``ObjectChanged``.
+
+    How much is read at a time goes by the file's name and by how it is read, see ``access``; ``block_size`` (bytes)
+    sets the least. With a ``cache_type`` of fsspec's own, fsspec's ways are used instead.
+    """
 
     def __init__(
         self,
@@ -238,30 +245,66 @@ class PerijoveFile(AbstractBufferedFile):  # type: ignore[misc] # fsspec has no 
         path: str,
         reader: DatasetReader,
         info: ObjectInfo,
-        block_size: int,
+        block_size: int | None = None,
         cache_options: dict[str, Any] | None = None,
+        cache_type: str = BY_FORMAT,
         **kwargs: Any,
     ) -> None:
         self._reader = reader
         self._info = info
-        self.loc: int
+        access = access_for(info.path)
+        if block_size:
+            access = Access(block_size, max(access.ahead_bytes, block_size))
+        by_format = cache_type == BY_FORMAT
+        self._blocks = Blocks(self._fetch, fs.loop, info.size_bytes, access) if by_format else None
         super().__init__(
-            fs, path, "rb", block_size=block_size, cache_options=cache_options, size=info.size_bytes, **kwargs
+            fs,
+            path,
+            "rb",
+            block_size=access.block_bytes,
+            cache_type="none" if by_format else cache_type,
+            cache_options=None if by_format else cache_options,
+            size=info.size_bytes,
+            **kwargs,
         )
         self.details = _file(path, info)
 
-    def read(self, length: int = -1) -> bytes:
-        """Up to ``length`` bytes from here; -1: to the end."""
-        stop = self.size if length is None or length < 0 else min(self.loc + length, self.size)
-        if self.closed or stop - self.loc <= BYPASS_BYTES:
-            return bytes(super().read(length))
-        data = self._fetch_range(self.loc, stop)
-        self.loc = stop
-        return data
+    @property
+    def counts(self) -> Counts:
+        """What reading this file has moved so far."""
+        return self._info.opened.counts
+
+    def close(self) -> None:
+        """Give up what is on its way; the file cannot be read any more."""
+        if self._blocks is not None:
+            self._blocks.close()
+        super().close()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A copy of this file in another process, opened anew at the same place."""
+        cache_type = self.cache.name if self._blocks is None else BY_FORMAT
+        return _reopened, (self.fs, self.path, self.blocksize, cache_type, self.loc, self._info.etag, self.size)
 
     def _fetch_range(self, start: int, end: int) -> bytes:
-        data: bytes = sync(self.fs.loop, self._reader.read, self._info, start, end)
+        if self._blocks is not None and end - start <= BYPASS_BYTES:
+            return self._blocks.read(start, end)
+        data: bytes = sync(self.fs.loop, self._fetch, start, end)
         return data
+
+    async def _fetch(self, start: int, stop: int) -> bytes:
+        return await self._reader.read(self._info, start, stop)
+
+
+def _reopened(
+    fs: PerijoveFileSystem, path: str, block_bytes: int, cache_type: str, place: int, etag: str | None, size_bytes: int
+) -> PerijoveFile:
+    file: PerijoveFile = fs.open(path, "rb", block_size=block_bytes, cache_type=cache_type)
+    if (file.details["ETag"], file.size) != (etag, size_bytes):
+        file.close()
+        raise ObjectChanged(f"{path} has changed since it was opened elsewhere: open it again.")
+    if place:
+        file.seek(place)
+    return file
 
 
 def _read_only(path: str) -> ReadOnly:

@@ -1,26 +1,31 @@
-"""Reading single objects from one replica: with credentials (``direct``) or by presigned URLs (``proxied``).
+"""Reading single objects from one replica: with credentials (``direct``) or by URLs that control names (the others).
 
 Both ways end in obstore, a binding to the Rust object_store crate: it pools connections, retries dropped connections
-and 5xx answers with back-off, and checks that a range answer is the range asked for. What it raises is turned into
-one sentence each here. Its own texts hold addresses, which for presigned URLs are secrets, and are never passed on.
+and 5xx answers with back-off, goes on in the middle of a body that broke off, and checks that a range answer is the
+range asked for. Answers that are whole but not what was asked for are asked for again here, and a body that hardly
+moves is given up. What obstore raises is turned into one sentence each. Its own texts hold addresses, which for
+presigned URLs are secrets, and are never passed on.
 """
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from urllib.parse import urlsplit
 
 import obstore
 from obstore.exceptions import BaseError, PermissionDeniedError, PreconditionError, UnauthenticatedError
 from obstore.store import HTTPStore, S3Store
 
 from .client import AsyncControlClient, credentials_call, presign_call
+from .counting import Counts
 from .credentials import CredentialSource
-from .errors import InvalidPath, NotFound, ObjectChanged, PerijoveError, Refused, StoreUnavailable
+from .errors import InvalidPath, NotFound, NotSupported, ObjectChanged, PerijoveError, Refused, StoreUnavailable
 from .inflight import in_flight
 from .models import Dataset, Replica
 
@@ -49,18 +54,51 @@ URL_RENEW_BEFORE = timedelta(minutes=2)
 #: What obstore raises: its own errors, and built-in ones for "not found", time-outs and bad paths.
 STORE_FAULTS = (BaseError, OSError, ValueError)
 
+#: An answer that is not what was asked for is asked for so often in all.
+ANSWER_TRIES = 3
+#: A read that is slower than this in all, retries included, is given up: the store is as good as dead.
+PATIENCE_SECONDS = 20.0
+SLOWEST_BYTES_PER_SECOND = 128 << 10
+
 _STATUS = re.compile(r"status code: (\d{3})")
+_RETRIES = re.compile(r"after (\d{1,3}) retries")
+_UNFIT = re.compile(r"non-partial response|Requested \d+\.\.\d+, got")
+_BROKEN_BODY = "response body error"
+#: What obstore says of servers that send no Last-Modified.
+_NO_DATE = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass
+class Opened:
+    """What happens to an opened object: where it is read now, when not where it was opened, and what was moved."""
+
+    replica: str | None = None
+    counts: Counts = field(default_factory=Counts)
 
 
 @dataclass(frozen=True)
 class ObjectInfo:
-    """One object of one replica as it was when it was opened. ``etag`` guards all further reads of it."""
+    """One object of one replica as it was when it was opened. ``etag`` and size guard all further reads of it."""
 
     path: str
     size_bytes: int
     etag: str | None
     modified: datetime | None
     replica: str
+    opened: Opened = field(default_factory=Opened, compare=False, repr=False)
+
+    @property
+    def version(self) -> str | None:
+        """The ETag if it is a strong one: the same bytes wherever it is the same. None: copies cannot be compared."""
+        return self.etag if self.etag and not self.etag.startswith("W/") else None
+
+
+class UnfitAnswer(OSError):
+    """A whole answer that is not what was asked for, ``tries`` times."""
+
+    def __init__(self, tries: int) -> None:
+        super().__init__()
+        self.tries = tries
 
 
 class ReplicaReader(Protocol):
@@ -142,7 +180,11 @@ class DirectReader:
 
 
 class PresignedReader:
-    """Reads by URLs that control signs for one object each, for datasets whose credentials stay with control."""
+    """Reads by URLs that control names for one object each.
+
+    Those of ``proxied`` datasets it signs, because the credentials stay with control. Those of ``linked`` ones are the
+    public addresses at plain web servers, which may have weak ETags or none: then size and date tell the version.
+    """
 
     def __init__(self, client: AsyncControlClient, dataset: Dataset, replica: Replica) -> None:
         self._client = client
@@ -157,7 +199,13 @@ class PresignedReader:
                 meta = (await self._first_answer(path)).meta
         except STORE_FAULTS as exc:
             raise store_error(exc, self._dataset, self._replica, path) from None
-        return ObjectInfo(path, meta["size"], meta["e_tag"], meta["last_modified"], self._replica.id)
+        modified = meta["last_modified"] if meta["last_modified"] != _NO_DATE else None
+        if meta["e_tag"] is None and modified is None:
+            raise NotSupported(
+                f"The server of {self._dataset.id}/{path} tells neither an ETag nor a date of it, so reading it in "
+                "parts could mix two versions: download it as a whole from its own pages."
+            )
+        return ObjectInfo(path, meta["size"], meta["e_tag"], modified, self._replica.id)
 
     async def get(self, info: ObjectInfo, start: int, stop: int) -> bytes:
         """See :class:`ReplicaReader`."""
@@ -193,18 +241,31 @@ class PresignedReader:
 
 
 async def _get(store: S3Store | HTTPStore, key: str, info: ObjectInfo, start: int, stop: int) -> bytes:
-    """One range of exactly the object that ``info`` tells of, complete, or an error."""
+    """One range of exactly the object that ``info`` tells of, complete, or an error; in bounded time and tries."""
+    async with asyncio.timeout(PATIENCE_SECONDS + (stop - start) / SLOWEST_BYTES_PER_SECOND):
+        for _ in range(ANSWER_TRIES):
+            try:
+                data = await _get_once(store, key, info, start, stop)
+            except BaseError as exc:
+                if not _UNFIT.search(str(exc)):
+                    raise
+                continue
+            if len(data) == stop - start:
+                return data
+    raise UnfitAnswer(ANSWER_TRIES)
+
+
+async def _get_once(store: S3Store | HTTPStore, key: str, info: ObjectInfo, start: int, stop: int) -> bytes:
     options: GetOptions = {"range": (start, stop)}
-    if info.etag is not None:
-        options["if_match"] = info.etag
+    if info.version is not None:
+        options["if_match"] = info.version  # weak ones never match by HTTP's rules
     answer = await obstore.get_async(store, key, options=options)
     # Some stores ignore If-Match; what they say about the object tells all the same.
-    if answer.meta["e_tag"] != info.etag or answer.meta["size"] != info.size_bytes:
+    meta = answer.meta
+    has_changed = meta["e_tag"] != info.etag or meta["size"] != info.size_bytes
+    if has_changed or (info.version is None and info.modified not in {None, meta["last_modified"]}):
         raise PreconditionError
-    data = bytes(await answer.bytes_async())
-    if len(data) != stop - start:
-        raise OSError
-    return data
+    return bytes(await answer.bytes_async())
 
 
 def store_status(exc: BaseException) -> int | None:
@@ -218,19 +279,39 @@ def store_error(exc: BaseException, dataset: Dataset, replica: Replica, path: st
     if isinstance(exc, PerijoveError):
         return exc
     what = f"{dataset.id}/{path}"
-    where = f"store at {replica.endpoint or replica.region}"
+    where = f"copy {replica.id} at {_address(replica)}"
     status = store_status(exc)
     if isinstance(exc, PreconditionError) or status in {412, 416}:
         return ObjectChanged(f"{what} has changed in the {where} while it was being read: open it again.")
-    if isinstance(exc, FileNotFoundError) or status == 404:
+    if isinstance(exc, FileNotFoundError) or status in {404, 410}:
         return NotFound(f"There is no file {what} in the {where}.")
     if isinstance(exc, PermissionDeniedError | UnauthenticatedError) or status in {401, 403}:
         return Refused(f"The {where} refuses to let you read {what}.")
+    if isinstance(exc, TimeoutError):
+        return StoreUnavailable(f"The {where} sent {what} so slowly, retries included, that reading it was given up.")
+    if isinstance(exc, UnfitAnswer):
+        return StoreUnavailable(
+            f"The {where} gave answers that are not the part of {what} that was asked for (tried {exc.tries} times)."
+        )
     if isinstance(exc, ValueError):
         return InvalidPath(f"{what} is not a name that can be read from an object store.")
     if status is not None:
-        return StoreUnavailable(f"The {where} answered {status} to reads of {what}, and again when retried.")
-    return StoreUnavailable(f"The {where} did not give a whole answer when reading {what}, nor when retried.")
+        return StoreUnavailable(f"The {where} answered {status} to reads of {what} ({_tried(exc)}).")
+    return StoreUnavailable(f"The {where} did not give a whole answer when reading {what} ({_tried(exc)}).")
+
+
+def _tried(exc: BaseException) -> str:
+    """How often obstore has tried, which it tells in its text only."""
+    text = str(exc)
+    found = _RETRIES.search(text)
+    retries = int(found[1]) if found else RETRIES["max_retries"] if _BROKEN_BODY in text else 0
+    return f"tried {retries + 1} times" if retries else "tried once"
+
+
+def _address(replica: Replica) -> str:
+    parts = urlsplit(replica.endpoint or replica.url)
+    is_http = parts.scheme in {"http", "https"} and parts.hostname
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}" if is_http else replica.region
 
 
 def _client_options(address: str | None) -> ClientConfig:

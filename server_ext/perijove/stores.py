@@ -1,18 +1,26 @@
-"""Reading a dataset: the nearest healthy replica, one object at a time, large reads in parallel pieces."""
+"""Reading a dataset: from the best replica that works, one object at a time, large reads in parallel pieces.
+
+An object that was opened on one replica goes on from another when that one fails, if it is the same object there: the
+same strong ETag and the same size, which are checked with every single answer.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TypeVar
 
 import obstore
 
+from .cache import BlockCache, BlockKey, cache_scope
 from .client import AsyncControlClient, dataset_call
-from .errors import ControlUnavailable, NotFound, NotSupported, Refused, StoreUnavailable
+from .copies import Copies
+from .counting import Counts, counts_of
+from .errors import ControlUnavailable, NotFound, NotSupported, ObjectChanged, Refused, StoreUnavailable
 from .inflight import in_flight
-from .models import Dataset, Replica, TreeEntry
+from .models import Copy, Dataset, Replica, TreeEntry
 from .paths import check_path
 from .replicas import STORE_FAULTS, DirectReader, ObjectInfo, PresignedReader, ReplicaReader, store_error
 
@@ -24,22 +32,33 @@ PIECE_BYTES = 8 << 20
 PIECES_IN_FLIGHT = 8
 #: A stream to one reader keeps fewer pieces in memory.
 STREAM_PIECES = 3
-#: A replica that failed is asked last for so long.
-DOWN_SECONDS = 60.0
 
 
 class DatasetReader:
     """Reads the objects of one dataset. Belongs to one event loop.
 
-    A new look at an object goes to the nearest replica that works. An opened object stays with the replica that it
-    was opened on, guarded by its ETag: if it changes, reads fail with ``ObjectChanged`` and never mix two versions.
+    A new look at an object goes to the best replica that works, see ``choice``. An opened object is guarded by its
+    ETag and size: if it changes, reads fail with ``ObjectChanged`` and never mix two versions.
+
+    Args:
+        client: asks control for credentials and addresses.
+        dataset: what is read.
+        cache: blocks on disk, if any are to be kept.
+        known: what is known of the dataset's replicas already.
     """
 
-    def __init__(self, client: AsyncControlClient, dataset: Dataset) -> None:
+    def __init__(
+        self, client: AsyncControlClient, dataset: Dataset, cache: BlockCache | None = None, known: Copies | None = None
+    ) -> None:
         self.dataset = dataset
+        self.known = known.renewed(dataset.replicas) if known else Copies(dataset.replicas)
         self._client = client
+        self._cache = cache
         self._readers: dict[str, ReplicaReader] = {}
-        self._down_until: dict[str, float] = {}
+
+    def copies(self) -> list[Copy]:
+        """The replicas in the order in which they are asked, with what this process has measured of each."""
+        return self.known.views()
 
     async def head(self, path: str) -> ObjectInfo:
         """Open one object: its size, ETag and the replica that answered.
@@ -48,36 +67,38 @@ class DatasetReader:
             PerijoveError: bad path, no such file, refused, or no replica answers.
         """
         check_path(path)
-        return await self.on_a_replica(lambda replica: self._reader(replica).head(path))
+        info = await self.on_a_replica(lambda replica: self._reader(replica).head(path))
+        self._count(info, Counts(requests=1))
+        return info
 
     async def read(self, info: ObjectInfo, start: int, stop: int) -> bytes:
         """The bytes ``start`` up to ``stop`` (cut at the end) of an opened object.
 
         Raises:
             ObjectChanged: it is no longer the object that was opened.
-            PerijoveError: refused, gone, or its replica does not answer.
+            PerijoveError: refused, gone, or no replica that holds this very object answers.
         """
         start, stop = max(start, 0), min(stop, info.size_bytes)
         if stop <= start:
             return b""
         if stop - start <= SPLIT_ABOVE_BYTES:
-            return await self._get(info, start, stop)
+            return await self._piece(info, start, stop)
         gate = asyncio.Semaphore(PIECES_IN_FLIGHT)
 
-        async def piece(offset: int) -> bytes:
+        async def piece(first: int, last: int) -> bytes:
             async with gate:
-                return await self._get(info, offset, min(offset + PIECE_BYTES, stop))
+                return await self._piece(info, first, last)
 
-        return b"".join(await gather_or_cancel([piece(offset) for offset in range(start, stop, PIECE_BYTES)]))
+        return b"".join(await gather_or_cancel([piece(*span) for span in _pieces(start, stop)]))
 
     async def stream(self, info: ObjectInfo, start: int, stop: int) -> AsyncIterator[bytes]:
         """The same bytes in order, piece by piece, with the next pieces already on their way."""
-        offsets = iter(range(start, stop, PIECE_BYTES))
+        spans = iter(_pieces(start, stop))
         tasks: list[asyncio.Task[bytes]] = []
         try:
             while True:
-                while len(tasks) < STREAM_PIECES and (offset := next(offsets, None)) is not None:
-                    tasks.append(asyncio.ensure_future(self._get(info, offset, min(offset + PIECE_BYTES, stop))))
+                while len(tasks) < STREAM_PIECES and (span := next(spans, None)) is not None:
+                    tasks.append(asyncio.ensure_future(self._piece(info, *span)))
                 if not tasks:
                     return
                 yield await tasks[0]
@@ -130,22 +151,14 @@ class DatasetReader:
         return await self.on_a_replica(ask)
 
     async def on_a_replica(self, ask: Callable[[Replica], Awaitable[Result]]) -> Result:
-        """Do ``ask`` with the nearest replica that answers; replicas that failed of late come last."""
-        now = time.monotonic()
-        by_rank = sorted(self.dataset.replicas, key=lambda replica: replica.rank)
-        order = sorted(by_rank, key=lambda replica: self._down_until.get(replica.id, 0.0) > now)
+        """Do ``ask`` with the best replica that answers; replicas that failed of late come last."""
         failure: StoreUnavailable | None = None
-        for replica in order:
+        for replica in self.known.ordered():
             try:
-                return await ask(replica)
+                return await self.known.measured(replica, ask(replica))
             except StoreUnavailable as exc:
-                self.mark_down(replica.id)
                 failure = failure or exc
         raise failure or StoreUnavailable(f"The dataset {self.dataset.id} has no replica that you may read.")
-
-    def mark_down(self, replica_id: str) -> None:
-        """Let other replicas be asked first for a while."""
-        self._down_until[replica_id] = time.monotonic() + DOWN_SECONDS
 
     def direct_reader(self, replica: Replica) -> DirectReader:
         """The reader that holds the credentials of ``replica``, for listings.
@@ -161,15 +174,63 @@ class DatasetReader:
             )
         return reader
 
+    async def _piece(self, info: ObjectInfo, start: int, stop: int) -> bytes:
+        """One range, from the cache on disk if it is there, else from a store."""
+        if self._cache is None or info.version is None:
+            return await self._get(info, start, stop)
+        scope = cache_scope(self._client.url)
+        key = BlockKey(scope, self.dataset.id, info.path, info.version, info.size_bytes, start, stop)
+        kept = await asyncio.to_thread(self._cache.get, key)
+        if kept is not None:
+            self._count(info, Counts(cache_hits=1, cache_bytes=len(kept)))
+            return kept
+        data = await self._get(info, start, stop)
+        await asyncio.to_thread(self._cache.put, key, data)
+        return data
+
     async def _get(self, info: ObjectInfo, start: int, stop: int) -> bytes:
-        replica = next((found for found in self.dataset.replicas if found.id == info.replica), None)
-        if replica is None:
-            raise StoreUnavailable(f"The replica that {info.path} was opened on is gone: open it again.")
-        try:
-            return await self._reader(replica).get(info, start, stop)
-        except StoreUnavailable:
-            self.mark_down(replica.id)
-            raise
+        """One range from the replica that the object is read from, or from the next that holds this very object."""
+        current = info.opened.replica or info.replica
+        failure: StoreUnavailable | None = None
+        for replica in self._sources(info, current):
+            self._count(info, Counts(requests=1))
+            try:
+                ask = self._reader(replica).get(info, start, stop)
+                data = await self.known.measured(replica, ask, stop - start)
+            except StoreUnavailable as exc:
+                failure = exc if failure is None or replica.id == current else failure
+            except (ControlUnavailable, NotFound, ObjectChanged, Refused):
+                if replica.id == current:
+                    raise
+            else:
+                is_first = replica.id != current and info.opened.replica != replica.id
+                if is_first:  # pieces that are read at the same time fail over together
+                    info.opened.replica = replica.id
+                self._count(info, Counts(bytes=len(data), fail_overs=int(is_first)))
+                return data
+        raise self._explained(info, failure)
+
+    def _sources(self, info: ObjectInfo, current: str) -> list[Replica]:
+        """Where to look for an opened object: where it is read now, unless that has failed of late, then elsewhere."""
+        replicas = [one for one in self.known.ordered() if one.id == current or info.version is not None]
+        return sorted(replicas, key=lambda one: (self.known.is_down(one.id), one.id != current))
+
+    def _explained(self, info: ObjectInfo, failure: StoreUnavailable | None) -> StoreUnavailable:
+        what = f"{self.dataset.id}/{info.path}"
+        if failure is None:
+            return StoreUnavailable(f"The copy {info.replica} that {what} was opened on is gone: open it again.")
+        if len(self.known.replicas) == 1:
+            return failure
+        if info.version is None:
+            return StoreUnavailable(
+                f"{failure.detail.removesuffix('.')}, and without a strong ETag it cannot be compared with the other "
+                "copies: open it again."
+            )
+        return StoreUnavailable(f"{failure.detail.removesuffix('.')}, and no other copy gives the same version of it.")
+
+    def _count(self, info: ObjectInfo, more: Counts) -> None:
+        for counts in (info.opened.counts, counts_of(self.dataset.id)):
+            counts.add(more)
 
     def _reader(self, replica: Replica) -> ReplicaReader:
         reader = self._readers.get(replica.id)
@@ -185,8 +246,9 @@ class Readers:
     When control is away, a reader at hand goes on: its replicas and credentials may well still work.
     """
 
-    def __init__(self, client: AsyncControlClient, believed_seconds: float) -> None:
+    def __init__(self, client: AsyncControlClient, believed_seconds: float, cache: BlockCache | None = None) -> None:
         self._client = client
+        self._cache = cache
         self._believed_seconds = believed_seconds
         self._kept: dict[str, tuple[DatasetReader, float]] = {}
         self._locks: dict[str, asyncio.Lock] = {}
@@ -216,7 +278,9 @@ class Readers:
             if kept is None:
                 raise
             return kept
-        return kept if kept is not None and kept.dataset == dataset else DatasetReader(self._client, dataset)
+        if kept is not None and kept.dataset == dataset:
+            return kept
+        return DatasetReader(self._client, dataset, self._cache, kept.known if kept else None)
 
 
 async def gather_or_cancel(work: list[Awaitable[Result]]) -> list[Result]:
@@ -229,6 +293,12 @@ async def gather_or_cancel(work: list[Awaitable[Result]]) -> list[Result]:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         raise
+
+
+def _pieces(start: int, stop: int) -> list[tuple[int, int]]:
+    """Ranges that end where pieces end, so that reads from different places share blocks of the cache."""
+    cuts = [start, *range((start // PIECE_BYTES + 1) * PIECE_BYTES, stop, PIECE_BYTES), stop]
+    return list(itertools.pairwise(cuts)) if stop > start else []
 
 
 def _name(path: str) -> str:

@@ -34,6 +34,23 @@ class Replica(Said):
     egress_cost: float = Field(description="what moving all of it to the caller's site would cost")
 
 
+class Copy(Said):
+    """A replica as the reader of this session has found it. Times and speeds are moving averages of what it measured.
+
+    ``state``: ``used`` is the one that answered last, ``ready`` ones have answered of late, ``down`` ones have failed
+    and are asked last for a minute; of ``unknown`` ones nothing is known, because nobody had to ask them.
+    """
+
+    id: str
+    site: str | None
+    region: str
+    rank: int = Field(description="control's: 0 is the nearest")
+    state: Literal["used", "ready", "down", "unknown"]
+    latency_ms: float | None = Field(description="from question to answer; null: not measured of late")
+    megabytes_second: float | None = Field(description="10^6 bytes, of one stream; null: not measured of late")
+    egress_cost: float = Field(description="what moving all of the dataset to the caller's site would cost")
+
+
 class Provider(Said):
     """Who made, processed or hosts a dataset, as STAC's provider object."""
 
@@ -144,6 +161,29 @@ class Presigned(Said):
     """The answer to a presign request, in the order of the paths asked for."""
 
     items: list[PresignedPath]
+    expires: datetime
+
+
+class PresignListRequest(Asked):
+    """``POST datasets/{id}/presign-list``: one page of the keys of a ``proxied`` dataset that begin with
+    ``path`` + ``/`` + ``begins``; an empty ``path`` is the dataset itself.
+
+    ``cursor`` is the store's continuation token. ``delimiter`` ``/`` lists a directory, an empty one all below it.
+    """
+
+    path: str = Field(default="", max_length=1024)
+    begins: str = Field(default="", max_length=1024, pattern=r"^[^\x00-\x1f\x7f]*$")
+    cursor: str | None = Field(default=None, min_length=1, max_length=4096)
+    start_after: str | None = Field(default=None, max_length=1024, description="a key; those up to it are left out")
+    limit: int = Field(default=1000, ge=1, le=1000)
+    delimiter: Literal["/", ""] = "/"
+    replica: Slug | None = None
+
+
+class PresignedList(Said):
+    """A URL that sends one page of one listing (ListObjectsV2) until ``expires``, and does nothing else."""
+
+    url: str = Field(repr=False)
     expires: datetime
 
 

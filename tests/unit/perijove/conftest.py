@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -26,7 +27,8 @@ def other_bed() -> Iterator[S3Bed]:
 
 
 @pytest.fixture
-def control(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeControl]:
+def control(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[FakeControl]:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     with threaded_control() as control:
         monkeypatch.setenv("PERIJOVE_CONTROL_URL", control.url)
         monkeypatch.setenv("JUPYTERHUB_API_TOKEN", TOKEN)

@@ -247,7 +247,7 @@ def test_when_all_replicas_are_away_the_sentence_names_the_nearest(control: Fake
         FakeReplica("far", bed, "bucket", endpoint="http://127.0.0.1:11"),
     )
 
-    with pytest.raises(perijove.StoreUnavailable, match=r"http://127\.0\.0\.1:9 .*retried"):
+    with pytest.raises(perijove.StoreUnavailable, match=r"http://127\.0\.0\.1:9 .*tried 4 times"):
         perijove.open("demo/x.bin")
 
 
