@@ -78,6 +78,27 @@ def test_m13_in_lossy_hcompress_is_drawn_alike(server: JupyterServer, dataset: D
     assert np.corrcoef(shown.ravel(), pixels.ravel())[0, 1] > 0.99
 
 
+@pytest.mark.parametrize(("tiles", "least"), [(None, 1.0), ((256, 256), 0.3)])
+def test_of_a_large_compressed_image_some_tiles_are_drawn(
+    server: JupyterServer, dataset: Dataset, tiles: tuple[int, int] | None, least: float
+) -> None:
+    noise = np.random.default_rng(1).integers(0, 500, (3000, 3000))
+    pixels = (cone(3000, (1000, 2000)) + noise).astype("i2")
+    data = fits_bytes(fits.CompImageHDU(pixels, compression_type="RICE_1", tile_shape=tiles))
+    dataset.put("x.fits.fz", data)
+    dataset.bed.reset_counters()
+
+    preview = look(server, dataset, "x.fits.fz", stretch="linear")
+    shown = np.asarray(picture(server, preview)).astype(float)
+
+    assert preview["bytes_read"] == dataset.bed.bytes_out <= BUDGET_BYTES < len(data)
+    assert "compressed tiles" in preview["content"]["note"]
+    rows, columns = np.nonzero(shown[:, :, 3])
+    assert len(rows) >= least * 1000 * 1000
+    expected = -np.hypot(999 - rows - 1000 / 3, columns - 2000 / 3)
+    assert np.corrcoef(shown[rows, columns, 0], expected)[0, 1] > 0.9
+
+
 def test_the_sun_is_drawn_with_its_header(server: JupyterServer, dataset: Dataset) -> None:
     dataset.put("sun.fits", AIA.read_bytes())
 

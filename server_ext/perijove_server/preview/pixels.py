@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import io
 import math
 import warnings
 from dataclasses import dataclass
 
 import numpy as np
-from astropy.io import fits as astropy_fits
 from numpy.typing import NDArray
 
+from .compressed import PIXELS_MAX, SomeTiles, whole_plane
 from .fits import Hdu, number
 from .source import PreviewProblem, Source
 
@@ -20,8 +19,6 @@ SIDE_MAX = 1024
 ROWS_MIN = 16
 #: More rows than this are as many requests, for little more to see.
 ROWS_MAX = 512
-#: An uncompressed plane of more pixels than this does not fit the child's memory.
-PIXELS_MAX = 48 << 20
 OVERVIEW = "OVERVIEW"
 
 Pixels = NDArray[np.floating]
@@ -52,7 +49,7 @@ def read_plane(source: Source, hdu: Hdu, hdus: list[Hdu]) -> Plane:
             f"{hdu.data_start} on, and the file has {source.size_bytes}."
         )
     first = None if len(shape) == 2 else f"The first plane of {' × '.join(map(str, shape))}."
-    if _needed_bytes(hdu) <= source.left_bytes:
+    if _needed_bytes(hdu) <= source.left_bytes and not (hdu.is_compressed and math.prod(hdu.axes) > PIXELS_MAX):
         return _shrunk(_whole_plane(source, hdu), first)
     overview = overview_of(source, hdu, hdus)
     if overview is not None:
@@ -60,10 +57,7 @@ def read_plane(source: Source, hdu: Hdu, hdus: list[Hdu]) -> Plane:
         note = f"Drawn from the file's own overview, HDU {overview.index}, reduced {factor:g} times."
         return _shrunk(_whole_plane(source, overview), note, factor)
     if hdu.is_compressed:
-        raise PreviewProblem(
-            f"The compressed image in HDU {hdu.index} takes {hdu.data_bytes} bytes, more than a preview may move "
-            f"({source.left_bytes}), and the file has no overview."
-        )
+        return _some_tiles(source, hdu)
     return _some_rows(source, hdu)
 
 
@@ -107,26 +101,22 @@ def overview_of(source: Source, hdu: Hdu, hdus: list[Hdu]) -> Hdu | None:
 
 def _whole_plane(source: Source, hdu: Hdu) -> Pixels:
     if hdu.is_compressed:
-        return _decompressed(source, hdu)
+        return whole_plane(source, hdu)
     start = hdu.data_start
     raw = source.read_many([(start, start + _needed_bytes(hdu))])[0]
     return _physical(np.frombuffer(raw, _dtype(hdu)).reshape(hdu.plane), hdu)
 
 
-def _decompressed(source: Source, hdu: Hdu) -> Pixels:
-    """Tile-compressed: a FITS file of an empty primary unit and this one is given to astropy."""
-    if math.prod(hdu.axes) > PIXELS_MAX:
-        raise PreviewProblem(f"The compressed image in HDU {hdu.index} unfolds to too many pixels for a preview.")
-    raw = source.read_many([(hdu.start, hdu.data_start), (hdu.data_start, hdu.data_start + hdu.data_bytes)])
-    empty = io.BytesIO()
-    astropy_fits.PrimaryHDU().writeto(empty)
-    file = io.BytesIO(empty.getvalue() + b"".join(raw) + b"\0" * (-hdu.data_bytes % 2880))
-    with astropy_fits.open(file, memmap=False) as opened:
-        try:
-            plane = np.asarray(opened[1].section[(0,) * (len(hdu.axes) - 2)] if len(hdu.axes) > 2 else opened[1].data)
-        except (OSError, TypeError, ValueError, KeyError, IndexError, ArithmeticError, RuntimeError):
-            raise PreviewProblem(f"The compressed image in HDU {hdu.index} does not decompress.") from None
-    return plane.astype(np.float32 if plane.dtype.itemsize <= 4 else np.float64)
+def _some_tiles(source: Source, hdu: Hdu) -> Plane:
+    """Some tiles of a compressed image: lines of it if tiles are as wide, else squares with nothing in between."""
+    height, width = hdu.plane
+    tiles = SomeTiles(source, hdu)
+    note = f"Drawn from {tiles.count} of {tiles.total} compressed tiles, to stay within the budget of a preview."
+    if tiles.across > 1:
+        step = math.ceil(max(height, width) / SIDE_MAX)
+        values = tiles.sparse(step)
+        return Plane(values, (values.shape[0] * step, values.shape[1] * step), note)
+    return _from_lines(tiles.lines(), hdu, note)
 
 
 def _some_rows(source: Source, hdu: Hdu) -> Plane:
@@ -143,10 +133,15 @@ def _some_rows(source: Source, hdu: Hdu) -> Plane:
     starts = [hdu.data_start + int(row) * row_bytes for row in chosen]
     raw = b"".join(source.read_many([(start, start + row_bytes) for start in starts]))
     values = _physical(np.frombuffer(raw, _dtype(hdu)).reshape(rows, width), hdu)
+    return _from_lines(values, hdu, f"Drawn from {rows} of {height} rows, to stay within the budget of a preview.")
+
+
+def _from_lines(values: Pixels, hdu: Hdu, note: str) -> Plane:
+    """A picture of lines that are spread evenly over the image; the lines between are interpolated."""
+    height, width = hdu.plane
     across = math.ceil(width / SIDE_MAX)
     values = _block_means(values, 1, across)
     wanted = max(1, min(SIDE_MAX, round(height * values.shape[1] / width)))
-    note = f"Drawn from {rows} of {height} rows, to stay within the budget of a preview."
     return Plane(_interpolated(values, wanted), (height, values.shape[1] * across), note)
 
 
