@@ -79,7 +79,7 @@ class _PreviewBase(PerijoveHandler):
             BadRequest: an argument is none of its choices.
         """
         return Wish(
-            path=check_path(self.text_argument("path")),
+            path=check_path(self.text_argument("path"), directory=True),
             hdu=self.whole_argument("hdu", None, 0, HDU_MAX),
             stretch=self.choice_argument("stretch", STRETCHES),
             scale=self.choice_argument("scale", SCALES),

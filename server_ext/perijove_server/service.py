@@ -35,8 +35,8 @@ class DataService:
         self.client = client
         self.session = session
         self.readers = Readers(self.client, CATALOGUE_SECONDS)
-        self.lister = TreeLister()
-        self.previews = Previews(limits, preview_cache_bytes)
+        self.lister = TreeLister(self.client)
+        self.previews = Previews(limits, preview_cache_bytes, self.lister)
         self._pages: OrderedDict[tuple[str, str], tuple[Page[Dataset], float]] = OrderedDict()
 
     async def datasets(self, q: str, cursor: str) -> Page[Dataset]:

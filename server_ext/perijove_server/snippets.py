@@ -10,10 +10,10 @@ from collections.abc import Callable
 from textwrap import dedent
 
 from perijove.catalogue import size_text
-from perijove.errors import NotFound
+from perijove.errors import InvalidPath, NotFound
 from perijove.stores import DatasetReader
 
-from . import snippets_tables
+from . import snippets_arrays, snippets_tables
 from .preview.answers import FileFormat, FitsHeader, FitsImage, FitsTable
 from .preview.pool import PreviewFailed
 from .service import DataService
@@ -22,7 +22,7 @@ from .service import DataService
 CUTOUT_SIDE = 1024
 CUTOUT_SPAN_BYTES = 32 << 20
 #: How files of other formats are opened, by the format's name: code from the address and what was seen.
-FORMATS: dict[str, Callable[[str, FileFormat], str]] = {**snippets_tables.SNIPPETS}
+FORMATS: dict[str, Callable[[str, FileFormat], str]] = {**snippets_arrays.SNIPPETS, **snippets_tables.SNIPPETS}
 
 
 async def snippet(
@@ -36,10 +36,12 @@ async def snippet(
     url = f"{reader.dataset.id}/{path}" if path else reader.dataset.id
     if reader.dataset.delivery == "proxied" and not path:
         return _about(reader.dataset.id)
-    if not path or await _is_directory(service, reader, path):
-        return _listing(url)
     try:
         seen = await service.previews.describe(reader, path, hdu, node)
+    except (NotFound, InvalidPath):
+        if path:
+            await _check_directory(service, reader, path)
+        return _listing(url)
     except PreviewFailed:
         return _first_bytes(url)
     match seen:
@@ -54,15 +56,10 @@ async def snippet(
     return _text(url)
 
 
-async def _is_directory(service: DataService, reader: DatasetReader, path: str) -> bool:
-    try:
-        await reader.head(path)
-    except NotFound:
-        if reader.dataset.delivery == "proxied":
-            raise
-        await service.lister.page(reader, path, None, 1)
-        return True
-    return False
+async def _check_directory(service: DataService, reader: DatasetReader, path: str) -> None:
+    if reader.dataset.delivery == "proxied":
+        raise NotFound(f"There is no file {path} in the dataset {reader.dataset.id}.")
+    await service.lister.page(reader, path, None, 1)
 
 
 def _code(text: str) -> str:

@@ -21,6 +21,7 @@ from .contents import (
     EXACT_MAX,
     HDUS_MAX,
     Count,
+    ExactInt,
     HduIndex,
     HduLine,
     PictureSide,
@@ -44,6 +45,9 @@ FormatName = Literal[
 ]
 
 RANGES_MAX = 2048
+#: Of a directory, so many objects are read in one preview, and so many directories listed.
+OBJECTS_MAX = 600
+LISTINGS_MAX = 64
 #: As in ``fits``, which has the reason.
 CARDS_MAX = 1000
 
@@ -192,6 +196,7 @@ def _is_png(picture: bytes, width: int, height: int) -> bool:
 class FileFormat(_Made):
     """A file of another format than FITS, as far as code that opens it has to know. ``node`` is what to open in it.
 
+    Of arrays: whether that is a group, and whether axes have names, as in NetCDF. Of GRIB: which bytes its message is.
     Of a table in text: its ``delimiter``, whether a line of names goes before the rows, and how many lines of comments
     go before all.
     """
@@ -203,6 +208,10 @@ class FileFormat(_Made):
     delimiter: Literal[",", "\t", ";", "|", " "] = ","
     header: bool = True
     comment_lines: Count = 0
+    is_group: bool = False
+    is_labelled: bool = False
+    start: Count = 0
+    stop: Count = 0
 
 
 Described = FitsImage | FitsTable | FitsHeader | FileFormat | PlainText
@@ -225,6 +234,27 @@ class Read(Strict):
     ranges: Annotated[list[tuple[Count, Count]], Field(max_length=RANGES_MAX)]
 
 
+#: A name below the previewed directory; the parent checks that it is one before it is joined to anything.
+ObjectName = Annotated[str, Field(min_length=1, max_length=1024)]
+
+
+class ReadObjects(Strict):
+    """The child asks for parts of objects below the previewed directory, as name, start and stop.
+
+    A start below zero counts from the end; without a stop it is all that follows.
+    """
+
+    op: Literal["objects"]
+    wanted: Annotated[list[tuple[ObjectName, ExactInt, Count | None]], Field(max_length=OBJECTS_MAX)]
+
+
+class ListNames(Strict):
+    """The child asks which names a directory holds: the previewed one ("") or one below it."""
+
+    op: Literal["names"]
+    directory: Annotated[str, Field(max_length=1024)]
+
+
 class Trouble(Strict):
     """Why there is no preview."""
 
@@ -240,16 +270,20 @@ class Done(Strict, Generic[Made]):
     preview: Made
 
 
+#: What the child may ask for on its way.
+Asks = Read | ReadObjects | ListNames
+
+
 @dataclass(frozen=True)
 class Operation(Generic[Made]):
     """Something a child can do, and the messages that may come while it does."""
 
     name: str
-    messages: TypeAdapter[Read | Trouble | Done[Made]]
+    messages: TypeAdapter[Asks | Trouble | Done[Made]]
 
 
 def _messages(made: Any) -> TypeAdapter[Any]:
-    union: Any = Annotated[Read | Trouble | Done[made], Field(discriminator="op")]
+    union: Any = Annotated[Read | ReadObjects | ListNames | Trouble | Done[made], Field(discriminator="op")]
     return TypeAdapter(union)
 
 

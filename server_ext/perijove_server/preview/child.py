@@ -31,7 +31,9 @@ def main() -> None:
     frames.send(outgoing, {"op": "ready"})
     while (asked := frames.receive(incoming)) is not None:
         message = asked[0]
-        source = Source(incoming, outgoing, message["size_bytes"], message["budget_bytes"])
+        source = Source(
+            incoming, outgoing, message["size_bytes"], message["budget_bytes"], message.get("is_directory", False)
+        )
         action = {"look": look, "describe": describe}[message["op"]]
         try:
             wish = Wish(**{**message["wish"], "index": tuple(message["wish"]["index"])})

@@ -62,12 +62,27 @@ TABLES: tuple[Format, ...] = (
     Format("json", "texts", (), (".json", ".geojson")),
     Format("notebook", "texts", (), (".ipynb",)),
 )
-FORMATS: tuple[Format, ...] = (*TABLES,)
+ARRAYS: tuple[Format, ...] = (
+    Format(
+        "hdf5",
+        "hdf5",
+        # a block for the user may be before it, of a power of two
+        tuple((offset, b"\x89HDF\r\n\x1a\n") for offset in (0, 512, 1024, 2048)),
+        (".h5", ".hdf5", ".he5", ".nc4", ".hdf"),
+    ),
+    Format("netcdf3", "netcdf3", ((0, b"CDF\1"), (0, b"CDF\2"), (0, b"CDF\5")), (".nc", ".cdf")),
+    Format("grib", "grib", ((0, b"GRIB"),), (".grib", ".grib2", ".grb", ".grb2")),
+)
+#: A directory is previewed only if it is one of these.
+ZARR = Format("zarr", "zarr_store")
+FORMATS: tuple[Format, ...] = (*TABLES, *ARRAYS)
 
 
 def format_of(source: Source, path: str) -> Format | None:
-    """The format of an object: by its bytes, else by its name; None: neither tells one of these."""
-    begins = source.read_at(0, 512, MAGIC_BYTES)
+    """The format of an object or directory: by its bytes, else by its name; None: neither tells one of these."""
+    if source.is_directory:
+        return ZARR
+    begins = source.read_at(0, 4096, MAGIC_BYTES)
     for known in FORMATS:
         if known.is_begun_by(begins):
             return known

@@ -4,6 +4,10 @@ From parent: ``{"op": "look", ...}`` begins a preview, ``{"op": "bytes", "sizes"
 ranges one after the other as payload, ``{"op": "refused", "detail"}`` refuses one. From child: ``{"op": "read",
 "ranges": [[start, stop], ...]}``, and in the end ``{"op": "done", "preview": {...}}`` with the picture, if any, as
 payload or ``{"op": "problem", "status", "detail"}``.
+
+Of a directory a child asks for ``{"op": "objects", "wanted": [[name, start, stop], ...]}``, answered by ``bytes`` with
+a size of -1 for what is not there and -2 for what the budget does not allow, and for ``{"op": "names", "directory"}``,
+answered by ``{"op": "names", "names": [...]}``.
 """
 
 from __future__ import annotations

@@ -41,7 +41,7 @@ def look(source: Source, wish: Wish) -> Look:
     Raises:
         PreviewProblem: 415 for a kind that cannot be shown, 422 for a file that is broken.
     """
-    if fits_look.is_fits(source, wish.path):
+    if not source.is_directory and fits_look.is_fits(source, wish.path):
         return fits_look.look(source, wish)
     if (known := format_of(source, wish.path)) is not None:
         look_at: Look = known.load().look(source, wish)
@@ -51,7 +51,7 @@ def look(source: Source, wish: Wish) -> Look:
 
 def describe(source: Source, wish: Wish) -> Look:
     """What a snippet of code needs to know of the object; one of ``answers.Description``."""
-    if fits_look.is_fits(source, wish.path):
+    if not source.is_directory and fits_look.is_fits(source, wish.path):
         return fits_look.describe(source, wish), b""
     if (known := format_of(source, wish.path)) is not None:
         return {"kind": "file", "format": known.name, **known.load().describe(source, wish)}, b""

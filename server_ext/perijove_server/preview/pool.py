@@ -17,10 +17,24 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from perijove.errors import PerijoveError
+from perijove.errors import NotFound, NotSupported, PerijoveError
 
 from . import frames
-from .answers import READY, Done, Made, Operation, Read, Trouble
+from .answers import (
+    LISTINGS_MAX,
+    OBJECTS_MAX,
+    READY,
+    Asks,
+    Done,
+    ListNames,
+    Made,
+    Operation,
+    Read,
+    ReadObjects,
+    Trouble,
+)
+from .folder import Folder
+from .source import NOT_AFFORDED, NOT_THERE
 
 Fetch = Callable[[list[tuple[int, int]]], Awaitable[list[bytes]]]
 Message = TypeVar("Message")
@@ -87,9 +101,14 @@ class PreviewPool:
             self._warming = asyncio.ensure_future(self._warm())
 
     async def run(
-        self, operation: Operation[Made], wish: dict[str, Any], size_bytes: int, fetch: Fetch
+        self,
+        operation: Operation[Made],
+        wish: dict[str, Any],
+        size_bytes: int,
+        fetch: Fetch,
+        folder: Folder | None = None,
     ) -> Outcome[Made]:
-        """Let a child do ``operation`` on an object of ``size_bytes`` read by ``fetch``.
+        """Let a child do ``operation`` on an object of ``size_bytes`` read by ``fetch``, or on a ``folder``.
 
         Raises:
             PreviewFailed: the file cannot be shown, took too long or too much, or ended the child; or the child's
@@ -101,13 +120,14 @@ class PreviewPool:
             "wish": wish,
             "size_bytes": size_bytes,
             "budget_bytes": self._limits.budget_bytes,
+            "is_directory": folder is not None,
         }
         async with self._gate:
             child = await self._take()
             healthy = False
             try:
                 async with asyncio.timeout(self._limits.total_seconds):
-                    outcome = await _Conversation(child, self._limits, fetch, operation).hold(ask, size_bytes)
+                    outcome = await _Conversation(child, self._limits, fetch, folder, operation).hold(ask, size_bytes)
                 healthy = True
                 return outcome
             except PreviewFailed:
@@ -230,12 +250,16 @@ class _Child:
 class _Conversation(Generic[Made]):
     """One wish, from asking to the outcome, with the books of what was moved."""
 
-    def __init__(self, child: _Child, limits: Limits, fetch: Fetch, operation: Operation[Made]) -> None:
+    def __init__(
+        self, child: _Child, limits: Limits, fetch: Fetch, folder: Folder | None, operation: Operation[Made]
+    ) -> None:
         self._child = child
         self._messages = operation.messages
         self._left_bytes = limits.budget_bytes
         self._left_seconds = limits.compute_seconds
         self._fetch = fetch
+        self._folder = folder
+        self._left_objects, self._left_listings = OBJECTS_MAX, LISTINGS_MAX
         self._bytes_read = 0
         self._requests = 0
 
@@ -246,6 +270,10 @@ class _Conversation(Generic[Made]):
             match message:
                 case Read(ranges=ranges) if not payload:
                     await self._serve(_checked(ranges, size_bytes))
+                case ReadObjects(wanted=wanted) if not payload and self._folder is not None:
+                    await self._serve_objects(self._folder, wanted)
+                case ListNames(directory=directory) if not payload and self._folder is not None:
+                    await self._serve_names(self._folder, directory)
                 case Done(preview=made) if made.goes_with(payload):
                     return Outcome(made, payload, self._bytes_read, self._requests)
                 case Trouble(status=status, detail=detail) if not payload:
@@ -253,7 +281,7 @@ class _Conversation(Generic[Made]):
                 case _:
                     raise _Overstepped
 
-    async def _next(self) -> tuple[Read | Trouble | Done[Made], bytes]:
+    async def _next(self) -> tuple[Asks | Trouble | Done[Made], bytes]:
         """The child's next message; only the time that the child takes is counted."""
         clock = asyncio.get_running_loop().time
         began = clock()
@@ -271,6 +299,44 @@ class _Conversation(Generic[Made]):
         self._bytes_read += sum(map(len, parts))
         self._requests += len(ranges)
         await self._child.send({"op": "bytes", "sizes": [len(part) for part in parts]}, parts)
+
+    async def _serve_objects(self, folder: Folder, wanted: list[tuple[str, int, int | None]]) -> None:
+        """Parts of objects, in their order, up to the first that the budget does not allow."""
+        self._left_objects -= len(wanted)
+        if self._left_objects < 0 or not all(folder.may_hold(name) for name, _, _ in wanted):
+            raise _Overstepped
+        before = folder.requests
+        opened = await folder.open([name for name, _, _ in wanted])
+        spans, sizes = [], []
+        for info, (_, start, stop) in zip(opened, wanted, strict=True):
+            if info is None:
+                sizes.append(NOT_THERE)
+                continue
+            begin = max(0, start + info.size_bytes if start < 0 else min(start, info.size_bytes))
+            end = info.size_bytes if stop is None else max(begin, min(stop, info.size_bytes))
+            if end - begin > self._left_bytes:
+                sizes += [NOT_AFFORDED] * (len(wanted) - len(sizes))
+                break
+            self._left_bytes -= end - begin
+            spans.append((info, begin, end))
+            sizes.append(end - begin)
+        parts = await folder.read(spans)
+        if [len(part) for part in parts] != [size for size in sizes if size >= 0]:
+            raise PreviewFailed("An object of this directory changed while it was read: try again.")
+        self._bytes_read += sum(map(len, parts))
+        self._requests += folder.requests - before
+        await self._child.send({"op": "bytes", "sizes": sizes}, parts)
+
+    async def _serve_names(self, folder: Folder, directory: str) -> None:
+        self._left_listings -= 1
+        if self._left_listings < 0 or not folder.may_hold(directory or "any"):
+            raise _Overstepped
+        self._requests += 1
+        try:
+            answer: frames.Message = {"op": "names", "names": await folder.names(directory)}
+        except (NotFound, NotSupported) as error:
+            answer = {"op": "refused", "status": 422, "detail": error.detail}
+        await self._child.send(answer)
 
 
 async def _start_process(limits: Limits) -> asyncio.subprocess.Process:

@@ -8,11 +8,15 @@ from dataclasses import asdict, dataclass
 from typing import Any
 from urllib.parse import quote, urlencode
 
+from perijove.errors import InvalidPath, NotFound
 from perijove.models import Preview
+from perijove.paths import check_path
 from perijove.replicas import ObjectInfo
 from perijove.stores import DatasetReader, gather_or_cancel
 
+from ..listing import TreeLister
 from .answers import DESCRIBE, LOOK, Described, Made, Operation
+from .folder import Folder
 from .pool import Limits, Outcome, PreviewPool
 
 RANGES_IN_FLIGHT = 64
@@ -45,38 +49,52 @@ class Shown:
     etag: str | None
 
 
-class Previews:
-    """Makes previews and keeps those made last, up to ``cache_bytes``. Belongs to one event loop."""
+@dataclass(frozen=True)
+class _Opened:
+    """What a preview is of: an object, or a ``folder`` with the object that tells its format."""
 
-    def __init__(self, limits: Limits, cache_bytes: int) -> None:
+    info: ObjectInfo
+    requests: int = 1
+    folder: Folder | None = None
+
+
+class Previews:
+    """Makes previews and keeps those made last, up to ``cache_bytes``. Belongs to one event loop.
+
+    ``lister`` is asked for the names in directories that are previewed.
+    """
+
+    def __init__(self, limits: Limits, cache_bytes: int, lister: TreeLister) -> None:
         self.pool = PreviewPool(limits)
+        self._lister = lister
         self._cache_bytes = cache_bytes
         self._kept: OrderedDict[tuple[Any, ...], Shown] = OrderedDict()
         self._kept_bytes = 0
         self._under_way: dict[tuple[Any, ...], asyncio.Task[Shown]] = {}
 
     async def look(self, reader: DatasetReader, wish: Wish) -> Shown:
-        """A preview of the object as it is now.
+        """A preview of the object, or of the directory of a Zarr, as it is now.
 
         Raises:
             PerijoveError: it cannot be read or shown; see ``DatasetReader.head`` and ``PreviewPool.run``.
         """
-        info = await reader.head(wish.path)
+        opened = await self._open(reader, wish.path)
+        info = opened.info
         key = (reader.dataset.id, info.replica, info.etag, info.modified, info.size_bytes, wish)
         if (kept := self._kept.get(key)) is not None:
             self._kept.move_to_end(key)
             return kept
         task = self._under_way.get(key)
         if task is None:
-            task = self._under_way[key] = asyncio.ensure_future(self._make(reader, info, wish))
+            task = self._under_way[key] = asyncio.ensure_future(self._make(reader, opened, wish))
             task.add_done_callback(lambda done: self._finished(key, done))
         return await asyncio.shield(task)  # whoever goes away leaves the work to the others
 
     async def describe(self, reader: DatasetReader, path: str, hdu: int | None, node: str | None = None) -> Described:
         """What a snippet of code needs to know of a file; raises as :meth:`look`."""
-        info = await reader.head(path)
+        opened = await self._open(reader, path)
         wish = Wish(path, hdu, "linear", "minmax", "gray", node)
-        return (await self._run(DESCRIBE, reader, info, wish)).preview
+        return (await self._run(DESCRIBE, reader, opened, wish)).preview
 
     async def close(self) -> None:
         """End the children."""
@@ -85,19 +103,32 @@ class Previews:
         await asyncio.gather(*self._under_way.values(), return_exceptions=True)
         await self.pool.close()
 
-    async def _make(self, reader: DatasetReader, info: ObjectInfo, wish: Wish) -> Shown:
-        outcome = await self._run(LOOK, reader, info, wish)
+    async def _open(self, reader: DatasetReader, path: str) -> _Opened:
+        try:
+            return _Opened(await reader.head(check_path(path, directory=True)))
+        except (NotFound, InvalidPath) as error:
+            if path and isinstance(error, InvalidPath):
+                raise
+            folder = Folder(reader, self._lister, path)
+            marker = await folder.marker()
+            if marker is None:
+                raise
+            return _Opened(marker, folder.requests, folder)
+
+    async def _make(self, reader: DatasetReader, opened: _Opened, wish: Wish) -> Shown:
+        outcome = await self._run(LOOK, reader, opened, wish)
         # What is not said stays out: only the text of a header has an HDU.
         preview = outcome.preview.model_dump(mode="json", exclude_unset=True)
         if outcome.picture:
             preview["content"] = preview["content"] | {"url": _picture_url(reader.dataset.id, wish)}
         # The look at size and ETag before the child was asked is a request too.
-        preview |= {"bytes_read": outcome.bytes_read, "requests": outcome.requests + 1}
-        return Shown(Preview.model_validate(preview), outcome.picture, info.etag)
+        preview |= {"bytes_read": outcome.bytes_read, "requests": outcome.requests + opened.requests}
+        return Shown(Preview.model_validate(preview), outcome.picture, opened.info.etag)
 
     async def _run(
-        self, operation: Operation[Made], reader: DatasetReader, info: ObjectInfo, wish: Wish
+        self, operation: Operation[Made], reader: DatasetReader, opened: _Opened, wish: Wish
     ) -> Outcome[Made]:
+        info, folder = opened.info, opened.folder
         gate = asyncio.Semaphore(RANGES_IN_FLIGHT)
 
         async def one(start: int, stop: int) -> bytes:
@@ -107,7 +138,8 @@ class Previews:
         async def fetch(ranges: list[tuple[int, int]]) -> list[bytes]:
             return await gather_or_cancel([one(start, stop) for start, stop in ranges])
 
-        return await self.pool.run(operation, asdict(wish), info.size_bytes, fetch)
+        size_bytes = info.size_bytes if folder is None else 0
+        return await self.pool.run(operation, asdict(wish), size_bytes, fetch, folder)
 
     def _finished(self, key: tuple[Any, ...], task: asyncio.Task[Shown]) -> None:
         del self._under_way[key]

@@ -8,6 +8,11 @@ from . import frames
 
 #: An object of this size is fetched whole at the first touch: one request costs more than these bytes.
 SMALL_BYTES = 1 << 20
+#: Said instead of sizes, of objects that do not exist or do not fit the budget.
+NOT_THERE, NOT_AFFORDED = -1, -2
+
+#: The name of an object below the directory, a start (below zero: from the end) and a stop (None: all that follows).
+ObjectPart = tuple[str, int, int | None]
 
 
 class PreviewProblem(Exception):
@@ -20,9 +25,14 @@ class PreviewProblem(Exception):
 
 
 class Source:
-    """One object of ``size_bytes``. Reads cost bytes of the budget; the parent counts too and has the last word."""
+    """One object of ``size_bytes``, or a directory. Reads cost bytes of the budget; the parent counts too and has the
+    last word.
+    """
 
-    def __init__(self, incoming: BinaryIO, outgoing: BinaryIO, size_bytes: int, budget_bytes: int) -> None:
+    def __init__(
+        self, incoming: BinaryIO, outgoing: BinaryIO, size_bytes: int, budget_bytes: int, is_directory: bool = False
+    ) -> None:
+        self.is_directory = is_directory
         self.size_bytes = size_bytes
         self.left_bytes = budget_bytes
         self._incoming = incoming
@@ -45,19 +55,52 @@ class Source:
             )
         if any(not 0 <= start <= stop <= self.size_bytes for start, stop in ranges):
             raise PreviewProblem("The file ends before what its header promises.")
-        frames.send(self._outgoing, {"op": "read", "ranges": ranges})
-        answer = frames.receive(self._incoming)
-        if answer is None:
-            raise SystemExit(0)
-        message, payload = answer
-        if message["op"] != "bytes":
-            raise PreviewProblem(message["detail"], message["status"])
+        message, payload = self._ask({"op": "read", "ranges": ranges})
         self.left_bytes -= wanted_bytes
         parts, at = [], 0
         for size_bytes in message["sizes"]:
             parts.append(payload[at : at + size_bytes])
             at += size_bytes
         return parts
+
+    def read_objects(self, wanted: list[ObjectPart]) -> list[bytes | None]:
+        """Parts of objects below the directory, fetched in parallel; None: there is no such object.
+
+        Raises:
+            PreviewProblem: the budget does not allow all of it.
+        """
+        parts = self.read_affordable(wanted)
+        if len(parts) < len(wanted):
+            raise PreviewProblem("The objects that this preview needs are larger than what is left of its budget.")
+        return parts
+
+    def read_affordable(self, wanted: list[ObjectPart]) -> list[bytes | None]:
+        """As :meth:`read_objects`, but ends before the first one that the budget does not allow."""
+        message, payload = self._ask({"op": "objects", "wanted": wanted})
+        self.left_bytes -= len(payload)
+        parts: list[bytes | None] = []
+        at = 0
+        for size_bytes in message["sizes"]:
+            if size_bytes == NOT_AFFORDED:
+                break
+            parts.append(None if size_bytes == NOT_THERE else payload[at : at + size_bytes])
+            at += max(0, size_bytes)
+        return parts
+
+    def names(self, directory: str) -> list[str]:
+        """The names in a directory below the previewed one (""): itself."""
+        message, _ = self._ask({"op": "names", "directory": directory})
+        names: list[str] = message["names"]
+        return names
+
+    def _ask(self, message: frames.Message) -> tuple[frames.Message, bytes]:
+        frames.send(self._outgoing, message)
+        answer = frames.receive(self._incoming)
+        if answer is None:
+            raise SystemExit(0)
+        if answer[0]["op"] == "refused":
+            raise PreviewProblem(answer[0]["detail"], answer[0]["status"])
+        return answer
 
     def read_at(self, start: int, wanted_bytes: int, ahead_bytes: int) -> bytes:
         """Up to ``wanted_bytes`` at ``start``, fewer at the end of the object; fetches ``ahead_bytes`` at a time."""

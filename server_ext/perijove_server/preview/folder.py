@@ -1,0 +1,85 @@
+"""A previewed directory, on the parent's side: a child may read the objects below it and can name no others."""
+
+from __future__ import annotations
+
+import asyncio
+
+from perijove.errors import InvalidPath, NotFound
+from perijove.paths import check_path
+from perijove.replicas import ObjectInfo
+from perijove.stores import DatasetReader, gather_or_cancel
+
+from ..listing import TreeLister
+
+#: The objects that tell a directory is a Zarr array or group. Source: the specifications of Zarr, versions 2 and 3.
+ZARR_MARKERS = ("zarr.json", ".zmetadata", ".zgroup", ".zarray")
+#: As many names are listed of one directory.
+NAMES_MAX = 500
+IN_FLIGHT = 32
+
+
+class Folder:
+    """The directory ``path`` of a dataset ("": all of it), for one preview. Counts its requests to the store."""
+
+    def __init__(self, reader: DatasetReader, lister: TreeLister, path: str) -> None:
+        self.requests = 0
+        self._reader = reader
+        self._lister = lister
+        self._path = path
+        self._opened: dict[str, ObjectInfo | None] = {}
+        self._gate = asyncio.Semaphore(IN_FLIGHT)
+
+    def may_hold(self, name: str) -> bool:
+        """Whether ``name`` stays below the directory."""
+        try:
+            check_path(name)
+            check_path(self._full(name))
+        except InvalidPath:
+            return False
+        return True
+
+    async def marker(self) -> ObjectInfo | None:
+        """The object that tells that the directory is one of Zarr; None: it is not.
+
+        Raises:
+            PerijoveError: refused, or no replica answers.
+        """
+        return next((info for info in await self.open(list(ZARR_MARKERS)) if info is not None), None)
+
+    async def open(self, names: list[str]) -> list[ObjectInfo | None]:
+        """The objects of these names, which :meth:`may_hold`; None for what is not there."""
+        new = sorted({name for name in names if name not in self._opened})
+        found = await gather_or_cancel([self._head(name) for name in new])
+        self._opened.update(zip(new, found, strict=True))
+        return [self._opened[name] for name in names]
+
+    async def read(self, spans: list[tuple[ObjectInfo, int, int]]) -> list[bytes]:
+        """The bytes of each, in parallel."""
+        return await gather_or_cancel([self._read(*span) for span in spans])
+
+    async def names(self, directory: str) -> list[str]:
+        """The names in ``directory``, "" for the folder itself; of very many the first.
+
+        Raises:
+            PerijoveError: the store cannot be listed, or no replica answers.
+        """
+        page = await self._lister.page(self._reader, self._full(directory), None, NAMES_MAX)
+        return [entry.name for entry in page.items]
+
+    def _full(self, name: str) -> str:
+        return "/".join(filter(None, (self._path, name)))
+
+    async def _head(self, name: str) -> ObjectInfo | None:
+        async with self._gate:
+            self.requests += 1
+            try:
+                return await self._reader.head(self._full(name))
+            except NotFound:
+                return None
+
+    async def _read(self, info: ObjectInfo, start: int, stop: int) -> bytes:
+        if start == stop:
+            return b""
+        async with self._gate:
+            self.requests += 1
+            return await self._reader.read(info, start, stop)
