@@ -45,6 +45,7 @@ USER_ROUTES: list[tuple[str, str, Any]] = [
     ("GET", "datasets/open-sky", None),
     ("POST", "datasets/open-sky/credentials", {}),
     ("POST", "datasets/open-sky/presign", {"paths": ["a"]}),
+    ("GET", "datasets/earth.nothing/tree", None),
 ]
 HUB_ROUTES: list[tuple[str, str, Any]] = [
     ("POST", "leases", ATTEMPT),

@@ -14,6 +14,7 @@ import aiohttp
 from pydantic import BaseModel, ValidationError
 
 from perijove.models import (
+    PLATFORM_CATALOGUE,
     Dataset,
     Inventory,
     InventoryAnswer,
@@ -117,16 +118,18 @@ class ControlClient:
         return await self._list(QuotaView, "quotas", owner, groups)
 
     async def datasets(self, owner: str, groups: Sequence[str]) -> list[Dataset]:
-        """``GET datasets`` for a user, the first thousand; raises as :meth:`ask`."""
-        return await self._list(Dataset, "datasets", owner, groups)
+        """The platform's own datasets for a user, the first thousand; raises as :meth:`ask`."""
+        return await self._list(Dataset, "datasets", owner, groups, ("catalogue", PLATFORM_CATALOGUE))
 
     async def news(self, owner: str, groups: Sequence[str]) -> SpawnNews:
         """``GET news`` for a user; raises as :meth:`ask`."""
         query = urlencode([("user", owner), *(("group", group) for group in groups)])
         return await self._call(SpawnNews, "GET", f"news?{query}", deadline_seconds=5)
 
-    async def _list(self, item: type[Answer], route: str, owner: str, groups: Sequence[str]) -> list[Answer]:
-        query = urlencode([("user", owner), *(("group", group) for group in groups), ("limit", "1000")])
+    async def _list(
+        self, item: type[Answer], route: str, owner: str, groups: Sequence[str], *more: tuple[str, str]
+    ) -> list[Answer]:
+        query = urlencode([("user", owner), *(("group", group) for group in groups), ("limit", "1000"), *more])
         page = await self._call(Page[item], "GET", f"{route}?{query}", deadline_seconds=5)  # type: ignore[valid-type]  # a generic made from a variable: pydantic allows it
         return page.items
 

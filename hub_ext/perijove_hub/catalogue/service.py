@@ -1,29 +1,20 @@
-"""Which datasets a user may see, and in which order their copies suit a site. No I/O."""
+"""The platform file's own datasets: who may see them, and in which order their copies suit a site. No I/O."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from itertools import count
 
 from perijove.models import Dataset, Replica
+from perijove_hub.catalogue import texts
+from perijove_hub.catalogue.citations import bibtex
 from perijove_hub.policy.models import EVERYBODY, DatasetSpec, Platform, ReplicaSpec
 
 GIB = 2**30
 
 
 def may_read(dataset: DatasetSpec, groups: frozenset[str]) -> bool:
-    """Whether a member of these groups may read the dataset."""
+    """Whether a member of these groups may see the dataset, and read it unless it is under embargo."""
     return EVERYBODY in dataset.groups or bool(groups.intersection(dataset.groups))
-
-
-def readable_ids(platform: Platform, groups: frozenset[str], query: str = "") -> list[str]:
-    """The ids of the datasets that these groups may read and that hold every word of ``query``."""
-    words = query.casefold().split()
-    return [
-        name
-        for name, dataset in sorted(platform.datasets.items())
-        if may_read(dataset, groups) and all(word in _haystack(name, dataset) for word in words)
-    ]
 
 
 def describe(platform: Platform, dataset_id: str, site: str | None) -> Dataset:
@@ -60,6 +51,10 @@ def describe(platform: Platform, dataset_id: str, site: str | None) -> Dataset:
         extent=spec.extent,
         delivery=spec.delivery,
         replicas=replicas,
+        citation=spec.citation
+        or bibtex(dataset_id, spec.title, spec.providers, _year(spec), spec.doi, spec.landing_url),
+        landing_url=spec.landing_url or (f"https://doi.org/{spec.doi}" if spec.doi else None),
+        embargo_until=spec.embargo.until if spec.embargo else None,
     )
 
 
@@ -105,14 +100,8 @@ def egress_price_gib(platform: Platform, replica: ReplicaSpec, site: str | None)
     return source.egress_price_gib.get(target.region, source.egress_price_gib["default"])
 
 
-def _haystack(name: str, dataset: DatasetSpec) -> str:
-    parts: Iterable[str] = (
-        name,
-        dataset.title,
-        dataset.description,
-        dataset.doi or "",
-        *dataset.keywords,
-        *dataset.formats,
-        *(provider.name for provider in dataset.providers),
-    )
-    return "\n".join(parts).casefold()
+def _year(spec: DatasetSpec) -> int | None:
+    """The year for a citation: of the newest data; None when nobody has said when they are of."""
+    intervals = (texts.extent(spec.extent) or {}).get("temporal", {}).get("interval", ())
+    moments = [texts.moment(each) for start, end in intervals[:1] for each in (end, start)]
+    return next((found.year for found in moments if found), None)

@@ -274,6 +274,19 @@ sites = Table(
     Column("out_until", UtcDateTime, nullable=True),
 )
 
+catalogues = Table(
+    "catalogues",
+    metadata,
+    Column("name", String(63), primary_key=True),
+    Column("fingerprint", String(32), nullable=False),
+    Column("serial", Integer, nullable=False),
+    Column("due", UtcDateTime, nullable=False),
+    Column("harvested", UtcDateTime, nullable=True),
+    Column("failures", Integer, nullable=False),
+    Column("error", Text, nullable=True),
+    Column("found", Text, nullable=True),
+)
+
 homes = Table(
     "homes",
     metadata,

@@ -22,8 +22,9 @@ from pydantic import (
     model_validator,
 )
 
-from perijove.models import HubName, Price, Provider, Resources, Slug
+from perijove.models import PLATFORM_CATALOGUE, HubName, Price, Provider, Resources, Slug
 from perijove_hub.policy.base import EVERYBODY, Duration, PlatformModel
+from perijove_hub.policy.catalogues import CatalogueSpec, Embargo, PageAddress
 from perijove_hub.policy.limits import Allocation, AppliesTo, Per, Quota
 
 #: Environment variables a profile may not set: they carry identity, or would hijack a user's own buckets.
@@ -257,6 +258,9 @@ class DatasetSpec(PlatformModel):
     formats: list[str] = Field(default_factory=list, max_length=50)
     size_bytes: int | None = Field(default=None, ge=0, lt=2**63, description="of one copy; placement weighs moving it")
     extent: dict[str, Any] | None = Field(default=None, description="STAC extent object")
+    citation: str | None = Field(default=None, max_length=5000, description="BibTeX; absent: made of title and DOI")
+    landing_url: PageAddress | None = Field(default=None, description="a page about it")
+    embargo: Embargo | None = Field(default=None, description="closed until a moment to most of those who may see it")
     groups: list[HubName] = Field(default_factory=lambda: [EVERYBODY], min_length=1, description="who may read it")
     stays_in: list[Slug] | None = Field(
         default=None, min_length=1, description="the regions in which it may be worked with; absent: any"
@@ -280,6 +284,7 @@ class Platform(PlatformModel):
     quotas: list[Quota] = Field(default_factory=list)
     allocations: list[Allocation] = Field(default_factory=list)
     datasets: dict[Slug, DatasetSpec] = Field(default_factory=dict)
+    catalogues: dict[Slug, CatalogueSpec] = Field(default_factory=dict, max_length=200)
 
     @field_validator("time_zone")
     @classmethod
@@ -302,6 +307,8 @@ class Platform(PlatformModel):
             for other in site.mounts_homes_of:
                 if other not in self.sites or not self.sites[other].homes:
                     yield f"sites.{name}.mounts_homes_of: {other!r} is no site that holds homes"
+        if PLATFORM_CATALOGUE in self.catalogues:
+            yield f"catalogues.{PLATFORM_CATALOGUE}: this name stands for the datasets of this file; take another"
         for name, dataset in self.datasets.items():
             for index, replica in enumerate(dataset.replicas):
                 if replica.site is not None and replica.site not in self.sites:
@@ -360,7 +367,7 @@ class Platform(PlatformModel):
 
 
 __all__ = [
-    "EVERYBODY", "Admission", "Allocation", "AnonymousCredentials", "AppliesTo", "DatasetSpec", "LocalSite",
-    "PlacementPolicy", "Platform", "PlatformModel", "Profile", "Quota", "ReplicaSpec", "Site", "Spill",
-    "StsCredentials", "Weights",
+    "EVERYBODY", "Admission", "Allocation", "AnonymousCredentials", "AppliesTo", "CatalogueSpec", "DatasetSpec",
+    "Embargo", "LocalSite", "PlacementPolicy", "Platform", "PlatformModel", "Profile", "Quota", "ReplicaSpec", "Site",
+    "Spill", "StsCredentials", "Weights",
 ]  # fmt: skip

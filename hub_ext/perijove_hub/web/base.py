@@ -18,6 +18,7 @@ from tornado.web import HTTPError, RequestHandler
 
 from perijove.models import Page, Problem
 from perijove_hub.admission.models import Refused
+from perijove_hub.catalogue.models import BadCursorError, CatalogueError, NoSuchPathError
 from perijove_hub.catalogue.vending import VendingError
 from perijove_hub.ledger.engines import is_unavailable, spoken_error
 from perijove_hub.policy.models import EVERYBODY
@@ -223,12 +224,17 @@ class BaseHandler(HubOAuthenticated, RequestHandler):  # type: ignore[misc]  # j
 
     def write_page(self, items: Sequence[BaseModel], last: Sequence[str] | None = None) -> None:
         """Write one page of a list; ``last`` marks its end when more follow."""
-        following = None
-        if last is not None:
-            query = {name: self.get_query_arguments(name) for name in self.request.query_arguments}
-            query["cursor"] = [base64.urlsafe_b64encode(json.dumps(list(last)).encode()).decode()]
-            following = f"{self.request.path}?{urlencode(query, doseq=True)}"
-        self.write_model(Page[Any](items=list(items), next=following))
+        self.write_model(Page[Any](items=list(items), next=self.page_after(last) if last is not None else None))
+
+    def page_after(self, last: Sequence[str]) -> str:
+        """The address of the page after the one that ends with ``last``."""
+        return self.page_at(base64.urlsafe_b64encode(json.dumps(list(last)).encode()).decode())
+
+    def page_at(self, cursor: str) -> str:
+        """The address of the page that begins at a cursor."""
+        query = {name: self.get_query_arguments(name, strip=False) for name in self.request.query_arguments}
+        query["cursor"] = [cursor]
+        return f"{self.request.path}?{urlencode(query, doseq=True)}"
 
     def write_model(self, model: BaseModel, status: int = 200) -> None:
         """Write a model as JSON."""
@@ -238,7 +244,7 @@ class BaseHandler(HubOAuthenticated, RequestHandler):  # type: ignore[misc]  # j
 
     def log_exception(self, typ: Any, value: Any, tb: Any) -> None:
         """Tracebacks are for faults of ours; a refusal is no fault."""
-        if isinstance(value, (Refused, VendingError, HTTPError)):
+        if isinstance(value, (Refused, VendingError, CatalogueError, HTTPError)):
             return
         if is_unavailable(value):
             # one line a request: a database that is away for minutes must not fill the log with tracebacks
@@ -262,6 +268,12 @@ class BaseHandler(HubOAuthenticated, RequestHandler):  # type: ignore[misc]  # j
             return error.problem
         if isinstance(error, VendingError):
             return Problem(status=503, title="Store unreachable", detail=str(error))
+        if isinstance(error, BadCursorError):
+            return Problem(status=400, title="Bad cursor", detail=str(error))
+        if isinstance(error, NoSuchPathError):
+            return Problem(status=404, title="Not found", detail=str(error))
+        if isinstance(error, CatalogueError):
+            return Problem(status=503, title="Catalogue unreachable", detail=str(error))
         if is_unavailable(error):
             return Problem(status=503, title="Busy", detail="The ledger is busy; try again in a moment.")
         if isinstance(error, HTTPError) and status_code < HTTPStatus.INTERNAL_SERVER_ERROR:

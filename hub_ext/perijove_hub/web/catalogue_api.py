@@ -1,13 +1,28 @@
-"""Routes of the catalogue: datasets, credentials, presigned URLs."""
+"""Routes of the catalogue: searches, datasets, trees, credentials, URLs of files."""
 
 from __future__ import annotations
 
-from perijove.models import CredentialsRequest, LeaseState, PresignRequest
+from datetime import timedelta
+
+from perijove.models import (
+    CredentialsRequest,
+    DatasetPage,
+    LeaseState,
+    Page,
+    Presigned,
+    PresignRequest,
+    TreeEntry,
+)
+from perijove_hub.catalogue.federation import after, place_of
+from perijove_hub.catalogue.models import CatalogueError
 from perijove_hub.catalogue.paths import PathError, check_object_path
-from perijove_hub.catalogue.service import describe, ranked_replicas, readable_ids, region_of
+from perijove_hub.catalogue.search import Entry
+from perijove_hub.catalogue.service import ranked_replicas, region_of
+from perijove_hub.catalogue.vending import PRESIGNED_SECONDS
 from perijove_hub.policy.models import DatasetSpec, ReplicaSpec
 from perijove_hub.web.admission_api import AsksForUser
 from perijove_hub.web.base import problem_error
+from perijove_hub.web.catalogue_query import QueryError, parse_query
 
 
 class DatasetBase(AsksForUser):
@@ -23,17 +38,42 @@ class DatasetBase(AsksForUser):
         rows = await self.state.admission.leases(self.caller.name, None, 20)
         return next((row.site for row in rows if row.state is LeaseState.ACTIVE), None)
 
-    def readable(self, dataset_id: str) -> DatasetSpec:
-        """The dataset, when the caller may read it.
+    def seen(self, dataset_id: str) -> Entry:
+        """The dataset, when the caller may see it.
 
         Raises:
             ProblemError: there is none, or it is for others; both look the same.
         """
         _, groups = self.asked_for()
-        platform = self.state.platform()
-        if dataset_id not in readable_ids(platform, groups):
+        found = self.state.catalogue.find(dataset_id, groups)
+        if found is None:
             raise problem_error(404, "No such dataset", f"There is no dataset {dataset_id!r} that you may read.")
-        return platform.datasets[dataset_id]
+        return found
+
+    def readable(self, dataset_id: str) -> Entry:
+        """The dataset, when the caller may read it now.
+
+        Raises:
+            ProblemError: as :meth:`seen`, or it is under embargo.
+        """
+        found = self.seen(dataset_id)
+        _, groups = self.asked_for()
+        until = found.dataset.embargo_until
+        if until is not None and not found.may_read(groups, self.state.clock()):
+            detail = f"{dataset_id} is under embargo until {until:%Y-%m-%d %H:%M %Z}; it can be read from then on."
+            raise problem_error(403, "Under embargo", detail)
+        return found
+
+    def own(self, dataset_id: str) -> DatasetSpec:
+        """The dataset of the platform file, when the caller may read it now.
+
+        Raises:
+            ProblemError: as :meth:`readable`, or a catalogue of others names it.
+        """
+        if self.readable(dataset_id).dataset.delivery == "linked":
+            detail = f"{dataset_id} lies in an archive of others; open it with perijove.open, which needs no keys."
+            raise problem_error(403, "Linked dataset", detail)
+        return self.state.platform().datasets[dataset_id]
 
     async def pick(self, dataset_id: str, replica_id: str | None) -> tuple[str, ReplicaSpec, str]:
         """The replica asked for, or the nearest: its id, itself, and its region.
@@ -41,7 +81,7 @@ class DatasetBase(AsksForUser):
         Raises:
             ProblemError: there is no such dataset or replica.
         """
-        spec, platform = self.readable(dataset_id), self.state.platform()
+        spec, platform = self.own(dataset_id), self.state.platform()
         ranked = ranked_replicas(platform, spec, await self.caller_site())
         for found_id, replica in ranked:
             if replica_id in (None, found_id):
@@ -51,20 +91,29 @@ class DatasetBase(AsksForUser):
 
 
 class DatasetsHandler(DatasetBase):
-    """``GET datasets?q=&group=``: the catalogue as this caller may see it."""
+    """``GET datasets?q=&catalogue=&format=&provider=&licence=&keyword=&bbox=&since=&until=&group=``: a search."""
 
     async def get(self) -> None:
-        """Answer with a page of datasets, by id."""
+        """Answer with a page of datasets, the facets with the first, and the catalogues."""
         _, groups = self.asked_for()
         if not self.caller.is_hub and (narrowed := self.get_query_arguments("group")):
             groups = groups.intersection(narrowed)
-        platform, limit, cursor = self.state.platform(), self.page_limit(), self.cursor()
-        ids = readable_ids(platform, groups, self.get_query_argument("q", "")[:200])
-        if cursor:
-            ids = [dataset_id for dataset_id in ids if dataset_id > cursor[0]]
+        names = self.request.query_arguments
+        try:
+            query = parse_query({name: self.get_query_arguments(name) for name in names})
+        except QueryError as error:
+            raise problem_error(400, "Bad search", str(error)) from error
+        limit, cursor, catalogue = self.page_limit(), self.cursor(), self.state.catalogue
+        result = catalogue.search(query, groups)
+        rest = after(result, query, cursor)
         site = await self.caller_site()
-        last = [ids[limit - 1]] if len(ids) > limit else None
-        self.write_page([describe(platform, dataset_id, site) for dataset_id in ids[:limit]], last)
+        page = DatasetPage(
+            items=[catalogue.shown(each, groups, site) for each in rest[:limit]],
+            next=self.page_after(place_of(rest[limit - 1], query)) if len(rest) > limit else None,
+            facets=result.facets if cursor is None else {},
+            catalogues=catalogue.views(groups),
+        )
+        self.write_model(page)
 
 
 class DatasetHandler(DatasetBase):
@@ -72,26 +121,60 @@ class DatasetHandler(DatasetBase):
 
     async def get(self, dataset_id: str) -> None:
         """Answer with the dataset."""
-        self.readable(dataset_id)
-        self.write_model(describe(self.state.platform(), dataset_id, await self.caller_site()))
+        _, groups = self.asked_for()
+        self.write_model(self.state.catalogue.shown(self.seen(dataset_id), groups, await self.caller_site()))
+
+
+class TreeHandler(DatasetBase):
+    """``GET datasets/{id}/tree?path=&cursor=&limit=``: a page of a directory of a ``linked`` dataset."""
+
+    async def get(self, dataset_id: str) -> None:
+        """Answer with a page of entries."""
+        self.require_user()
+        if self.readable(dataset_id).dataset.delivery != "linked":
+            detail = f"{dataset_id} is listed at its store, with keys from `datasets/{dataset_id}/credentials`."
+            raise problem_error(400, "Not linked", detail)
+        path = self.get_query_argument("path", "", strip=False)
+        if path:
+            self.check_path(path)
+        limit, cursor = self.page_limit(), self.get_query_argument("cursor", None)
+        try:
+            items, following = await self.state.catalogue.tree(dataset_id, path, cursor, limit)
+        except CatalogueError as error:
+            raise about(dataset_id, error) from error
+        self.write_model(Page[TreeEntry](items=items, next=self.page_at(following) if following else None))
+
+    def check_path(self, path: str) -> None:
+        """Refuse what is no path below a dataset.
+
+        Raises:
+            ProblemError: it is none, and why.
+        """
+        try:
+            check_object_path(path)
+        except PathError as error:
+            raise problem_error(400, "Bad path", str(error)) from error
 
 
 class CredentialsHandler(DatasetBase):
     """``POST datasets/{id}/credentials``: an hour of read-only access to one copy of a dataset."""
 
     async def post(self, dataset_id: str) -> None:
-        """Answer with keys; 403 where the dataset is proxied."""
+        """Answer with keys; 403 where the dataset is not direct."""
         self.require_user()
         request = self.body(CredentialsRequest)
-        if self.readable(dataset_id).delivery != "direct":
+        if self.own(dataset_id).delivery != "direct":
             detail = f"{dataset_id} is delivered through the platform; open it with perijove.open, which needs no keys."
             raise problem_error(403, "Proxied dataset", detail)
         replica_id, replica, region = await self.pick(dataset_id, request.replica)
         self.write_model(await self.state.vendor.vend(dataset_id, replica_id, replica, region, self.caller.name))
 
 
-class PresignHandler(DatasetBase):
-    """``POST datasets/{id}/presign``: URLs that read one object each, for a quarter of an hour."""
+class PresignHandler(TreeHandler):
+    """``POST datasets/{id}/presign``: URLs that read one object each, for a quarter of an hour.
+
+    Of a ``linked`` dataset they are the public addresses of its files, which last as long as their archive keeps them.
+    """
 
     # a thousand keys of S3's greatest length
     maximum_body_bytes = 2 * 2**20
@@ -101,9 +184,22 @@ class PresignHandler(DatasetBase):
         self.require_user()
         request = self.body(PresignRequest)
         for path in request.paths:
-            try:
-                check_object_path(path)
-            except PathError as error:
-                raise problem_error(400, "Bad path", str(error)) from error
+            self.check_path(path)
+        if self.readable(dataset_id).dataset.delivery == "linked":
+            self.write_model(await self._linked(dataset_id, request))
+            return
         _, replica, region = await self.pick(dataset_id, request.replica)
         self.write_model(await self.state.vendor.presign(dataset_id, replica, region, self.caller.name, request.paths))
+
+    async def _linked(self, dataset_id: str, request: PresignRequest) -> Presigned:
+        try:
+            items = await self.state.catalogue.addresses(dataset_id, request.paths)
+        except CatalogueError as error:
+            raise about(dataset_id, error) from error
+        return Presigned(items=items, expires=self.state.clock() + timedelta(seconds=PRESIGNED_SECONDS))
+
+
+def about(dataset_id: str, error: CatalogueError) -> CatalogueError:
+    """The same error of the catalogue of a dataset, which its sentence names."""
+    catalogue = dataset_id.partition(".")[0]
+    return type(error)(f"{dataset_id} of the catalogue {catalogue}: {error}")

@@ -23,6 +23,7 @@ from perijove_hub.admission.client import HUB_SECRET
 from perijove_hub.admission.desk import Desk
 from perijove_hub.admission.life import Life
 from perijove_hub.admission.metered import MeteredAdmission
+from perijove_hub.catalogue.federation import Federation
 from perijove_hub.catalogue.vending import Vendor
 from perijove_hub.ledger.clock import LedgerClock, utc_now
 from perijove_hub.ledger.database import Database
@@ -52,7 +53,13 @@ from perijove_hub.web.admission_api import (
 from perijove_hub.web.auth import CallerCheck
 from perijove_hub.web.base import BaseHandler, NotFoundHandler, problem_error
 from perijove_hub.web.callback import CallbackHandler
-from perijove_hub.web.catalogue_api import CredentialsHandler, DatasetHandler, DatasetsHandler, PresignHandler
+from perijove_hub.web.catalogue_api import (
+    CredentialsHandler,
+    DatasetHandler,
+    DatasetsHandler,
+    PresignHandler,
+    TreeHandler,
+)
 from perijove_hub.web.pages_routes import page_routes
 from perijove_hub.web.spawn_api import NewsHandler
 from perijove_hub.web.state import ControlState
@@ -127,6 +134,7 @@ def make_state(options: ControlOptions, clock: Callable[[], datetime] | None = N
         life=Life(database, platform, clock),
         usage=UsageService(database, platform, clock),
         vendor=Vendor(named, clock),
+        catalogue=Federation(database, platform, clock),
         callers=callers,
         clock=clock,
         groups_of=_groups_from_hub(callers),
@@ -136,6 +144,7 @@ def make_state(options: ControlOptions, clock: Callable[[], datetime] | None = N
 def make_app(state: ControlState, prefix: str) -> Application:
     """The tornado application under ``prefix``."""
     ident, number, lease = r"([a-z0-9-]{1,63})", r"([0-9]{1,18})", r"leases/([0-9a-f]{32})"
+    dataset = r"datasets/([a-z0-9-]{1,63}(?:\.[A-Za-z0-9_~-]{1,200})?)"
     routes = {
         r"sites": SitesHandler,
         rf"sites/{ident}/inventory": InventoryHandler,
@@ -161,9 +170,10 @@ def make_app(state: ControlState, prefix: str) -> Application:
         r"policy": PolicyHandler,
         r"users/([^/]+)": UserHandler,
         r"datasets": DatasetsHandler,
-        rf"datasets/{ident}": DatasetHandler,
-        rf"datasets/{ident}/credentials": CredentialsHandler,
-        rf"datasets/{ident}/presign": PresignHandler,
+        dataset: DatasetHandler,
+        rf"{dataset}/credentials": CredentialsHandler,
+        rf"{dataset}/presign": PresignHandler,
+        rf"{dataset}/tree": TreeHandler,
         r"health": HealthHandler,
     }
     handlers = [(url_path_join(prefix, "api/v1/", route), handler) for route, handler in routes.items()]
@@ -204,8 +214,11 @@ async def serve_control(options: ControlOptions) -> None:
         loop.add_signal_handler(number, stop.set)
     loop.add_signal_handler(signal.SIGHUP, state.platform.reload)
     in_step = asyncio.create_task(ledger_clock.keep_in_step())
+    harvests = asyncio.create_task(state.catalogue.harvester.run())
     await stop.wait()
     in_step.cancel()
+    harvests.cancel()
+    await state.catalogue.close()
     server.stop()
     await server.close_all_connections()
     end_metrics()

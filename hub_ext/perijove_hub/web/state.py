@@ -10,6 +10,7 @@ from perijove.models import PolicyState
 from perijove_hub.admission.desk import Desk
 from perijove_hub.admission.life import Life
 from perijove_hub.admission.service import AdmissionService
+from perijove_hub.catalogue.federation import Federation
 from perijove_hub.catalogue.vending import Vendor
 from perijove_hub.ledger.database import Database
 from perijove_hub.ledger.usage import UsageService
@@ -28,6 +29,7 @@ class ControlState:
     life: Life
     usage: UsageService
     vendor: Vendor
+    catalogue: Federation
     callers: CallerCheck
     clock: Callable[[], datetime]
     groups_of: Callable[[str], Awaitable[frozenset[str]]]

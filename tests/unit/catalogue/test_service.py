@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perijove_hub.catalogue.service import describe, may_read, readable_ids, replica_ids
+from perijove_hub.catalogue.service import describe, may_read, replica_ids
 from perijove_hub.catalogue.vending import read_only_policy
 from perijove_hub.policy.models import Platform
 from tests.support.platforms import GIB, dataset, platform, replica, site
@@ -61,6 +61,7 @@ def test_a_dataset_is_described_whole() -> None:
     )
     assert describe(policy, "d", "esac").model_dump() == {
         "id": "d",
+        "catalogue": "platform",
         "title": "Euclid",
         "description": "The sky.",
         "licence": "CC-BY-4.0",
@@ -83,6 +84,11 @@ def test_a_dataset_is_described_whole() -> None:
                 "egress_cost": 0.0,
             }
         ],
+        "citation": "@misc{d,\n  title = {{Euclid}},\n  author = {{ESA}},\n  doi = {10.5270/esa-x},\n"
+        "  url = {https://doi.org/10.5270/esa-x}\n}",
+        "landing_url": "https://doi.org/10.5270/esa-x",
+        "embargo_until": None,
+        "readable": True,
     }
 
 
@@ -107,36 +113,6 @@ def test_who_may_read_is_by_group() -> None:
     )
     assert may_read(policy.datasets["open-data"], frozenset())
     assert not may_read(policy.datasets["staff-only"], frozenset({"euclid"}))
-    assert readable_ids(policy, frozenset()) == ["open-data"]
-    assert readable_ids(policy, frozenset({"staff"})) == ["open-data", "staff-only"]
-
-
-@pytest.mark.parametrize(
-    ("query", "found"),
-    [
-        ("", ["euclid", "sdss"]),
-        ("EUCLID", ["euclid"]),
-        ("galaxies sloan", ["sdss"]),
-        ("10.5270/esa", ["euclid"]),
-        ("fits", ["euclid"]),
-        ("galaxies nothing", []),
-        ("  ", ["euclid", "sdss"]),
-        (".*", []),
-    ],
-)
-def test_a_search_finds_what_holds_every_word(query: str, found: list[str]) -> None:
-    policy = catalogue(
-        sdss=dataset(replica(site="esac"), title="Sloan", keywords=["Galaxies"]),
-        euclid=dataset(
-            replica(site="esac"),
-            title="Q1",
-            formats=["FITS"],
-            doi="10.5270/ESA-x",
-            description="Galaxies",
-            keywords=["g"],
-        ),
-    )
-    assert readable_ids(policy, frozenset(), query) == found
 
 
 def test_the_policy_of_a_session_lets_it_list_and_read_one_prefix() -> None:

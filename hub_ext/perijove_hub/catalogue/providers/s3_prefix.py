@@ -1,0 +1,87 @@
+"""Public prefixes of object stores, listed without any key.
+
+Source: "ListObjectsV2", Amazon S3 API reference.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import quote, unquote, urlsplit
+
+from defusedxml import DefusedXmlException  # type: ignore[import-untyped]  # published without types
+from defusedxml.ElementTree import ParseError, fromstring  # type: ignore[import-untyped]  # likewise
+
+from perijove_hub.catalogue import texts
+from perijove_hub.catalogue.guarded import GuardedSession
+from perijove_hub.catalogue.models import Branch, CatalogueError, Found, Leaf
+from perijove_hub.catalogue.names import path_segment, segment_name
+from perijove_hub.catalogue.providers.base import Provider, file_leaf, folder_leaf, no_such
+
+_NAMESPACE = "{http://s3.amazonaws.com/doc/2006-03-01/}"
+
+
+class S3PrefixProvider(Provider):
+    """``https://endpoint/bucket/prefix/``, path-style."""
+
+    def harvest(self, session: GuardedSession) -> list[Found]:
+        """The whole, or each directory that the platform file names."""
+        found = self.parts()
+        if not self._page(session, self._prefix(found[0], ""), "", "", 1).leaves:
+            raise CatalogueError("There is nothing below this prefix.")
+        return found
+
+    def branch(self, session: GuardedSession, found: Found, path: str, cursor: str, limit: int) -> Branch:
+        """One page as the store gives it; keys that cannot be paths are left out."""
+        return self._page(session, self._prefix(found, path), path, cursor, limit)
+
+    def url(self, session: GuardedSession, found: Found, path: str) -> str:
+        """The object's own address; nobody is asked."""
+        return self._bucket_url() + "/" + quote(self._prefix(found, path).removesuffix("/"), safe="/")
+
+    def _bucket_url(self) -> str:
+        parts = urlsplit(self.spec.url)
+        return f"{parts.scheme}://{parts.netloc}/{parts.path.strip('/').split('/')[0]}"
+
+    def _prefix(self, found: Found, path: str) -> str:
+        root = unquote(urlsplit(self.spec.url).path).strip("/").split("/")[1:]
+        try:
+            below = [segment_name(part) for part in path.split("/") if part]
+        except ValueError as error:
+            raise no_such(path) from error
+        if any("/" in name or name in (".", "..") for name in below):
+            raise no_such(path)
+        folder = [part for part in found.where.get("folder", "").split("/") if part]
+        return "".join(f"{part}/" for part in (*root, *folder, *below))
+
+    def _page(self, session: GuardedSession, prefix: str, path: str, cursor: str, limit: int) -> Branch:
+        query = {"list-type": "2", "prefix": prefix, "delimiter": "/", "encoding-type": "url", "max-keys": str(limit)}
+        query |= {"continuation-token": cursor} if cursor else {}
+        answer = session.fetch(self._bucket_url(), "application/xml", **query)
+        try:
+            root = fromstring(answer.content)
+        except (ParseError, DefusedXmlException, ValueError) as error:
+            raise CatalogueError("It is no object store: it sent no listing.") from error
+        if root.tag != f"{_NAMESPACE}ListBucketResult":
+            raise CatalogueError("It is no object store: it sent no listing.")
+        leaves = [self._leaf(node, prefix, path) for node in root]
+        token = _text(root, "NextContinuationToken") if _text(root, "IsTruncated") == "true" else ""
+        return Branch(sorted(filter(None, leaves), key=lambda leaf: leaf.entry.name), token or None)
+
+    def _leaf(self, node: Any, prefix: str, path: str) -> Leaf | None:
+        is_folder = node.tag == f"{_NAMESPACE}CommonPrefixes"
+        if not is_folder and node.tag != f"{_NAMESPACE}Contents":
+            return None
+        key = unquote(_text(node, "Prefix" if is_folder else "Key"))
+        name = key.removeprefix(prefix).removesuffix("/" if is_folder else "")
+        if not key.startswith(prefix) or not name or "/" in name or name in (".", ".."):
+            return None
+        if is_folder:
+            return folder_leaf(path, path_segment(name))
+        size, url = _text(node, "Size"), f"{self._bucket_url()}/{quote(key, safe='/')}"
+        size_bytes = int(size) if size.isascii() and size.isdigit() and len(size) < 16 else None
+        return file_leaf(path, path_segment(name), url, size_bytes, texts.moment(_text(node, "LastModified")))
+
+
+def _text(node: Any, tag: str) -> str:
+    found = node.findtext(f"{_NAMESPACE}{tag}")
+    return found if isinstance(found, str) else ""
