@@ -17,8 +17,8 @@ what was moved, ``file.counts`` what one file has moved.
 Readers that know fsspec take the URL: ``fits.open(url, use_fsspec=True)``, ``pandas.read_csv(url)``,
 ``xarray.open_dataset(url, engine="h5netcdf")``, ``zarr.open(url)``. pyarrow takes the filesystem:
 ``pq.read_table("dataset/x.parquet", filesystem=fsspec.filesystem("perijove"))``; h5py and Pillow take
-``perijove.open(path)``; rasterio takes ``rasterio.open(url, opener=fsspec.filesystem("perijove"))``, and is best given
-tiled files, because of others it reads whole rows of pixels.
+``perijove.open(path)``; rasterio takes ``rasterio.open(path, opener=fsspec.filesystem("perijove").open)``, which
+moves only the tiles that are needed; a file object it would read whole.
 """
 
 from __future__ import annotations

@@ -11,6 +11,8 @@ from .access import Access, Pattern
 
 #: Blocks are kept up to this, or up to what is read ahead and as much again.
 KEPT_BYTES = 16 << 20
+#: What is read ahead is fetched as so many ranges at once.
+PIECES_IN_FLIGHT = 8
 
 
 class Blocks:
@@ -53,8 +55,7 @@ class Blocks:
             self._forget(future)  # read ahead in vain; now it is asked for, and may well work
         asked, ahead = self._pattern.next_read(start, stop)
         self._order(asked)
-        for number in ahead:  # each a request of its own: one stream of a store is slow
-            self._order(range(number, number + 1))
+        self._order_ahead(ahead)
         pieces: list[bytes] = []
         for number in asked:
             future, first = self._kept[number]
@@ -89,6 +90,17 @@ class Blocks:
                 future = asyncio.run_coroutine_threadsafe(self._awaited(start, stop), self._loop)
                 self._kept.update(dict.fromkeys(run, (future, start)))
                 run = []
+
+    def _order_ahead(self, numbers: range) -> None:
+        """Fetch ``numbers`` in parallel: one stream of a store is slow. Not before half of them are missing, lest
+        there be a request for every block."""
+        missing = [number for number in numbers if number not in self._kept]
+        if 2 * len(missing) < len(numbers):
+            return
+        step = max(1, len(numbers) // PIECES_IN_FLIGHT)
+        for first in range(0, len(missing), step):
+            part = missing[first : first + step]
+            self._order(range(part[0], part[-1] + 1))
 
     async def _awaited(self, start: int, stop: int) -> bytes:
         return await self._fetch(start, stop)

@@ -16,18 +16,20 @@ PATH_MAX_BYTES = 1024
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _ENCODED = re.compile(r"%(?:2e|2f|5c|00|25)", re.IGNORECASE)
-_SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
+#: A DNS label; of datasets of other catalogues the catalogue's, a dot, and their name there with escapes.
+_DATASET_ID = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?:\.[A-Za-z0-9_~-]{1,200})?")
 
 
 def check_dataset_id(dataset_id: str) -> str:
-    """Return ``dataset_id`` if it can be one (a DNS label).
+    """Return ``dataset_id`` if it can be one: a DNS label, or ``CATALOGUE.NAME``.
 
     Raises:
         InvalidPath: it cannot, and the sentence says what an id looks like.
     """
-    if not _SLUG.fullmatch(dataset_id):
+    if not _DATASET_ID.fullmatch(dataset_id):
         raise InvalidPath(
-            f"{_shown(dataset_id)} is not a dataset id: expected up to 63 lower-case letters, digits and dashes."
+            f"{_shown(dataset_id)} is not a dataset id: expected up to 63 lower-case letters, digits and dashes, "
+            "and for one of another catalogue a dot and its name there."
         )
     return dataset_id
 

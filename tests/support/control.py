@@ -26,11 +26,14 @@ from perijove.models import (
     Dataset,
     KeepRequest,
     Presigned,
+    PresignedList,
     PresignedPath,
+    PresignListRequest,
     Replica,
 )
 
 from .s3 import S3Bed
+from .s3.clients import boto_client
 
 TOKEN = "canary-hub-token-7f3a"
 ADMIN = ("admin", "admin-secret")
@@ -45,6 +48,8 @@ class FakeReplica:
     bucket: str
     prefix: str = ""
     endpoint: str | None = None
+    #: What moving all of it costs.
+    egress_cost: float = 0.0
 
 
 @dataclass
@@ -54,6 +59,8 @@ class FakeControl:
     url: str = ""
     datasets: dict[str, Dataset] = field(default_factory=dict)
     replicas: dict[tuple[str, str], FakeReplica] = field(default_factory=dict)
+    #: Where the files of ``linked`` datasets are, by dataset and path.
+    links: dict[tuple[str, str], str] = field(default_factory=dict)
     quotas: list[dict[str, Any]] = field(default_factory=list)
     leases: dict[str, dict[str, Any]] = field(default_factory=dict)
     notices: list[dict[str, Any]] = field(default_factory=list)
@@ -79,7 +86,7 @@ class FakeControl:
                 url=f"s3://{replica.bucket}/{replica.prefix}",
                 endpoint=replica.endpoint or replica.bed.endpoint,
                 rank=rank,
-                egress_cost=0.0,
+                egress_cost=replica.egress_cost,
             )
             for rank, replica in enumerate(replicas)
         ]
@@ -97,6 +104,7 @@ class FakeControl:
         app.router.add_get("/services/perijove/api/v1/datasets/{id}", self._dataset)
         app.router.add_post("/services/perijove/api/v1/datasets/{id}/credentials", self._credentials)
         app.router.add_post("/services/perijove/api/v1/datasets/{id}/presign", self._presign)
+        app.router.add_post("/services/perijove/api/v1/datasets/{id}/presign-list", self._presign_list)
         app.router.add_get("/services/perijove/api/v1/quotas", self._quotas)
         app.router.add_get("/services/perijove/api/v1/leases", self._leases)
         app.router.add_get("/services/perijove/api/v1/leases/{id}", self._lease)
@@ -169,7 +177,11 @@ class FakeControl:
         found = self._find(request, body.get("replica"))
         if isinstance(found, web.Response):
             return found
-        replica = found[1]
+        dataset, replica = found
+        if dataset.delivery == "linked":
+            links = [PresignedPath(path=path, url=self.links[dataset.id, path]) for path in body["paths"]]
+            expires = datetime.now(UTC) + timedelta(seconds=self.life_seconds)
+            return _json(Presigned(items=links, expires=expires).model_dump(mode="json"))
         store = S3Store(
             replica.bucket,
             prefix=replica.prefix.strip("/") or None,
@@ -184,6 +196,24 @@ class FakeControl:
         urls = [PresignedPath(path=path, url=obstore.sign(store, "GET", path, life)) for path in body["paths"]]
         self.secrets += [item.url.rsplit("Signature=", 1)[1] for item in urls]
         return _json(Presigned(items=urls, expires=datetime.now(UTC) + life).model_dump(mode="json"))
+
+    async def _presign_list(self, request: web.Request) -> web.Response:
+        asked = PresignListRequest.model_validate_json(await request.read())
+        found = self._find(request, asked.replica)
+        if isinstance(found, web.Response):
+            return found
+        replica = found[1]
+        directory = replica.prefix + (f"{asked.path}/" if asked.path else "")
+        wish = {"Bucket": replica.bucket, "Prefix": directory + asked.begins, "MaxKeys": asked.limit}
+        wish |= {"EncodingType": "url"} | ({"Delimiter": asked.delimiter} if asked.delimiter else {})
+        wish |= {"ContinuationToken": asked.cursor} if asked.cursor else {}
+        wish |= {"StartAfter": replica.prefix + asked.start_after} if asked.start_after else {}
+        client = boto_client(replica.endpoint or replica.bed.endpoint, *ADMIN)
+        life_seconds = int(min(self.life_seconds, 900))
+        url = client.generate_presigned_url("list_objects_v2", Params=wish, ExpiresIn=life_seconds)
+        self.secrets.append(url.rsplit("Signature=", 1)[1])
+        expires = datetime.now(UTC) + timedelta(seconds=life_seconds)
+        return _json(PresignedList(url=url, expires=expires).model_dump(mode="json"))
 
     async def _quotas(self, request: web.Request) -> web.Response:
         return _json({"items": self.quotas, "next": None})

@@ -1,0 +1,82 @@
+"""A plain web server for files, as archives run them: ranges, dates, and ETags that are strong, weak or missing."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import format_datetime
+
+from aiohttp import web
+
+
+@dataclass
+class WebFile:
+    """One file. ``etag`` as it is sent, quotes and all; None: none. ``gives_ranges`` False: always all of it."""
+
+    data: bytes
+    etag: str | None = None
+    modified: datetime | None = datetime(2024, 5, 1, tzinfo=UTC)
+    gives_ranges: bool = True
+
+
+@dataclass
+class WebServer:
+    """What it serves, and what it was asked. Change it between requests."""
+
+    url: str = ""
+    files: dict[str, WebFile] = field(default_factory=dict)
+    asked: Counter[str] = field(default_factory=Counter)
+
+    async def answer(self, request: web.Request) -> web.Response:
+        """A file, a part of it, or 404."""
+        path = request.path.removeprefix("/")
+        self.asked[path] += 1
+        file = self.files.get(path)
+        if file is None:
+            return web.Response(status=404, text="<html>not here</html>", content_type="text/html")
+        headers = {"ETag": file.etag} if file.etag else {}
+        if file.modified:
+            headers["Last-Modified"] = format_datetime(file.modified, usegmt=True)
+        # by the rules of HTTP a weak ETag matches no If-Match
+        if_match = request.headers.get("If-Match")
+        if if_match is not None and (if_match != file.etag or if_match.startswith("W/")):
+            return web.Response(status=412, headers=headers)
+        asked = request.http_range
+        if not file.gives_ranges or asked.start is None:
+            return web.Response(body=file.data, headers=headers)
+        start, stop, _ = asked.indices(len(file.data))
+        if start >= len(file.data):
+            return web.Response(status=416, headers={"Content-Range": f"bytes */{len(file.data)}"})
+        headers["Content-Range"] = f"bytes {start}-{stop - 1}/{len(file.data)}"
+        return web.Response(status=206, body=file.data[start:stop], headers=headers)
+
+
+@contextmanager
+def threaded_web_server() -> Iterator[WebServer]:
+    """A running server on loopback."""
+    server = WebServer()
+    app = web.Application()
+    app.router.add_get("/{path:.*}", server.answer)
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, name="web-server", daemon=True)
+    thread.start()
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+
+    async def start() -> None:
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+
+    try:
+        asyncio.run_coroutine_threadsafe(start(), loop).result(timeout=10)
+        server.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+        yield server
+    finally:
+        asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result(timeout=10)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(timeout=10)
+        loop.close()

@@ -1,0 +1,96 @@
+"""Datasets of other catalogues: files at plain web servers."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+import perijove
+from tests.support.control import FakeControl, FakeReplica
+from tests.support.s3 import S3Bed
+from tests.support.web_server import WebFile, WebServer, threaded_web_server
+
+BODY = random.Random(3).randbytes(3 << 20)
+LATER = datetime(2025, 1, 1, tzinfo=UTC)
+Publish = Callable[[WebFile], WebServer]
+
+
+@pytest.fixture
+def publish(control: FakeControl, bed: S3Bed) -> Iterator[Publish]:
+    """A dataset ``archive.x~2fy`` of one file, x.bin."""
+    with threaded_web_server() as server:
+        control.add("archive.x~2fy", FakeReplica("archive", bed, "", endpoint=server.url), delivery="linked")
+        control.links["archive.x~2fy", "x.bin"] = f"{server.url}/some/x.bin"
+
+        def put(file: WebFile) -> WebServer:
+            server.files["some/x.bin"] = file
+            return server
+
+        yield put
+
+
+@pytest.mark.parametrize("etag", ['"strong"', 'W/"weak"', None])
+def test_a_file_of_an_archive_is_read_by_ranges(publish: Publish, etag: str | None) -> None:
+    server = publish(WebFile(BODY, etag))
+
+    with perijove.open("archive.x~2fy/x.bin") as file:
+        assert file.size == len(BODY)
+        file.seek(2_000_000)
+        assert file.read(5) == BODY[2_000_000:2_000_005]
+        assert file.counts.bytes <= 1 << 20
+        file.seek(0)
+        assert file.read() == BODY
+
+    assert server.asked["some/x.bin"] <= 4
+
+
+@pytest.mark.parametrize("etag", ['"one"', 'W/"one"', None])
+def test_one_that_changes_while_it_is_read_is_an_error(publish: Publish, etag: str | None) -> None:
+    before = WebFile(BODY, etag)
+    publish(before)
+    with perijove.open("archive.x~2fy/x.bin") as file:
+        file.read(10)
+
+        publish(replace(before, data=BODY[::-1], etag=etag and etag.replace("one", "two"), modified=LATER))
+
+        file.seek(2 << 20)
+        with pytest.raises(perijove.ObjectChanged, match="open it again"):
+            file.read(10)
+
+
+def test_what_cannot_be_told_from_another_version_is_not_read_in_parts(publish: Publish) -> None:
+    publish(WebFile(BODY, etag=None, modified=None))
+
+    with pytest.raises(perijove.NotSupported, match="neither an ETag nor a date"):
+        perijove.open("archive.x~2fy/x.bin")
+
+
+def test_a_server_that_gives_no_parts_is_an_error_in_words(publish: Publish) -> None:
+    publish(WebFile(BODY, gives_ranges=False))
+
+    with pytest.raises(perijove.StoreUnavailable, match=r"archive\.x~2fy/x\.bin"):
+        perijove.open("archive.x~2fy/x.bin")
+
+
+def test_an_empty_file_and_a_missing_one(publish: Publish, control: FakeControl) -> None:
+    server = publish(WebFile(b""))
+    control.links["archive.x~2fy", "gone"] = f"{server.url}/gone"
+
+    with perijove.open("archive.x~2fy/x.bin") as file:
+        assert file.read() == b""
+    with pytest.raises(perijove.NotFound, match="There is no file"):
+        perijove.open("archive.x~2fy/gone")
+
+
+def test_without_a_strong_etag_nothing_is_kept_on_disk(publish: Publish) -> None:
+    publish(WebFile(BODY, 'W/"weak"'))
+
+    for _ in range(2):
+        with perijove.open("archive.x~2fy/x.bin") as file:
+            file.read()
+            assert file.counts.cache_hits == 0
+            assert file.counts.bytes == len(BODY)
