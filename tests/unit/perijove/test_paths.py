@@ -59,7 +59,14 @@ def test_directories_may_be_empty_and_end_in_one_slash() -> None:
         check_path("/", directory=True)
 
 
-@pytest.mark.parametrize("name", ["", "A", "a_b", "-a", "a-", "a.b", "a/b", "é", "x" * 64, "a\n"])
+@pytest.mark.parametrize(
+    "name", ["", "A", "a_b", "-a", "a-", "a.", ".a", "a.b.c", "a.é", "a.b/c", "a/b", "é", "x" * 64, "a\n"]
+)
 def test_a_dataset_id_is_a_dns_label(name: str) -> None:
     with pytest.raises(InvalidPath):
         check_dataset_id(name)
+
+
+@pytest.mark.parametrize("name", ["a", "euclid-q1", "x" * 63, "esa.Gaia_DR3~2fmain", "esa." + "x" * 200])
+def test_or_the_name_of_a_catalogue_and_its_own_name_of_it(name: str) -> None:
+    assert check_dataset_id(name) == name
