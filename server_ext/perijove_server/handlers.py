@@ -48,6 +48,20 @@ class DatasetHandler(PerijoveHandler):
         self.write_model((await self.service.readers.get(check_dataset_id(dataset_id))).dataset)
 
 
+class CopiesHandler(PerijoveHandler):
+    """``GET datasets/{id}/copies``: its replicas in the order in which they are asked, as this server has found them.
+
+    Kernels measure for themselves.
+    """
+
+    @web.authenticated
+    @sentences
+    async def get(self, dataset_id: str) -> None:
+        """All of them, on one page."""
+        reader = await self.service.readers.get(check_dataset_id(dataset_id))
+        self.write_model(Page(items=reader.copies(), next=None))
+
+
 class TreeHandler(PerijoveHandler):
     """``GET datasets/{id}/tree?path=&prefix=&cursor=&limit=``: one page of one directory.
 
@@ -183,6 +197,7 @@ _DATASET = r"/perijove/datasets/([^/]+)"
 ROUTES = [
     (r"/perijove/datasets", DatasetsHandler),
     (_DATASET, DatasetHandler),
+    (_DATASET + "/copies", CopiesHandler),
     (_DATASET + "/tree", TreeHandler),
     (_DATASET + "/file", FileHandler),
     (_DATASET + "/preview", PreviewHandler),
