@@ -280,6 +280,7 @@ def test_of_a_long_text_the_beginning_is_shown_by_whole_lines(server: JupyterSer
         ("old.txt", b"gr\xfcn", "gr\ufffdn"),
         ("bom.txt", b"\xef\xbb\xbfa,b", "a,b"),
         ("page.html", b"<script>alert(1)</script>", "<script>alert(1)</script>"),
+        ("about.xml", b"<p>What a VOTABLE is</p>", "<p>What a VOTABLE is</p>"),
     ],
 )
 def test_text_is_text(server: JupyterServer, dataset: Dataset, name: str, body: bytes, shown: str) -> None:

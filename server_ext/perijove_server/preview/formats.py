@@ -7,6 +7,7 @@ loaded with the first file of its format: their libraries take from a tenth of a
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from importlib import import_module
 from types import ModuleType
@@ -33,8 +34,8 @@ class Format:
 
     def is_begun_by(self, begins: bytes) -> bool:
         """Whether a file that begins so is of this format."""
-        if self.element and begins.lstrip(b"\xef\xbb\xbf \r\n\t").startswith(b"<") and self.element in begins:
-            return True
+        if self.element and begins.lstrip(b"\xef\xbb\xbf \r\n\t").startswith(b"<"):
+            return re.search(rb"<(\w+:)?" + self.element + rb"[\s/>]", begins) is not None
         return any(begins.startswith(magic, offset) for offset, magic in self.magic)
 
     def load(self) -> ModuleType:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from .rangefile import RangeFile
 from .source import PreviewProblem, Source
-from .tables import ROWS_SHOWN, attributes, column, table_look
+from .tables import ROWS_SHOWN, attributes, clipped, column, table_look
 
 os.environ["ARROW_DEFAULT_MEMORY_POOL"] = "system"  # Arrow's own ones take a GiB of addresses in advance
 import pyarrow as pa
@@ -26,6 +26,8 @@ FOOTER_BYTES = 64 << 10
 BUFFER_BYTES = 64 << 10
 #: Snippets name at most so many columns.
 NAMES_MAX = 20
+#: And a note so many.
+NAMES_SAID = 8
 _BAD_PARQUET = (pa.ArrowException, OSError, ValueError, TypeError, KeyError, IndexError, NotImplementedError)
 
 
@@ -105,10 +107,18 @@ def _rows(
         raise PreviewProblem("Not even one column of these rows can be read within the budget of a preview.")
     notes = []
     if left_out:
-        notes.append(f"To stay within the budget of a preview, {len(left_out)} of {len(names)} columns are not read.")
+        notes.append(
+            f"To stay within the budget of a preview, {len(left_out)} of {len(names)} columns are not read: "
+            f"{_listed(left_out)}."
+        )
     if broken:
-        notes.append(f"{len(broken)} of {len(names)} columns do not read: their data are broken or of an unknown kind.")
+        notes.append(f"{len(broken)} of {len(names)} columns are broken or of an unknown kind: {_listed(broken)}.")
     return values, notes
+
+
+def _listed(names: list[str]) -> str:
+    said = ", ".join(clipped(name, 40) for name in names[:NAMES_SAID])
+    return f"{said}, …" if len(names) > NAMES_SAID else said
 
 
 def _groups(metadata: pq.FileMetaData, first_row: int) -> tuple[list[int], int]:
