@@ -61,6 +61,9 @@ class _NetCdf3File(ArrayFile):
         self._described: list[tuple[str, tuple[int, ...], np.dtype[Any], dict[str, Any], tuple[str, ...]]] = []
         self._read_header()
         self._tell_scalars()
+        ends = (self._end(variable) for variable in self.tree.variables.values())
+        if (end := max(ends, default=0)) > source.size_bytes:
+            self.tree.note = f"The file is cut off: it should have {end} bytes, and has {source.size_bytes}."
 
     def fetch(self, variable: Variable, parts: Sequence[Part]) -> int:
         """See :class:`ArrayFile`."""
@@ -114,6 +117,13 @@ class _NetCdf3File(ArrayFile):
                 f"{self._source.size_bytes}."
             )
         return ranges
+
+    def _end(self, variable: Variable) -> int:
+        begin, is_record = self._begins[variable.path]
+        if 0 in variable.shape:
+            return 0
+        last_record_bytes = self._record_bytes * (variable.shape[0] - 1) if is_record else 0
+        return begin + last_record_bytes + math.prod(variable.shape[is_record:]) * variable.item_bytes
 
     def _read_header(self) -> None:
         magic = self._take(4)
