@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import html
 from collections.abc import Sequence
+from datetime import date
 from typing import IO, Any, overload
 
-from .client import ControlClient, credentials_call, dataset_call
+from .client import ControlClient, Search, credentials_call, dataset_call
 from .models import Dataset
 
 
@@ -47,14 +48,45 @@ class DatasetList(Sequence[Dataset]):
         return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
 
 
-def datasets(q: str | None = None) -> DatasetList:
-    """The datasets that you may read; ``q`` searches in titles, descriptions and keywords.
+def datasets(
+    q: str | None = None,
+    *,
+    catalogue: str | Sequence[str] = (),
+    format: str | Sequence[str] = (),  # noqa: A002 - the word that everybody uses for it
+    provider: str | Sequence[str] = (),
+    licence: str | Sequence[str] = (),
+    keyword: str | Sequence[str] = (),
+    bbox: Sequence[float] | None = None,
+    since: str | date | None = None,
+    until: str | date | None = None,
+) -> DatasetList:
+    """The datasets that you may see, the platform's own and those of the catalogues that it knows.
+
+    Args:
+        q: words that must all be in the title, description, keywords or names.
+        catalogue: ``"platform"`` for the platform's own, or ids of catalogues.
+        format: one of these, as ``"FITS"``; so ``provider``, ``licence`` and ``keyword``.
+        bbox: west, south, east, north in degrees: what touches this box.
+        since: what has data from then on; a day or a moment.
+        until: what has data before.
 
     Raises:
+        BadRequest: a box or a moment cannot be understood.
         PerijoveError: not in a session of the platform, or control is away.
     """
+    search = Search(
+        q=q or "",
+        catalogue=_several(catalogue),
+        format=_several(format),
+        provider=_several(provider),
+        licence=_several(licence),
+        keyword=_several(keyword),
+        bbox=",".join(f"{float(each):.12g}" for each in bbox or ()),
+        since=_moment(since),
+        until=_moment(until),
+    )
     with ControlClient() as client:
-        return DatasetList(client.all_datasets(q))
+        return DatasetList(client.all_datasets(search))
 
 
 def dataset(dataset_id: str) -> Dataset:
@@ -125,3 +157,11 @@ def size_text(size_bytes: int | None) -> str:
 
 def _escaped(text: str) -> str:
     return html.escape(text, quote=True)
+
+
+def _several(values: str | Sequence[str]) -> tuple[str, ...]:
+    return (values,) if isinstance(values, str) else tuple(values)
+
+
+def _moment(value: str | date | None) -> str:
+    return value.isoformat() if isinstance(value, date) else value or ""

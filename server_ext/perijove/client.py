@@ -11,8 +11,8 @@ import asyncio
 import os
 import random
 import time
-from collections.abc import Callable, Generator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass, field, fields
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 from urllib.parse import parse_qs, urlsplit
@@ -25,16 +25,21 @@ from .models import (
     Activity,
     Credentials,
     Dataset,
+    DatasetPage,
     KeepRequest,
     Lease,
     Notice,
     Page,
     Presigned,
+    PresignedList,
+    PresignListRequest,
     QuotaView,
+    TreeEntry,
 )
 from .paths import check_dataset_id
 
 Answer = TypeVar("Answer")
+Params = dict[str, str | list[str]]
 
 #: Seconds to reach control, and to wait for each part of its answer.
 TIMEOUT = httpx.Timeout(20.0, connect=3.0)
@@ -45,6 +50,8 @@ FIRST_PAUSE_SECONDS = 0.2
 LONGEST_PAUSE_SECONDS = 2.0
 #: More items than this are not collected from pages: nobody reads them.
 ITEMS_MAX = 10_000
+#: How many are asked for at once.
+PAGE_ITEMS = 500
 
 _PASSING_STATUSES = frozenset({502, 503, 504})
 
@@ -59,21 +66,55 @@ class Call(Generic[Answer]):
     method: str
     path: str
     answer: TypeAdapter[Answer]
-    params: dict[str, str] = field(default_factory=dict)
+    params: Mapping[str, str | list[str]] = field(default_factory=dict)
     body: dict[str, Any] | None = None
     tries: int = TRIES
 
 
-def _site() -> dict[str, str]:
+def _site() -> Params:
     """Where this session runs: a user with sessions on two sites has another nearest replica in each."""
     site = os.environ.get("PERIJOVE_SITE", "")
     return {"site": site} if site else {}
 
 
-def datasets_call(q: str | None = None, cursor: str | None = None) -> Call[Page[Dataset]]:
-    """One page of the datasets that this user may read; ``q`` searches in titles, descriptions and keywords."""
-    params = {key: value for key, value in (("q", q), ("cursor", cursor)) if value}
-    return Call("GET", "datasets", TypeAdapter(Page[Dataset]), params | _site())
+@dataclass(frozen=True)
+class Search:
+    """What is looked for among datasets. Values of one facet are alternatives; all else must hold together.
+
+    ``q`` is searched in titles, descriptions, keywords and names; ``bbox`` is ``west,south,east,north`` in degrees;
+    ``since`` and ``until`` are days or moments in ISO 8601.
+    """
+
+    q: str = ""
+    catalogue: tuple[str, ...] = ()
+    format: tuple[str, ...] = ()
+    provider: tuple[str, ...] = ()
+    licence: tuple[str, ...] = ()
+    keyword: tuple[str, ...] = ()
+    bbox: str = ""
+    since: str = ""
+    until: str = ""
+
+    def params(self) -> dict[str, str | list[str]]:
+        """The arguments of the query that are not empty."""
+        said = {each.name: getattr(self, each.name) for each in fields(self)}
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in said.items() if value}
+
+
+def datasets_call(
+    search: Search | None = None, cursor: str | None = None, limit: int | None = None
+) -> Call[DatasetPage]:
+    """One page of the datasets that this user may see, with the facets on the first and all catalogues."""
+    params = (search or Search()).params() | ({"cursor": cursor} if cursor else {})
+    params |= {"limit": str(limit)} if limit else {}
+    return Call("GET", "datasets", TypeAdapter(DatasetPage), params | _site())
+
+
+def tree_call(dataset_id: str, path: str, cursor: str | None = None, limit: int | None = None) -> Call[Page[TreeEntry]]:
+    """One page of a directory of a ``linked`` dataset, which control lists."""
+    params: Params = {"path": path} if path else {}
+    params |= {name: str(value) for name, value in (("cursor", cursor), ("limit", limit)) if value}
+    return Call("GET", f"datasets/{check_dataset_id(dataset_id)}/tree", TypeAdapter(Page[TreeEntry]), params, tries=1)
 
 
 def dataset_call(dataset_id: str) -> Call[Dataset]:
@@ -91,6 +132,12 @@ def presign_call(dataset_id: str, paths: list[str], replica: str | None = None) 
     """URLs that read single objects for at most 15 minutes."""
     body: dict[str, Any] = {"paths": paths} | ({"replica": replica} if replica else {})
     return Call("POST", f"datasets/{check_dataset_id(dataset_id)}/presign", TypeAdapter(Presigned), _site(), body)
+
+
+def presign_list_call(dataset_id: str, request: PresignListRequest) -> Call[PresignedList]:
+    """A URL that sends one page of a listing of a ``proxied`` dataset, for at most 15 minutes."""
+    path, body = f"datasets/{check_dataset_id(dataset_id)}/presign-list", request.model_dump(exclude_none=True)
+    return Call("POST", path, TypeAdapter(PresignedList), _site(), body)
 
 
 def quotas_call() -> Call[Page[QuotaView]]:
@@ -174,12 +221,12 @@ class ControlClient:
         except StopIteration as done:
             return _parse(self.url, call, done.value)
 
-    def all_datasets(self, q: str | None = None) -> list[Dataset]:
-        """Every dataset that this user may read and that matches ``q``, all pages of it."""
+    def all_datasets(self, search: Search | None = None) -> list[Dataset]:
+        """Every dataset that this user may see and that fits the search, all pages of it."""
         items: list[Dataset] = []
         cursor: str | None = None
         while len(items) < ITEMS_MAX:
-            page = self.send(datasets_call(q, cursor))
+            page = self.send(datasets_call(search, cursor, PAGE_ITEMS))
             items += page.items
             cursor = next_cursor(page.next)
             if cursor is None:
@@ -231,12 +278,12 @@ class AsyncControlClient:
         except StopIteration as done:
             return _parse(self.url, call, done.value)
 
-    async def all_datasets(self, q: str | None = None) -> list[Dataset]:
-        """Every dataset that this user may read and that matches ``q``, all pages of it."""
+    async def all_datasets(self, search: Search | None = None) -> list[Dataset]:
+        """Every dataset that this user may see and that fits the search, all pages of it."""
         items: list[Dataset] = []
         cursor: str | None = None
         while len(items) < ITEMS_MAX:
-            page = await self.send(datasets_call(q, cursor))
+            page = await self.send(datasets_call(search, cursor, PAGE_ITEMS))
             items += page.items
             cursor = next_cursor(page.next)
             if cursor is None:

@@ -21,6 +21,8 @@ from .service import DataService
 
 #: Longer search texts and cursors are refused before they are looked at.
 ARGUMENT_MAX_CHARS = 8192
+#: How often any argument is looked at.
+ARGUMENTS_MAX = 1000
 #: No message that our routes take is longer, in bytes.
 BODY_MAX_BYTES = 1024
 
@@ -61,20 +63,28 @@ class PerijoveHandler(APIHandler):
         Raises:
             BadRequest: given twice, not UTF-8, or too long.
         """
-        values = self.request.query_arguments.get(name, [])
+        values = self.several_arguments(name, ARGUMENTS_MAX)
         if len(values) > 1:
             raise BadRequest(f"The argument {name!r} is given {len(values)} times: expected it once.")
-        if not values:
-            return default
+        return values[0] if values else default
+
+    def several_arguments(self, name: str, most: int) -> tuple[str, ...]:
+        """A query argument that may be given several times, ``most`` times at most; not stripped.
+
+        Raises:
+            BadRequest: given too often, not UTF-8, or too long.
+        """
+        raw = self.request.query_arguments.get(name, [])
+        if len(raw) > most:
+            raise BadRequest(f"The argument {name!r} is given {len(raw)} times: expected {most} times at most.")
         try:
-            value: str = values[0].decode()
+            values = tuple(value.decode() for value in raw)
         except UnicodeDecodeError:
             raise BadRequest(f"The argument {name!r} is not valid UTF-8.") from None
-        if len(value) > ARGUMENT_MAX_CHARS:
-            raise BadRequest(
-                f"The argument {name!r} has {len(value)} characters: expected {ARGUMENT_MAX_CHARS} at most."
-            )
-        return value
+        longest = max(map(len, values), default=0)
+        if longest > ARGUMENT_MAX_CHARS:
+            raise BadRequest(f"The argument {name!r} has {longest} characters: expected {ARGUMENT_MAX_CHARS} at most.")
+        return values
 
     def whole_argument(self, name: str, default: int | None, least: int, most: int) -> int | None:
         """A whole number from ``least`` to ``most``.
@@ -130,10 +140,10 @@ class PerijoveHandler(APIHandler):
             where = ".".join(map(str, first["loc"])) or "the body"
             raise BadRequest(f"{where}: {first['msg']}.") from None
 
-    def route_url(self, *parts: str, **arguments: str) -> str:
+    def route_url(self, *parts: str, **arguments: str | list[str]) -> str:
         """The address of one of our routes, from the server's root, for ``next``."""
         given = {name: value for name, value in arguments.items() if value}
-        return f"{url_path_join(self.base_url, 'perijove', *parts)}?{urlencode(given)}"
+        return f"{url_path_join(self.base_url, 'perijove', *parts)}?{urlencode(given, doseq=True)}"
 
     def write_model(self, model: BaseModel) -> None:
         """Answer 200 with a model as JSON."""

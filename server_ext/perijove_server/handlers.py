@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from typing import Any, get_args
 
 from tornado import web
 
-from perijove.client import next_cursor
-from perijove.models import KeepRequest, Page
+from perijove.client import Search, next_cursor
+from perijove.models import FacetName, KeepRequest, Page
 from perijove.paths import check_dataset_id, check_path
 
 from .base import PerijoveHandler, sentences
@@ -21,20 +22,29 @@ from .snippets import snippet
 
 TREE_LIMIT_DEFAULT = 200
 TREE_LIMIT_MAX = 1000
+DATASETS_LIMIT_MAX = 1000
+FACET_VALUES_MAX = 50
 HDU_MAX = 10_000
 
 
 class DatasetsHandler(PerijoveHandler):
-    """``GET datasets?q=&cursor=``: what control lists for this user."""
+    """``GET datasets?q=&catalogue=&format=&provider=&licence=&keyword=&bbox=&since=&until=&cursor=&limit=``.
+
+    What control finds for this user; its facets may be given several times.
+    """
 
     @web.authenticated
     @sentences
     async def get(self) -> None:
         """One page."""
-        q, cursor = self.text_argument("q"), self.text_argument("cursor")
-        page = await self.service.datasets(q, cursor)
+        said: dict[str, Any] = {name: self.text_argument(name) for name in ("q", "bbox", "since", "until")}
+        said |= {name: self.several_arguments(name, FACET_VALUES_MAX) for name in get_args(FacetName)}
+        search = Search(**said)
+        limit = self.whole_argument("limit", None, 1, DATASETS_LIMIT_MAX)
+        page = await self.service.datasets(search, self.text_argument("cursor"), limit)
         following = next_cursor(page.next)
-        url = self.route_url("datasets", q=q, cursor=following) if following else None
+        asked = search.params() | ({"limit": str(limit)} if limit else {})
+        url = self.route_url("datasets", **asked, cursor=following) if following else None
         self.write_model(page.model_copy(update={"next": url}))
 
 
@@ -78,7 +88,7 @@ class TreeHandler(PerijoveHandler):
         limit = self.whole_argument("limit", TREE_LIMIT_DEFAULT, 1, TREE_LIMIT_MAX) or TREE_LIMIT_DEFAULT
         reader = await self.service.readers.get(check_dataset_id(dataset_id))
         self.service.previews.pool.warm()  # who looks at a tree will look at a file
-        page = await self.service.lister.page(reader, path, cursor, limit, begins)
+        page = await self.service.tree(reader, path, cursor, limit, begins)
         following = page.cursor and self.route_url(
             "datasets", dataset_id, "tree", path=path, prefix=begins, cursor=page.cursor, limit=str(limit)
         )

@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 from collections import OrderedDict
 
-from perijove.client import AsyncControlClient, datasets_call
-from perijove.models import Dataset, Page
-from perijove.stores import Readers
+from perijove.client import AsyncControlClient, Search, datasets_call, next_cursor, tree_call
+from perijove.models import DatasetPage
+from perijove.stores import DatasetReader, Readers
 
-from .listing import TreeLister
+from .listing import TreeLister, TreePage
 from .preview.pool import Limits
 from .preview.service import Previews
 from .session import SessionService
@@ -37,18 +37,31 @@ class DataService:
         self.readers = Readers(self.client, CATALOGUE_SECONDS)
         self.lister = TreeLister(self.client)
         self.previews = Previews(limits, preview_cache_bytes, self.lister)
-        self._pages: OrderedDict[tuple[str, str], tuple[Page[Dataset], float]] = OrderedDict()
+        self._pages: OrderedDict[tuple[Search, str, int | None], tuple[DatasetPage, float]] = OrderedDict()
 
-    async def datasets(self, q: str, cursor: str) -> Page[Dataset]:
+    async def datasets(self, search: Search, cursor: str, limit: int | None) -> DatasetPage:
         """One page of the datasets of this user; ``next`` is control's own and of use for its cursor only."""
-        kept = self._pages.get((q, cursor))
+        key = (search, cursor, limit)
+        kept = self._pages.get(key)
         if kept is not None and time.monotonic() < kept[1]:
             return kept[0]
-        page = await self.client.send(datasets_call(q or None, cursor or None))
-        self._pages[q, cursor] = (page, time.monotonic() + CATALOGUE_SECONDS)
+        page = await self.client.send(datasets_call(search, cursor or None, limit))
+        self._pages[key] = (page, time.monotonic() + CATALOGUE_SECONDS)
         if len(self._pages) > PAGES_KEPT:
             self._pages.popitem(last=False)
         return page
+
+    async def tree(self, reader: DatasetReader, path: str, cursor: str | None, limit: int, begins: str) -> TreePage:
+        """One page of a directory: listed at the store, or by control where the dataset is of a catalogue of others.
+
+        Raises:
+            PerijoveError: see ``TreeLister.page``, or the catalogue does not answer.
+        """
+        if reader.dataset.delivery != "linked":
+            return await self.lister.page(reader, path, cursor, limit, begins)
+        page = await self.client.send(tree_call(reader.dataset.id, path, cursor, limit))
+        # such an archive knows no beginnings of names: a page may be short, and the next one goes on
+        return TreePage([each for each in page.items if each.name.startswith(begins)], next_cursor(page.next))
 
     async def close(self) -> None:
         """End the preview processes and close the connections."""

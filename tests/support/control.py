@@ -64,6 +64,10 @@ class FakeControl:
     quotas: list[dict[str, Any]] = field(default_factory=list)
     leases: dict[str, dict[str, Any]] = field(default_factory=dict)
     notices: list[dict[str, Any]] = field(default_factory=list)
+    #: The queries of searches, the catalogues of others, and the entries of ``linked`` datasets by id and path.
+    queries: list[dict[str, list[str]]] = field(default_factory=list)
+    catalogues: list[dict[str, Any]] = field(default_factory=list)
+    trees: dict[tuple[str, str], list[dict[str, Any]]] = field(default_factory=dict)
     #: What servers said of their idleness, as (lease, message) in order.
     activities: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     #: Why no session may be kept on, or None.
@@ -102,6 +106,7 @@ class FakeControl:
         app = web.Application(middlewares=[self._misbehave])
         app.router.add_get("/services/perijove/api/v1/datasets", self._list)
         app.router.add_get("/services/perijove/api/v1/datasets/{id}", self._dataset)
+        app.router.add_get("/services/perijove/api/v1/datasets/{id}/tree", self._tree)
         app.router.add_post("/services/perijove/api/v1/datasets/{id}/credentials", self._credentials)
         app.router.add_post("/services/perijove/api/v1/datasets/{id}/presign", self._presign)
         app.router.add_post("/services/perijove/api/v1/datasets/{id}/presign-list", self._presign_list)
@@ -133,10 +138,22 @@ class FakeControl:
 
     async def _list(self, request: web.Request) -> web.Response:
         q = request.query.get("q", "").lower()
+        self.queries.append({name: request.query.getall(name) for name in request.query})
         found = [item for item in self.datasets.values() if q in f"{item.id} {item.title}".lower()]
         start, size = int(request.query.get("cursor", "0")), 2
-        more = f"{request.url.with_query(q=q, cursor=str(start + size))}" if start + size < len(found) else None
-        return _json({"items": [item.model_dump(mode="json") for item in found[start : start + size]], "next": more})
+        more = f"{request.url.update_query(cursor=str(start + size))}" if start + size < len(found) else None
+        items = [item.model_dump(mode="json") for item in found[start : start + size]]
+        facets = {"licence": [{"value": "CC0", "title": "CC0", "count": len(found)}]} if not start else {}
+        return _json({"items": items, "next": more, "facets": facets, "catalogues": self.catalogues})
+
+    async def _tree(self, request: web.Request) -> web.Response:
+        """A page of two entries of a ``linked`` dataset."""
+        found = self.trees.get((request.match_info["id"], request.query.get("path", "")))
+        if found is None:
+            return _problem(503, f"{request.match_info['id']}: It did not answer in time.")
+        start = int(request.query.get("cursor", "0"))
+        more = f"{request.url.update_query(cursor=str(start + 2))}" if start + 2 < len(found) else None
+        return _json({"items": found[start : start + 2], "next": more})
 
     def _find(self, request: web.Request, replica: str | None) -> tuple[Dataset, FakeReplica] | web.Response:
         dataset = self.datasets.get(request.match_info["id"])

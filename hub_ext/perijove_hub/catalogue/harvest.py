@@ -24,9 +24,9 @@ log = logging.getLogger(__name__)
 
 #: How often it is looked at which catalogues are due, in seconds.
 LOOK_SECONDS = 5.0
-#: What one harvest may take, and one question of a user.
+#: What one harvest may take, and one question of a user, whose server waits for 20 seconds at most.
 HARVEST_SECONDS = 120.0
-QUESTION_SECONDS = 20.0
+QUESTION_SECONDS = 15.0
 #: The first pause after a failure; it doubles up to the time between two harvests.
 FIRST_PAUSE = timedelta(minutes=1)
 #: After so many failures in a row nobody should wait for a catalogue.
