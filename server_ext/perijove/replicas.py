@@ -30,13 +30,13 @@ from .inflight import in_flight
 from .models import Dataset, Replica
 
 if TYPE_CHECKING:
-    from obstore import GetOptions, GetResult
+    from obstore import GetOptions, GetResult, ObjectMeta
     from obstore.store import ClientConfig, RetryConfig, S3Credential
 
 Result = TypeVar("Result")
 
-#: One request moves at most 8 MiB, so a minute means that the store is as good as dead.
-REQUEST_TIMEOUT = timedelta(seconds=60)
+#: One request moves at most 16 MiB; that it moves at all is watched apart.
+REQUEST_TIMEOUT = timedelta(seconds=300)
 CONNECT_TIMEOUT = timedelta(seconds=3)
 RETRIES: RetryConfig = {
     "max_retries": 3,
@@ -56,9 +56,9 @@ STORE_FAULTS = (BaseError, OSError, ValueError)
 
 #: An answer that is not what was asked for is asked for so often in all.
 ANSWER_TRIES = 3
-#: A read that is slower than this in all, retries included, is given up: the store is as good as dead.
+#: A store whose answer, or whose next so many bytes of it, take longer than this, retries included, is as good as dead.
 PATIENCE_SECONDS = 20.0
-SLOWEST_BYTES_PER_SECOND = 128 << 10
+PATIENCE_BYTES = 1 << 20
 
 _STATUS = re.compile(r"status code: (\d{3})")
 _RETRIES = re.compile(r"after (\d{1,3}) retries")
@@ -143,7 +143,7 @@ class DirectReader:
 
     async def head(self, path: str) -> ObjectInfo:
         """See :class:`ReplicaReader`."""
-        meta = await self._guarded(path, lambda store: obstore.head_async(store, path))
+        meta = await self._guarded(path, lambda store: _head(store, path))
         return ObjectInfo(path, meta["size"], meta["e_tag"], meta["last_modified"], self._replica.id)
 
     async def get(self, info: ObjectInfo, start: int, stop: int) -> bytes:
@@ -196,7 +196,8 @@ class PresignedReader:
         """See :class:`ReplicaReader`. The URL is signed for GET, so the first byte is asked for instead of a HEAD."""
         try:
             with in_flight():
-                meta = (await self._first_answer(path)).meta
+                async with asyncio.timeout(PATIENCE_SECONDS):
+                    meta = (await self._first_answer(path)).meta
         except STORE_FAULTS as exc:
             raise store_error(exc, self._dataset, self._replica, path) from None
         modified = meta["last_modified"] if meta["last_modified"] != _NO_DATE else None
@@ -240,22 +241,29 @@ class PresignedReader:
         return store
 
 
+async def _head(store: S3Store, path: str) -> ObjectMeta:
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        return await obstore.head_async(store, path)
+
+
 async def _get(store: S3Store | HTTPStore, key: str, info: ObjectInfo, start: int, stop: int) -> bytes:
     """One range of exactly the object that ``info`` tells of, complete, or an error; in bounded time and tries."""
-    async with asyncio.timeout(PATIENCE_SECONDS + (stop - start) / SLOWEST_BYTES_PER_SECOND):
-        for _ in range(ANSWER_TRIES):
-            try:
-                data = await _get_once(store, key, info, start, stop)
-            except BaseError as exc:
-                if not _UNFIT.search(str(exc)):
-                    raise
-                continue
-            if len(data) == stop - start:
-                return data
+    for _ in range(ANSWER_TRIES):
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS) as patience:
+                data = await _get_once(store, key, info, start, stop, patience)
+        except BaseError as exc:
+            if not _UNFIT.search(str(exc)):
+                raise
+            continue
+        if len(data) == stop - start:
+            return data
     raise UnfitAnswer(ANSWER_TRIES)
 
 
-async def _get_once(store: S3Store | HTTPStore, key: str, info: ObjectInfo, start: int, stop: int) -> bytes:
+async def _get_once(
+    store: S3Store | HTTPStore, key: str, info: ObjectInfo, start: int, stop: int, patience: asyncio.Timeout
+) -> bytes:
     options: GetOptions = {"range": (start, stop)}
     if info.version is not None:
         options["if_match"] = info.version  # weak ones never match by HTTP's rules
@@ -265,7 +273,11 @@ async def _get_once(store: S3Store | HTTPStore, key: str, info: ObjectInfo, star
     has_changed = meta["e_tag"] != info.etag or meta["size"] != info.size_bytes
     if has_changed or (info.version is None and info.modified not in {None, meta["last_modified"]}):
         raise PreconditionError
-    return bytes(await answer.bytes_async())
+    chunks: list[bytes] = []
+    async for chunk in answer.stream(min_chunk_size=PATIENCE_BYTES):
+        patience.reschedule(asyncio.get_running_loop().time() + PATIENCE_SECONDS)
+        chunks.append(bytes(chunk))
+    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 
 def store_status(exc: BaseException) -> int | None:

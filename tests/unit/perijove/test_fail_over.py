@@ -31,7 +31,18 @@ def put(
     return put
 
 
-FAULTS = ["error", "drop", "reset", "short_body", "wrong_length", "wrong_range", "ignore_range", "html", "slow_body"]
+FAULTS = [
+    "error",
+    "hang",
+    "drop",
+    "reset",
+    "short_body",
+    "wrong_length",
+    "wrong_range",
+    "ignore_range",
+    "html",
+    "slow_body",
+]
 
 
 @pytest.mark.parametrize("kind", FAULTS)
@@ -42,8 +53,7 @@ def test_reading_goes_on_from_another_copy_of_the_same_version(
     kind: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(replicas, "PATIENCE_SECONDS", 2.0)
-    monkeypatch.setattr(replicas, "SLOWEST_BYTES_PER_SECOND", 10 << 20)
+    monkeypatch.setattr(replicas, "PATIENCE_SECONDS", 3.0)
     put(BODY, BODY)
     with perijove.open("demo/x.bin") as file:
         head = file.read(100_000)
@@ -112,3 +122,15 @@ def test_a_broken_body_goes_on_where_it_broke_off(put: Callable[[bytes, bytes], 
 
         assert file.read() == BODY
         assert bed.bytes_out < len(BODY) * 1.3
+
+
+@pytest.mark.parametrize("kind", [FaultKind.HANG, FaultKind.ERROR])
+def test_an_object_is_opened_elsewhere_when_the_nearest_copy_hangs_or_errs(
+    put: Callable[[bytes, bytes], None], bed: S3Bed, kind: FaultKind, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(replicas, "PATIENCE_SECONDS", 3.0)
+    put(BODY, BODY)
+    bed.faults.add(Fault(kind, times=None))
+
+    with perijove.open("demo/x.bin") as file:
+        assert file.read() == BODY
