@@ -14,7 +14,7 @@ import httpx
 import obstore.exceptions
 
 from perijove_demo.clouds import Cloud
-from perijove_demo.data.catalogue import SKY_DATASET, TABLES_DATASET, copies, load_datasets
+from perijove_demo.data.catalogue import ARRAYS_DATASET, SKY_DATASET, TABLES_DATASET, copies, load_datasets
 from perijove_demo.data.generated import build_sky
 from perijove_demo.data.mosaic import MosaicSpec
 from perijove_demo.data.readme import readme_text
@@ -24,8 +24,9 @@ from perijove_demo.problem import DemoProblem
 
 #: Raised when what is built changes, so that states from before are built anew.
 BUILD_VERSION = 1
-#: As above, for what ``derived`` makes.
+#: As above, for what ``derived`` and ``arrays`` make.
 TABLES_VERSION = 1
+ARRAYS_VERSION = 1
 
 #: Left free on the disk, for everything else that the demo writes.
 _RESERVE_BYTES = 256 << 20
@@ -122,14 +123,18 @@ class _Builder:
             from perijove_demo.data.derived import build_tables  # its libraries take a second, once for all starts
 
             build_tables(folder)
+        elif dataset_id == ARRAYS_DATASET:
+            from perijove_demo.data.arrays import build_arrays  # likewise
+
+            build_arrays(folder)
         else:
             copy_samples(dataset_id, folder)
         return folder
 
     def _version(self, dataset_id: str) -> str:
         """Names what would be built now."""
-        if dataset_id == TABLES_DATASET:
-            made_of = f"{TABLES_VERSION} of iris-sample-data {version('iris-sample-data')}"
+        if (made := {TABLES_DATASET: TABLES_VERSION, ARRAYS_DATASET: ARRAYS_VERSION}.get(dataset_id)) is not None:
+            made_of = f"{made} of iris-sample-data {version('iris-sample-data')}"
         else:
             made_of = repr(self._sky) if dataset_id == SKY_DATASET else samples_version(dataset_id)
         text = f"{BUILD_VERSION} {made_of} {readme_text(dataset_id, self._datasets[dataset_id])}"

@@ -10,6 +10,7 @@ from ruamel.yaml import YAML
 
 SKY_DATASET = "euclid-demo"
 TABLES_DATASET = "sea-surface-tables"
+ARRAYS_DATASET = "sea-surface-arrays"
 
 
 @dataclass(frozen=True)

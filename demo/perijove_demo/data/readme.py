@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from typing import Any
 
-from perijove_demo.data.catalogue import SKY_DATASET, TABLES_DATASET
+from perijove_demo.data.catalogue import ARRAYS_DATASET, SKY_DATASET, TABLES_DATASET
 from perijove_demo.data.samples import SAMPLES
 
 _SKY_FILES = {
@@ -22,12 +22,17 @@ _TABLES_FILES = {
     "maps/model_201502.tif": "the month modelled for February 2015, by degree, as a cloud-optimised GeoTIFF",
     "maps/model_201502.png": "the same as a picture, blue for cold and red for warm",
 }
+_ARRAYS_FILES = {
+    "ostia_monthly.zarr/": "ostia_monthly.nc as Zarr of version 3",
+    "ostia_monthly.h5": "the same temperatures as HDF5, with their mean over all months",
+    "temperature.grib2": "a forecast of the temperature of the air on a polar grid, 2013-05-20, GRIB of edition 2",
+}
 _WIDTH = 96
 
 
 def readme_text(dataset_id: str, dataset: dict[str, Any]) -> str:
     """The text, in UTF-8 with lines of at most 96 characters."""
-    made = {SKY_DATASET: _SKY_FILES, TABLES_DATASET: _TABLES_FILES}
+    made = {SKY_DATASET: _SKY_FILES, TABLES_DATASET: _TABLES_FILES, ARRAYS_DATASET: _ARRAYS_FILES}
     listed = made.get(dataset_id) or {
         sample.path: f"{sample.note} ({sample.package}: {sample.source})" for sample in SAMPLES[dataset_id]
     }

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import h5py
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 import rasterio
+import xarray as xr
 from astropy.io import fits
 from astropy.table import Table
 
 from perijove_demo.data import buckets, load_datasets, with_endpoints
-from perijove_demo.data.catalogue import SKY_DATASET, TABLES_DATASET, copies
+from perijove_demo.data.arrays import build_arrays
+from perijove_demo.data.catalogue import ARRAYS_DATASET, SKY_DATASET, TABLES_DATASET, copies
 from perijove_demo.data.derived import build_tables
 from perijove_demo.data.mosaic import MosaicSpec, mosaic_wcs
 from perijove_demo.data.readme import readme_text
@@ -75,6 +78,21 @@ def test_tables_and_maps_are_of_the_size_that_is_said_and_tell_the_same(tmp_path
     with rasterio.open(tmp_path / "maps/model_201502.tif") as raster:
         assert raster.tags(ns="IMAGE_STRUCTURE")["LAYOUT"] == "COG"
         assert raster.overviews(1)
+
+
+def test_arrays_are_of_the_size_that_is_said_and_tell_the_same(tmp_path: Path) -> None:
+    dataset = load_datasets()[ARRAYS_DATASET]
+    build_arrays(tmp_path)
+    readme = readme_text(ARRAYS_DATASET, dataset)
+    sizes = [path.stat().st_size for path in tmp_path.rglob("*") if path.is_file()]
+    assert all(f"  {path.name}" in readme for path in tmp_path.iterdir())
+    assert sum(sizes) + len(readme.encode()) == pytest.approx(dataset["size_bytes"], rel=0.01)
+
+    with xr.open_zarr(tmp_path / "ostia_monthly.zarr") as zarr, h5py.File(tmp_path / "ostia_monthly.h5") as hdf5:
+        first = hdf5["analysis/temperature"][0]
+        assert zarr.surface_temperature.shape == hdf5["analysis/temperature"].shape == (54, 18, 432)
+        assert float(zarr.surface_temperature[0].max()) == first[first < 1e19].max()
+    assert (tmp_path / "temperature.grib2").read_bytes()[:4] == b"GRIB"
 
 
 def test_the_size_of_the_mosaic_is_what_it_will_be() -> None:

@@ -1,0 +1,59 @@
+"""The sea surface temperatures of iris-sample-data as arrays in other formats, and a real field of GRIB."""
+
+from __future__ import annotations
+
+import shutil
+import warnings
+from importlib.resources import as_file, files
+from pathlib import Path
+
+import h5py
+import xarray as xr
+
+from perijove_demo.problem import DemoProblem
+
+_SOURCE = ("iris_sample_data", "sample_data")
+_OSTIA = "ostia_monthly.nc"
+_GRIB = "polar_stereo.grib2"
+
+
+def build_arrays(folder: Path) -> None:
+    """Writes the dataset to ``folder``: the files that ``readme`` lists.
+
+    Raises:
+        DemoProblem: iris-sample-data is missing or does not hold what it should.
+    """
+    package, below = _SOURCE
+    try:
+        source = files(package).joinpath(below)
+        with as_file(source.joinpath(_GRIB)) as grib:
+            shutil.copyfile(grib, folder / "temperature.grib2")
+        with as_file(source.joinpath(_OSTIA)) as path:
+            _write_zarr(path, folder / "ostia_monthly.zarr")
+            _write_hdf5(path, folder / "ostia_monthly.h5")
+    except (ModuleNotFoundError, OSError, KeyError) as error:
+        raise DemoProblem(
+            f"The package {package} does not hold {_OSTIA} and {_GRIB}, which the demo makes arrays of; install the "
+            "demo's packages with `pip install perijove[demo]`."
+        ) from error
+
+
+def _write_zarr(source: Path, target: Path) -> None:
+    with warnings.catch_warnings(), xr.open_dataset(source, engine="h5netcdf") as data:
+        warnings.simplefilter("ignore")  # consolidated metadata of version 3 are not in its specification yet
+        sea = data[["surface_temperature"]].load()
+        how = {"surface_temperature": {"chunks": (6, 18, 432)}}
+        sea.drop_encoding().to_zarr(target, mode="w", zarr_format=3, consolidated=True, encoding=how)
+
+
+def _write_hdf5(source: Path, target: Path) -> None:
+    """A group for the analysis and one for what was made of it, as instruments' files have them."""
+    with h5py.File(source) as netcdf, h5py.File(target, "w") as file:
+        kelvin = netcdf["surface_temperature"][()]
+        file.attrs["title"] = "Sea surface temperature of the equatorial oceans"
+        analysis = file.create_dataset(
+            "analysis/temperature", data=kelvin, chunks=(6, 18, 432), compression="gzip", shuffle=True
+        )
+        analysis.attrs.update({"units": "K", "_FillValue": netcdf["surface_temperature"].attrs["_FillValue"]})
+        mean = file.create_dataset("derived/mean", data=kelvin.mean(axis=0))
+        mean.attrs.update({"units": "K", "long_name": "mean of all months", "missing_value": mean[()].max()})
