@@ -63,7 +63,12 @@ export function Picture(props: IPictureProps): React.ReactElement {
         >
           {props.url && <img src={props.url} width={width} height={height} alt={props.alt} />}
           <svg className="pj-Picture-overlay" viewBox={`0 0 ${width} ${height}`} aria-hidden="true">
-            {props.url && props.children}
+            {/* of its own, so that nothing is drawn beside the picture */}
+            {props.url && props.children && (
+              <svg width={width} height={height}>
+                {props.children}
+              </svg>
+            )}
             {byKeys && point && (
               <path
                 className="pj-Picture-cross"
