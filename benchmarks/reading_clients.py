@@ -79,7 +79,7 @@ class Perijove(_OverFsspec):
     def __init__(self, store: Store) -> None:
         super().__init__(PerijoveFileSystem(), "direct")
         self._client = AsyncControlClient()
-        self._readers, self._lister = Readers(self._client, 3600), TreeLister()
+        self._readers, self._lister = Readers(self._client, 3600), TreeLister(self._client)
 
     async def list_first(self, path: str, count: int) -> int:
         """List the first entries of a directory; how many."""

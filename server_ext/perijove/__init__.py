@@ -25,7 +25,7 @@ from __future__ import annotations
 
 import fsspec
 
-from .catalogue import DatasetList, dataset, datasets, storage_options
+from .catalogue import DatasetList, dataset, datasets
 from .catalogue import open_file as open  # noqa: A004 (the name people look for: perijove.open)
 from .counting import Counts, Stats, stats
 from .errors import (
@@ -42,6 +42,7 @@ from .errors import (
     StoreUnavailable,
 )
 from .limits import LimitList, limits
+from .options import storage_options
 
 __all__ = [
     "BadRequest",

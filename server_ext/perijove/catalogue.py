@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import date
 from typing import IO, Any, overload
 
-from .client import ControlClient, Search, credentials_call, dataset_call
+from .client import ControlClient, Search, dataset_call
 from .models import Dataset
 
 
@@ -113,34 +113,6 @@ def open_file(path: str, mode: str = "rb", **kwargs: Any) -> IO[Any]:
 
     file: IO[Any] = PerijoveFileSystem().open(path, mode, **kwargs)
     return file
-
-
-def storage_options(dataset_id: str, replica: str | None = None) -> dict[str, Any]:
-    """What s3fs needs to read a ``direct`` dataset by itself: ``s3fs.S3FileSystem(**storage_options("…"))``.
-
-    The keys live for an hour at most and are not renewed: ``perijove://`` URLs renew theirs.
-
-    Raises:
-        Refused: the dataset is ``proxied``, or you may not read it.
-        PerijoveError: see :func:`datasets`.
-    """
-    with ControlClient() as client:
-        credentials = client.send(credentials_call(dataset_id, replica))
-    options: dict[str, Any] = {
-        "client_kwargs": {"region_name": credentials.region},
-        "config_kwargs": {"s3": {"addressing_style": "path"}},
-        "default_block_size": 1 << 20,
-        "default_cache_type": "blockcache",
-    }
-    if credentials.endpoint:
-        options["endpoint_url"] = credentials.endpoint
-    if credentials.kind == "anonymous":
-        return options | {"anon": True}
-    return options | {
-        "key": credentials.access_key_id,
-        "secret": credentials.secret_access_key,
-        "token": credentials.session_token,
-    }
 
 
 def size_text(size_bytes: int | None) -> str:

@@ -123,7 +123,7 @@ class PerijoveFileSystem(AsyncFileSystem):  # type: ignore[misc] # fsspec has no
         try:
             return _file(path, await reader.head(inner))
         except NotFound:
-            if reader.dataset.delivery == "proxied" or not await reader.list_directory(inner):
+            if not await reader.list_directory(inner):
                 raise
         return _directory(path)
 

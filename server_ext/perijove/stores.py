@@ -14,6 +14,7 @@ from typing import TypeVar
 
 import obstore
 
+from . import proxied
 from .cache import BlockCache, BlockKey, cache_scope
 from .client import AsyncControlClient, dataset_call
 from .copies import Copies
@@ -112,12 +113,14 @@ class DatasetReader:
         """All entries of one directory, sorted by name. For a paged listing see the server extension's tree.
 
         Raises:
-            NotSupported: the dataset is ``proxied``; its store cannot be listed from here.
+            NotSupported: the dataset is ``linked``.
             PerijoveError: bad path, refused, or no replica answers.
         """
         path = check_path(path, directory=True)
 
         async def ask(replica: Replica) -> list[TreeEntry]:
+            if self.dataset.delivery == "proxied":
+                return await proxied.entries(self._client, self.dataset, replica, path, "/")
             store = await self.direct_reader(replica).store()
             try:
                 with in_flight():
@@ -138,6 +141,8 @@ class DatasetReader:
         path = check_path(path, directory=True)
 
         async def ask(replica: Replica) -> list[TreeEntry]:
+            if self.dataset.delivery == "proxied":
+                return await proxied.entries(self._client, self.dataset, replica, path, "")
             store = await self.direct_reader(replica).store()
             files: list[TreeEntry] = []
             try:

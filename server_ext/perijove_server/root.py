@@ -14,6 +14,7 @@ from perijove.models import Notice
 from .activity.beat import Beat
 from .activity.idleness import Idleness
 from .activity.watch import KernelWatch
+from .facade.keeper import FacadeKeeper
 from .home.measure import Bounds
 from .home.service import HomeService
 from .notices import SCHEMA_ID
@@ -40,6 +41,7 @@ class Root:
         self._serverapp = serverapp
         self._service: DataService | None = None
         self._beat = Beat(settings.log)
+        self._facade: FacadeKeeper | None = None
         self.places = places(os.environ, settings.control_url, settings.pages_url)
         self.idleness = Idleness(self.clock())
         self.kernels = KernelWatch(serverapp.kernel_manager, self.idleness, self.clock)
@@ -73,6 +75,7 @@ class Root:
         except NotConfigured as error:
             self._settings.log.warning("%s", error.detail)
             return
+        self._open_facade()
         if self.places.lease_id or self.places.attempt_id:
             self._beat.every(heartbeat_seconds, session.tell_activity, "tell control of this session's activity")
         self._beat.every(notices_seconds, session.notices.refresh, "ask control for notices")
@@ -81,8 +84,21 @@ class Root:
         """End the pulse and close what was made."""
         await self._beat.stop()
         self.kernels.close()
+        if self._facade is not None:
+            await self._facade.close()
         if self._service is not None:
             await self._service.close()
+
+    def _open_facade(self) -> None:
+        """Listen for S3 clients of kernels and terminals, which get this process's environment when they start."""
+        token = os.environ.get("JUPYTERHUB_API_TOKEN", "")
+        try:
+            self._facade = FacadeKeeper(self._settings.control_url, token, self._settings.log)
+        except OSError as error:
+            self._settings.log.warning("There is no data façade: %s", error.strerror)
+            return
+        os.environ.update(self._facade.environment())
+        self._facade.start()
 
     def _make(self) -> DataService:
         settings = self._settings

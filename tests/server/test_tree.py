@@ -190,13 +190,25 @@ def test_keys_that_cannot_be_paths_are_left_out_and_hostile_names_stay_text(
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
 
 
-def test_a_proxied_dataset_says_that_it_cannot_be_listed_yet(server: JupyterServer, make_dataset: MakeDataset) -> None:
+def test_a_proxied_dataset_is_listed_page_by_page_without_keys(
+    server: JupyterServer, control: FakeControl, make_dataset: MakeDataset
+) -> None:
     dataset = make_dataset(delivery="proxied")
+    for path in ("a.txt", "tiles/1.fits", "tiles/2 ä.fits", "tiles/3.fits"):
+        dataset.put(path, b"data")
+    dataset.put("/x//odd", b"")
 
-    answer = server.get(dataset.route("tree"))
-
-    assert answer.status_code == 501
-    assert "open its files by their paths" in answer.json()["detail"]
+    top = server.get(dataset.route("tree"))
+    assert [(item["type"], item["path"]) for item in top.json()["items"]] == [("file", "a.txt"), ("directory", "tiles")]
+    first = server.get(dataset.route("tree"), path="tiles", limit=2).json()
+    rest = server.http.get(first["next"].partition("/perijove/")[2]).json()
+    assert [item["name"] for item in first["items"] + rest["items"]] == ["1.fits", "2 ä.fits", "3.fits"]
+    assert rest["next"] is None
+    assert [item["name"] for item in server.get(dataset.route("tree"), path="tiles", prefix="3").json()["items"]] == [
+        "3.fits"
+    ]
+    assert server.get(dataset.route("tree"), path="nothing").status_code == 404
+    assert control.calls[f"POST datasets/{dataset.id}/credentials"] == 0
 
 
 def test_the_next_replica_answers_when_the_nearest_is_away(

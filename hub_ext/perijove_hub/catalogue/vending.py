@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Callable, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -16,8 +16,8 @@ from botocore import UNSIGNED
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
-from perijove.models import Credentials, Presigned, PresignedPath
-from perijove_hub.policy.models import ReplicaSpec, StsCredentials
+from perijove.models import Credentials, Presigned, PresignedList, PresignedPath, PresignListRequest
+from perijove_hub.policy.models import ReplicaSpec, StaticCredentials, StsCredentials
 from perijove_hub.policy.secrets import SecretError, Secrets
 
 log = logging.getLogger(__name__)
@@ -65,8 +65,10 @@ class Vendor:
         """Keys for an hour that list and read the replica's prefix and nothing else.
 
         Raises:
-            VendingError: the store does not answer or refuses.
+            VendingError: the store does not answer or refuses, or its keys are for control alone.
         """
+        if isinstance(replica.credentials, StaticCredentials):
+            raise VendingError(f"The keys of {dataset_id} stay with the platform; open it with perijove.open.")
         common = {
             "dataset": dataset_id,
             "replica": replica_id,
@@ -96,17 +98,7 @@ class Vendor:
             VendingError: as :meth:`vend`.
         """
         expires = self._clock() + timedelta(seconds=PRESIGNED_SECONDS)
-        keys: dict[str, str] = {}
-        if isinstance(replica.credentials, StsCredentials):
-            # signed with short-lived, prefix-scoped keys: a URL can never do more than its user might
-            minted = await self._assume_role(dataset_id, replica, replica.credentials, region, owner)
-            keys = {
-                "aws_access_key_id": minted["AccessKeyId"],
-                "aws_secret_access_key": minted["SecretAccessKey"],
-                "aws_session_token": minted["SessionToken"],
-            }
-        config = STS_CONFIG if keys else STS_CONFIG.merge(AioConfig(signature_version=UNSIGNED))
-        async with self._client("s3", replica.endpoint, region, keys, config) as client:
+        async with self._signer(dataset_id, replica, region, owner) as client:
             items = [
                 PresignedPath(
                     path=path,
@@ -119,6 +111,58 @@ class Vendor:
                 for path in paths
             ]
         return Presigned(items=items, expires=expires)
+
+    async def presign_list(
+        self, dataset_id: str, replica: ReplicaSpec, region: str, owner: str, asked: PresignListRequest
+    ) -> PresignedList:
+        """One URL that sends one page of the keys below one prefix of the replica, good for GET until ``expires``.
+
+        ``asked`` has been checked: its path stays below the dataset.
+
+        Raises:
+            VendingError: as :meth:`vend`.
+        """
+        expires = self._clock() + timedelta(seconds=PRESIGNED_SECONDS)
+        directory = replica.prefix + (f"{asked.path}/" if asked.path else "")
+        wish: dict[str, Any] = {
+            "Bucket": replica.bucket,
+            "Prefix": directory + asked.begins,
+            "MaxKeys": asked.limit,
+            "EncodingType": "url",
+        }
+        wish |= {"Delimiter": asked.delimiter} if asked.delimiter else {}
+        wish |= {"ContinuationToken": asked.cursor} if asked.cursor else {}
+        wish |= {"StartAfter": replica.prefix + asked.start_after} if asked.start_after else {}
+        async with self._signer(dataset_id, replica, region, owner) as client:
+            url = await client.generate_presigned_url("list_objects_v2", Params=wish, ExpiresIn=PRESIGNED_SECONDS)
+        return PresignedList(url=url, expires=expires)
+
+    @asynccontextmanager
+    async def _signer(self, dataset_id: str, replica: ReplicaSpec, region: str, owner: str) -> AsyncIterator[Any]:
+        """A client that signs addresses at the replica's store; of a public one, a client that signs nothing."""
+        keys: dict[str, str] = {}
+        if isinstance(replica.credentials, StsCredentials):
+            # signed with short-lived, prefix-scoped keys: a URL can never do more than its user might
+            minted = await self._assume_role(dataset_id, replica, replica.credentials, region, owner)
+            keys = {
+                "aws_access_key_id": minted["AccessKeyId"],
+                "aws_secret_access_key": minted["SecretAccessKey"],
+                "aws_session_token": minted["SessionToken"],
+            }
+        elif isinstance(replica.credentials, StaticCredentials):
+            keys = await self._static_keys(dataset_id, replica, replica.credentials, region)
+        config = STS_CONFIG if keys else STS_CONFIG.merge(AioConfig(signature_version=UNSIGNED))
+        async with self._client("s3", replica.endpoint, region, keys, config) as client:
+            yield client
+
+    async def _static_keys(
+        self, dataset_id: str, replica: ReplicaSpec, credentials: StaticCredentials, region: str
+    ) -> dict[str, str]:
+        try:
+            key = await asyncio.to_thread(self._secrets.access_key, credentials.secret)
+        except SecretError as error:
+            raise self._no_keys(dataset_id, replica, region, error) from error
+        return {"aws_access_key_id": key.access_key_id, "aws_secret_access_key": key.secret_access_key}
 
     async def _assume_role(
         self, dataset_id: str, replica: ReplicaSpec, credentials: StsCredentials, region: str, owner: str
@@ -136,14 +180,18 @@ class Vendor:
                 )
             minted: dict[str, Any] = answer["Credentials"]
         except STORE_ERRORS as error:
-            # the library's own text may quote the request; the log gets its kind only, the user a sentence
-            log.warning(
-                "store gave no credentials",
-                extra={"dataset": dataset_id, "endpoint": replica.endpoint, "error": type(error).__name__},
-            )
-            where = replica.endpoint or f"the store in {region}"
-            raise VendingError(f"{where} gives no credentials for {dataset_id} now; try again in a minute.") from error
+            raise self._no_keys(dataset_id, replica, region, error) from error
         return minted
+
+    @staticmethod
+    def _no_keys(dataset_id: str, replica: ReplicaSpec, region: str, error: Exception) -> VendingError:
+        # the library's own text may quote the request; the log gets its kind only, the user a sentence
+        log.warning(
+            "store gave no credentials",
+            extra={"dataset": dataset_id, "endpoint": replica.endpoint, "error": type(error).__name__},
+        )
+        where = replica.endpoint or f"the store in {region}"
+        return VendingError(f"{where} gives no credentials for {dataset_id} now; try again in a minute.")
 
     def _client(
         self, service: str, endpoint: str | None, region: str, keys: dict[str, str], config: AioConfig

@@ -215,6 +215,13 @@ class AnonymousCredentials(PlatformModel):
     kind: Literal["anonymous"]
 
 
+class StaticCredentials(PlatformModel):
+    """A long-lived key of a store without a token service: control signs addresses with it and never gives it out."""
+
+    kind: Literal["keys"]
+    secret: Slug = Field(description="names a JSON file {access_key_id, secret_access_key} in the secrets directory")
+
+
 class ReplicaSpec(PlatformModel):
     """One copy of a dataset at an endpoint in a region."""
 
@@ -226,7 +233,7 @@ class ReplicaSpec(PlatformModel):
     endpoint: HttpAddress | None = Field(
         default=None, description="http(s) address of the store; absent: the cloud's own"
     )
-    credentials: StsCredentials | AnonymousCredentials = Field(discriminator="kind")
+    credentials: StsCredentials | StaticCredentials | AnonymousCredentials = Field(discriminator="kind")
 
     @model_validator(mode="after")
     def _is_somewhere(self) -> Self:
@@ -267,6 +274,12 @@ class DatasetSpec(PlatformModel):
     )
     delivery: Literal["direct", "proxied"] = "direct"
     replicas: list[ReplicaSpec] = Field(min_length=1, max_length=20)
+
+    @model_validator(mode="after")
+    def _keeps_its_keys(self) -> Self:
+        if self.delivery == "direct" and any(each.credentials.kind == "keys" for each in self.replicas):
+            raise ValueError("credentials of kind `keys` never leave control: set `delivery: proxied`")
+        return self
 
 
 class Platform(PlatformModel):
@@ -369,5 +382,5 @@ class Platform(PlatformModel):
 __all__ = [
     "EVERYBODY", "Admission", "Allocation", "AnonymousCredentials", "AppliesTo", "CatalogueSpec", "DatasetSpec",
     "Embargo", "LocalSite", "PlacementPolicy", "Platform", "PlatformModel", "Profile", "Quota", "ReplicaSpec", "Site",
-    "Spill", "StsCredentials", "Weights",
+    "Spill", "StaticCredentials", "StsCredentials", "Weights",
 ]  # fmt: skip

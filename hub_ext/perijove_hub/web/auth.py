@@ -16,8 +16,9 @@ from perijove_hub.admission.models import refuse
 #: The scope that admin pages ask for at login; it is never in a server's token, so a notebook of an admin is no admin.
 ADMIN_SCOPE = "custom:perijove:admin"
 
-#: Answers of the hub about a token are kept this long, so a revocation counts within a minute.
-CACHE_SECONDS = 60
+#: Answers of the hub about a token are kept this long; users' servers keep what they got as long again at most, so
+#: that a revocation counts within a minute.
+CACHE_SECONDS = 30
 
 #: What the hub's secret is hashed with for cookies, so that neither is told by the other.
 COOKIE_LABEL = b"perijove control cookies"

@@ -61,6 +61,7 @@ from perijove_hub.web.catalogue_api import (
     TreeHandler,
 )
 from perijove_hub.web.pages_routes import page_routes
+from perijove_hub.web.presign_api import PresignListHandler
 from perijove_hub.web.spawn_api import NewsHandler
 from perijove_hub.web.state import ControlState
 from perijove_hub.web.usage_api import (
@@ -173,6 +174,7 @@ def make_app(state: ControlState, prefix: str) -> Application:
         dataset: DatasetHandler,
         rf"{dataset}/credentials": CredentialsHandler,
         rf"{dataset}/presign": PresignHandler,
+        rf"{dataset}/presign-list": PresignListHandler,
         rf"{dataset}/tree": TreeHandler,
         r"health": HealthHandler,
     }

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import fsspec
 import pytest
 
 import perijove
@@ -35,20 +34,6 @@ def test_the_table_escapes_what_the_catalogue_says(control: FakeControl, bed: S3
     assert "1.5 KiB" in found._repr_html_()
     assert repr(found).startswith("x")
     assert repr(perijove.datasets("nothing like this")) == "no datasets"
-
-
-def test_storage_options_serve_s3fs_and_hide_nothing_but_secrets(control: FakeControl, bed: S3Bed) -> None:
-    control.add("x", FakeReplica("near", bed, "bucket", "pre/"))
-    control.add("closed", FakeReplica("near", bed, "bucket", "pre/"), delivery="proxied")
-    bed.put("bucket", "pre/a.txt", b"hello")
-
-    options = perijove.storage_options("x")
-    files = fsspec.filesystem("s3", **options, skip_instance_cache=True)
-
-    assert files.cat("bucket/pre/a.txt") == b"hello"
-    assert {"key", "secret", "token", "endpoint_url"} <= set(options)
-    with pytest.raises(perijove.Refused, match="delivered through the platform"):
-        perijove.storage_options("closed")
 
 
 def test_outside_of_a_platform_one_sentence_says_so(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -110,16 +110,22 @@ def test_the_filesystem_lists_finds_and_tells(direct: S3Bed) -> None:
         assert file.read() == b"12345"
 
 
-def test_a_proxied_dataset_is_read_by_path_and_not_listed(control: FakeControl, bed: S3Bed) -> None:
+def test_a_proxied_dataset_is_listed_and_read_without_keys(control: FakeControl, bed: S3Bed) -> None:
     control.add("closed", FakeReplica("near", bed, "bucket", "c/"), delivery="proxied")
-    bed.put("bucket", "c/a.txt", b"1")
+    for path in ("a.txt", "d/1", "d/e/2"):
+        bed.put("bucket", f"c/{path}", b"1")
+    bed.put("bucket", "c-private/x", b"not yours")
     files = fsspec.filesystem("perijove")
 
     assert files.cat("closed/a.txt") == b"1"
-    with pytest.raises(perijove.NotSupported, match="open its files by their paths"):
-        files.ls("closed")
+    assert files.ls("closed", detail=False) == ["closed/a.txt", "closed/d"]
+    assert files.find("closed") == ["closed/a.txt", "closed/d/1", "closed/d/e/2"]
+    assert files.isdir("closed/d")
     with pytest.raises(FileNotFoundError):
         files.info("closed/nope")
+    bed.put_many("bucket", [f"c/many/{number:04}" for number in range(1500)])
+    assert len(files.ls("closed/many")) == 1500
+    assert control.calls["POST datasets/closed/credentials"] == 0
 
 
 def test_the_token_is_in_no_form_of_the_filesystem(direct: S3Bed) -> None:

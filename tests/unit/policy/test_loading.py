@@ -100,7 +100,7 @@ def test_a_small_file_is_filled_with_what_goes_without_saying() -> None:
         pytest.param(
             small(more=DATASET.replace("anonymous", "magic")),
             "p.yaml:13: datasets.d.replicas.0.credentials: Input tag 'magic' found using 'kind' does not match any of "
-            "the expected tags: 'sts', 'anonymous'",
+            "the expected tags: 'sts', 'keys', 'anonymous'",
             id="kind of credentials",
         ),
         pytest.param(
@@ -357,3 +357,11 @@ def test_no_text_gets_more_than_a_refusal(lines: list[str]) -> None:
     except PlatformFileError as error:
         told = error.faults or ["nothing"]
     assert all(fault.startswith("p.yaml:") for fault in told)
+
+
+def test_keys_that_stay_with_control_are_for_proxied_datasets_only() -> None:
+    keys = DATASET.replace("{kind: anonymous}", "{kind: keys, secret: store}")
+    (fault,) = faults(small(more=keys))
+    assert fault.endswith("credentials of kind `keys` never leave control: set `delivery: proxied`")
+    assert fault.startswith("p.yaml:10: datasets.d")
+    parse_platform(small(more=keys + "    delivery: proxied\n"), "p.yaml")

@@ -1,0 +1,104 @@
+"""What a store answers to ListObjectsV2, read with care: the answer is untrusted.
+
+Source: "ListObjectsV2", Amazon S3 API reference.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from urllib.parse import unquote
+
+from defusedxml import DefusedXmlException  # type: ignore[import-untyped]  # published without types
+from defusedxml.ElementTree import ParseError, fromstring  # type: ignore[import-untyped]  # likewise
+
+from .errors import InvalidPath, StoreUnavailable
+from .models import TreeEntry
+from .paths import check_path
+
+_XMLNS = "{http://s3.amazonaws.com/doc/2006-03-01/}"
+
+
+@dataclass(frozen=True)
+class ListedObject:
+    """One object of a listing; ``path`` is below the dataset."""
+
+    path: str
+    size_bytes: int
+    modified: datetime | None
+    etag: str | None
+
+
+@dataclass(frozen=True)
+class Listed:
+    """One page: objects and directories (paths without a slash at the end), and the store's token of the rest."""
+
+    objects: list[ListedObject]
+    directories: list[str]
+    token: str | None
+
+    def entries(self) -> list[TreeEntry]:
+        """The same as entries of a tree, sorted by name."""
+        found: list[dict[str, Any]] = [
+            *({"path": path, "type": "directory", "size_bytes": None, "modified": None} for path in self.directories),
+            *(
+                {"path": each.path, "type": "file", "size_bytes": each.size_bytes, "modified": each.modified}
+                for each in self.objects
+            ),
+        ]
+        entries = [TreeEntry.model_validate({"name": row["path"].rsplit("/", 1)[-1], **row}) for row in found]
+        return sorted(entries, key=lambda entry: entry.name)
+
+
+def parse_listing(body: bytes, root: str, store: str) -> Listed:
+    """Read a page asked for with ``encoding-type=url``.
+
+    Keys that cannot be paths here, such as those with empty names between slashes, and those outside of ``root`` are
+    left out.
+
+    Args:
+        body: what the store sent.
+        root: the key prefix of the dataset, empty or ending with a slash.
+        store: its address, for the sentence.
+
+    Raises:
+        StoreUnavailable: it is no listing.
+    """
+    try:
+        page = fromstring(body, forbid_dtd=True)
+    except (ParseError, DefusedXmlException, ValueError):
+        page = None
+    if page is None or page.tag != f"{_XMLNS}ListBucketResult":
+        raise StoreUnavailable(f"What answers at {store} is not an object store: it sent no listing.")
+    nodes = [_path(_text(node, "Prefix"), root, directory=True) for node in page.iterfind(f"{_XMLNS}CommonPrefixes")]
+    token = _text(page, "NextContinuationToken") if _text(page, "IsTruncated") == "true" else ""
+    try:
+        objects = [_object(node, root) for node in page.iterfind(f"{_XMLNS}Contents")]
+    except ValueError:
+        raise StoreUnavailable(f"What answers at {store} sent a listing without sizes or dates.") from None
+    return Listed([each for each in objects if each], [path for path in nodes if path], token or None)
+
+
+def _object(node: Any, root: str) -> ListedObject | None:
+    path = _path(_text(node, "Key"), root, directory=False)
+    if path is None:
+        return None
+    modified = _text(node, "LastModified")
+    when = datetime.fromisoformat(modified) if modified else None
+    return ListedObject(path, int(_text(node, "Size") or 0), when, _text(node, "ETag") or None)
+
+
+def _path(encoded_key: str, root: str, *, directory: bool) -> str | None:
+    key = unquote(encoded_key)
+    if not key.startswith(root) or key == root:
+        return None
+    try:
+        return check_path(key.removeprefix(root), directory=directory)
+    except InvalidPath:
+        return None
+
+
+def _text(node: Any, tag: str) -> str:
+    found = node.findtext(f"{_XMLNS}{tag}")
+    return found if isinstance(found, str) else ""

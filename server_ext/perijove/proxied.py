@@ -1,0 +1,104 @@
+"""Listings of ``proxied`` datasets: control signs an address for one page of one prefix, the store answers to it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Literal
+from urllib.parse import urlsplit
+
+import httpx
+
+from .client import TIMEOUT, AsyncControlClient, presign_list_call
+from .errors import BadRequest, NotFound, Refused, StoreUnavailable
+from .listed import Listed, parse_listing
+from .models import Dataset, PresignListRequest, Replica, TreeEntry
+
+#: Tries of one page, and the pause before the second, which doubles.
+TRIES = 3
+FIRST_PAUSE_SECONDS = 0.2
+#: A thousand keys of the greatest length, percent-encoded, with what XML puts around them.
+PAGE_MAX_BYTES = 8 << 20
+
+
+def root_of(replica: Replica) -> str:
+    """The key prefix of a replica, empty or ending with a slash."""
+    prefix = urlsplit(replica.url, allow_fragments=False).path.strip("/")
+    return f"{prefix}/" if prefix else ""
+
+
+async def list_page(client: AsyncControlClient, dataset: Dataset, replica: Replica, wish: PresignListRequest) -> Listed:
+    """One page of the keys that ``wish`` asks for.
+
+    Raises:
+        PerijoveError: control or the store refuses or does not answer; the cursor is not the store's.
+    """
+    asked = wish.model_copy(update={"replica": replica.id})
+    signed = await client.send(presign_list_call(dataset.id, asked))
+    store = replica.endpoint or replica.region
+    # a client of its own: control's carries the hub token, which is not for stores
+    async with httpx.AsyncClient(timeout=TIMEOUT) as http:
+        status, body = await fetch(http, httpx.Request("GET", signed.url), store)
+    if status == 200:
+        return parse_listing(body, root_of(replica), store)
+    raise refusal(status, dataset, replica, wish.path, has_cursor=wish.cursor is not None)
+
+
+async def entries(
+    client: AsyncControlClient, dataset: Dataset, replica: Replica, path: str, delimiter: Literal["/", ""]
+) -> list[TreeEntry]:
+    """All of one directory (``delimiter`` ``/``), or all files below it (empty). Raises as :func:`list_page`."""
+    found: list[TreeEntry] = []
+    wish = PresignListRequest(path=path, delimiter=delimiter)
+    while True:
+        page = await list_page(client, dataset, replica, wish)
+        found += page.entries()
+        if page.token is None:
+            return sorted(found, key=lambda entry: entry.path)
+        wish = wish.model_copy(update={"cursor": page.token})
+
+
+async def fetch(http: httpx.AsyncClient, request: httpx.Request, store: str) -> tuple[int, bytes]:
+    """Status and body of a page, tried again where the trouble may pass.
+
+    Raises:
+        StoreUnavailable: no answer, or a fault of the store, each time; or more than a listing can be.
+    """
+    pause_seconds, what = FIRST_PAUSE_SECONDS, "did not answer"
+    for attempt in range(1, TRIES + 1):
+        try:
+            response = await http.send(request, stream=True)
+            try:
+                body = await _bounded(response, store)
+            finally:
+                await response.aclose()
+        except httpx.TransportError:
+            what = "did not answer"
+        else:
+            if response.status_code < 500:
+                return response.status_code, body
+            what = f"answered {response.status_code}"
+        if attempt < TRIES:
+            await asyncio.sleep(pause_seconds)
+            pause_seconds *= 2
+    raise StoreUnavailable(f"The store at {store} {what} when listing (tried {TRIES} times).")
+
+
+async def _bounded(response: httpx.Response, store: str) -> bytes:
+    body = bytearray()
+    async for part in response.aiter_bytes():
+        body += part
+        if len(body) > PAGE_MAX_BYTES:
+            raise StoreUnavailable(f"What answers at {store} is not an object store: its listing does not end.")
+    return bytes(body)
+
+
+def refusal(status: int, dataset: Dataset, replica: Replica, path: str, *, has_cursor: bool) -> Exception:
+    """The error that stands for a status of a listing."""
+    store = replica.endpoint or replica.region
+    if status == 400 and has_cursor:
+        return BadRequest("The store does not know this cursor (any more): start the listing again.")
+    if status == 404:
+        return NotFound(f"The store at {store} does not hold the dataset {dataset.id}.")
+    if status in {401, 403}:
+        return Refused(f"The store at {store} refuses to list {dataset.id}/{path}.")
+    return StoreUnavailable(f"The store at {store} answered {status} when listing {dataset.id}/{path}.")

@@ -1,0 +1,106 @@
+"""ListObjectsV2, ListObjects (V1) and ListBuckets: parameters in, XML out.
+
+Source: the pages of these names in the Amazon S3 API reference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
+from urllib.parse import quote
+from xml.sax.saxutils import escape
+
+from pydantic import ValidationError
+
+from perijove.listed import Listed
+from perijove.models import Dataset, PresignListRequest
+
+from .errors import S3Error
+
+XMLNS = "http://s3.amazonaws.com/doc/2006-03-01/"
+_HEAD = '<?xml version="1.0" encoding="UTF-8"?>\n'
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def list_wish(query: Mapping[str, str]) -> PresignListRequest:
+    """What a listing asks for; the prefix is cut into a directory and the beginning of names in it.
+
+    Raises:
+        S3Error: a parameter is none that can be served.
+    """
+    prefix, delimiter = query.get("prefix", ""), query.get("delimiter", "")
+    if delimiter not in ("", "/"):
+        raise S3Error("NotImplemented", "Listings here know no delimiter but a slash.")
+    path, slash, begins = prefix.rpartition("/")
+    if slash and not path:
+        raise S3Error("InvalidArgument", "No key of a dataset begins with a slash.")
+    after = query.get("start-after") or query.get("marker") or None
+    try:
+        limit = min(int(query.get("max-keys") or 1000), 1000)
+        return PresignListRequest(
+            path=path, begins=begins, limit=max(limit, 1), delimiter="/" if delimiter else "", start_after=after
+        )
+    except (ValidationError, ValueError):
+        raise S3Error("InvalidArgument", "The prefix, start-after or max-keys cannot be served.") from None
+
+
+def objects_xml(name: str, query: Mapping[str, str], wish: PresignListRequest, page: Listed, cursor: str | None) -> str:
+    """The answer to a listing, V2 when ``list-type=2``."""
+    is_url = query.get("encoding-type") == "url"
+    encode: Callable[[str], str] = _url if is_url else escape
+    is_v2 = query.get("list-type") == "2"
+    fields = [
+        ("Name", escape(name)),
+        ("Prefix", encode(query.get("prefix", ""))),
+        ("MaxKeys", str(wish.limit)),
+        ("IsTruncated", "true" if cursor else "false"),
+        *([("Delimiter", "/")] if wish.delimiter else []),
+        *([("EncodingType", "url")] if is_url else []),
+    ]
+    if is_v2:
+        fields.append(("KeyCount", str(len(page.objects) + len(page.directories))))
+        fields += [("ContinuationToken", escape(query["continuation-token"]))] if "continuation-token" in query else []
+        fields += [("StartAfter", encode(query["start-after"]))] if "start-after" in query else []
+        fields += [("NextContinuationToken", cursor)] if cursor else []
+    else:
+        last = max((*(each.path for each in page.objects), *(f"{each}/" for each in page.directories)), default="")
+        fields += [("Marker", encode(query.get("marker", ""))), *([("NextMarker", encode(last))] if cursor else [])]
+    return (
+        f'{_HEAD}<ListBucketResult xmlns="{XMLNS}">'
+        + "".join(f"<{tag}>{text}</{tag}>" for tag, text in fields)
+        + "".join(_contents(page, encode))
+        + "".join(f"<CommonPrefixes><Prefix>{encode(each)}/</Prefix></CommonPrefixes>" for each in page.directories)
+        + "</ListBucketResult>"
+    )
+
+
+def buckets_xml(datasets: Iterable[Dataset]) -> str:
+    """The answer to ListBuckets: the datasets that can be read. When they were made nobody knows."""
+    names = sorted(each.id for each in datasets if each.readable)
+    rows = "".join(f"<Bucket><Name>{name}</Name><CreationDate>{_iso(_EPOCH)}</CreationDate></Bucket>" for name in names)
+    return (
+        f'{_HEAD}<ListAllMyBucketsResult xmlns="{XMLNS}"><Owner><ID>perijove</ID></Owner>'
+        f"<Buckets>{rows}</Buckets></ListAllMyBucketsResult>"
+    )
+
+
+def location_xml() -> str:
+    """The answer to GetBucketLocation: one region for all."""
+    return f'{_HEAD}<LocationConstraint xmlns="{XMLNS}"/>'
+
+
+def _contents(page: Listed, encode: Callable[[str], str]) -> Iterable[str]:
+    for each in page.objects:
+        etag = f"<ETag>{escape(each.etag)}</ETag>" if each.etag else ""
+        yield (
+            f"<Contents><Key>{encode(each.path)}</Key><LastModified>{_iso(each.modified or _EPOCH)}</LastModified>"
+            f"{etag}<Size>{each.size_bytes}</Size><StorageClass>STANDARD</StorageClass></Contents>"
+        )
+
+
+def _url(text: str) -> str:
+    return quote(text, safe="/-_.~")
+
+
+def _iso(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")

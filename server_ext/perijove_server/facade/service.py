@@ -1,0 +1,167 @@
+"""What the façade answers: buckets are datasets, keys are paths, bytes come through the readers of ``perijove``."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections import OrderedDict
+from collections.abc import AsyncGenerator, Mapping
+from typing import cast
+
+from aiohttp import web
+
+from perijove.client import AsyncControlClient
+from perijove.errors import ObjectChanged, PerijoveError
+from perijove.replicas import ObjectInfo
+from perijove.stores import DatasetReader, Readers
+
+from ..listing import TreeLister
+from .errors import S3Error, as_s3
+from .listing import buckets_xml, list_wish, location_xml, objects_xml
+from .ranges import byte_range, http_date, is_conditional, not_modified
+
+#: What control says about a dataset is believed for so long; control believes the hub for half a minute, so that who
+#: may not read any more cannot after a minute.
+DATASET_SECONDS = 20.0
+#: What a store has said of an object is believed by reads for so long; each of them is guarded by the ETag.
+OBJECT_SECONDS = 10.0
+OBJECTS_KEPT = 4096
+#: Answers of this many bytes are written at once, longer ones piece by piece, as the client takes them.
+WHOLE_MAX_BYTES = 1 << 20
+
+#: Parameters of operations that are not reads of objects and listings.
+_OTHER_OPERATIONS = frozenset(
+    {
+        "accelerate", "acl", "analytics", "attributes", "cors", "encryption", "intelligent-tiering", "inventory",
+        "legal-hold", "lifecycle", "logging", "metrics", "notification", "object-lock", "ownershipControls", "policy",
+        "policyStatus", "publicAccessBlock", "replication", "requestPayment", "retention", "select", "tagging",
+        "torrent", "uploadId", "uploads", "versionId", "versioning", "versions", "website",
+    }
+)  # fmt: skip
+
+
+class Facade:
+    """Answers requests that have been let in. Belongs to one event loop.
+
+    Args:
+        client: carries out calls to control; closed with the façade.
+    """
+
+    def __init__(self, client: AsyncControlClient) -> None:
+        self._client = client
+        self._readers = Readers(client, DATASET_SECONDS)
+        self._lister = TreeLister(client)
+        self._objects: OrderedDict[tuple[str, str], tuple[ObjectInfo, float]] = OrderedDict()
+
+    async def answer(
+        self, request: web.BaseRequest, bucket: str, key: str, query: Mapping[str, str]
+    ) -> web.StreamResponse:
+        """The answer to a GET or HEAD of a key of a bucket; each may be empty.
+
+        Raises:
+            S3Error: there is none, and why.
+        """
+        if named := sorted(_OTHER_OPERATIONS.intersection(query)):
+            raise S3Error("NotImplemented", f"{named[0]} is not served here: datasets are read and listed.")
+        if not bucket:
+            try:
+                return _xml(buckets_xml(await self._client.all_datasets()))
+            except PerijoveError as error:
+                raise as_s3(error, "NoSuchBucket") from error
+        try:
+            reader = await self._readers.get(bucket)
+        except PerijoveError as error:
+            raise as_s3(error, "NoSuchBucket") from error
+        try:
+            if key:
+                return await self._object(request, reader, key)
+            if request.method == "HEAD":
+                return web.Response()
+            if "location" in query:
+                return _xml(location_xml())
+            return await self._listing(reader, query)
+        except PerijoveError as error:
+            raise as_s3(error, "NoSuchKey") from error
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._lister.close()
+        await self._client.aclose()
+
+    async def _listing(self, reader: DatasetReader, query: Mapping[str, str]) -> web.Response:
+        wish = list_wish(query)
+        page, cursor = await self._lister.listed(reader, wish, query.get("continuation-token"))
+        return _xml(objects_xml(reader.dataset.id, query, wish, page, cursor))
+
+    async def _object(self, request: web.BaseRequest, reader: DatasetReader, key: str) -> web.StreamResponse:
+        fresh = request.method == "HEAD" or is_conditional(request.headers)
+        info = await self._info(reader, key, fresh=fresh)
+        try:
+            return await self._send(request, reader, info)
+        except (ObjectChanged, S3Error):
+            if fresh:
+                raise
+        # what is known of the object is seconds old: it has been replaced since
+        return await self._send(request, reader, await self._info(reader, key, fresh=True))
+
+    async def _send(self, request: web.BaseRequest, reader: DatasetReader, info: ObjectInfo) -> web.StreamResponse:
+        headers = _headers(info)
+        if not_modified(request.headers, info.etag, info.modified):
+            return web.Response(status=304, headers=headers)
+        asked = byte_range(request.headers.get("Range"), info.size_bytes)
+        start, stop = asked or (0, info.size_bytes)
+        headers["Content-Length"] = str(stop - start)
+        if asked:
+            headers["Content-Range"] = f"bytes {start}-{stop - 1}/{info.size_bytes}"
+        status = 206 if asked else 200
+        if request.method == "HEAD":
+            return web.Response(status=status, headers=headers)
+        if stop - start <= WHOLE_MAX_BYTES:
+            return web.Response(status=status, headers=headers, body=await reader.read(info, start, stop))
+        return await _streamed(request, web.StreamResponse(status=status, headers=headers), reader, info, start, stop)
+
+    async def _info(self, reader: DatasetReader, key: str, *, fresh: bool) -> ObjectInfo:
+        name = (reader.dataset.id, key)
+        kept = self._objects.get(name)
+        if not fresh and kept is not None and time.monotonic() < kept[1]:
+            self._objects.move_to_end(name)
+            return kept[0]
+        self._objects.pop(name, None)
+        info = await reader.head(key)
+        self._objects[name] = (info, time.monotonic() + OBJECT_SECONDS)
+        if len(self._objects) > OBJECTS_KEPT:
+            self._objects.popitem(last=False)
+        return info
+
+
+async def _streamed(
+    request: web.BaseRequest,
+    response: web.StreamResponse,
+    reader: DatasetReader,
+    info: ObjectInfo,
+    start: int,
+    stop: int,
+) -> web.StreamResponse:
+    stream = cast("AsyncGenerator[bytes, None]", reader.stream(info, start, stop))
+    async with contextlib.aclosing(stream) as pieces:
+        piece = await anext(pieces)  # what can go wrong mostly does here, where it can still be said
+        await response.prepare(request)
+        try:
+            await response.write(piece)
+            async for piece in pieces:
+                await response.write(piece)  # waits while the client is slower than the store
+            await response.write_eof()
+        except PerijoveError:
+            if request.transport is not None:
+                request.transport.abort()  # the client must see that this is not the whole
+    return response
+
+
+def _headers(info: ObjectInfo) -> dict[str, str]:
+    headers = {"Accept-Ranges": "bytes", "Content-Type": "binary/octet-stream"}
+    headers |= {"ETag": info.etag} if info.etag else {}
+    return headers | ({"Last-Modified": http_date(info.modified)} if info.modified else {})
+
+
+def _xml(text: str) -> web.Response:
+    return web.Response(text=text, content_type="application/xml")
