@@ -12,3 +12,8 @@ export function locationOf(args: ReadonlyPartialJSONObject, selected: ILocation 
   const type = path === '' ? 'dataset' : args.type === 'directory' ? 'directory' : 'file';
   return { dataset: args.dataset, path, type };
 }
+
+/** Whether a preview is offered: of every file, and of the directories that are a Zarr by their name. */
+export function isPreviewable({ type, path }: Pick<ILocation, 'type' | 'path'>): boolean {
+  return type === 'file' || (type === 'directory' && /\.zarr$/i.test(path));
+}

@@ -10,7 +10,7 @@ import type { IPanelActions } from '../data/panel';
 import Panel from '../data/panel-view';
 import { DatasetBrowserModel } from '../data/model';
 import { Shelf } from '../data/shelf';
-import { dataset, FakeServer, settle } from './support';
+import { dataset, entries, FakeServer, settle } from './support';
 
 const trans = nullTranslator.load('perijove');
 
@@ -157,6 +157,25 @@ describe('a dataset in detail', () => {
     act(() => browser.activate('dataset:big'));
     await act(() => vi.advanceTimersByTimeAsync(COPIES_DELAY_MILLISECONDS));
     expect(server.asked.filter(call => call.startsWith('copies'))).toEqual(['copies big']);
+  });
+
+  it('offers a preview of files and of directories that are a Zarr', async () => {
+    server.folders['demo/'] = entries('', ['cube.zarr/', 'sub/', 'a.fits']);
+    await show();
+    await act(async () => {
+      browser.expand('dataset:demo');
+      await settle();
+    });
+    const offered = (key: string) => {
+      act(() => browser.activate(key));
+      return screen.queryByRole('button', { name: 'Preview' }) !== null;
+    };
+    expect(offered('directory:demo/cube.zarr')).toBe(true);
+    expect(offered('file:demo/a.fits')).toBe(true);
+    expect(offered('directory:demo/sub')).toBe(false);
+    act(() => browser.activate('directory:demo/cube.zarr'));
+    await click('Preview');
+    expect(actions.preview).toHaveBeenCalledWith({ dataset: 'demo', path: 'cube.zarr', type: 'directory' });
   });
 
   it('can be kept at hand and found again', async () => {

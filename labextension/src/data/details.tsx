@@ -2,6 +2,7 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import * as React from 'react';
 import { formatBytes, formatTime } from '../format';
 import { useSignal } from '../hooks';
+import { isPreviewable } from '../location';
 import { isReadable, whyClosed } from './access';
 import { CopiesModel } from './copies';
 import { DatasetFacts, Fact } from './facts';
@@ -78,7 +79,7 @@ function Actions({ node, shelf, actions, trans }: IDetailsProps): React.ReactEle
     <div className="pj-Details-actions">
       {isReadable(dataset) && (
         <>
-          {entry?.type === 'file' && (
+          {isPreviewable(place) && (
             <button type="button" className="pj-Button pj-mod-accept" onClick={actions.onPreview}>
               {trans.__('Preview')}
             </button>

@@ -1,7 +1,9 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 import * as React from 'react';
 import { formatBytes } from '../format';
+import { isPreviewable } from '../location';
 import { closedWord, whyClosed } from './access';
+import { locationOfNode } from './nodes';
 import { INodeRow, isNodeRow, IStatusRow, ROOT, Row } from './rows';
 
 /** What one row needs. */
@@ -33,6 +35,7 @@ export function TreeRow(props: IRowProps): React.ReactElement {
       data-index={props.index}
       data-key={row.key}
       data-kind={row.kind}
+      data-preview={isNode && isPreviewable(locationOfNode(row.node)) ? 'true' : undefined}
       ref={isNode ? undefined : props.measure}
       aria-level={row.level}
       aria-setsize={row.setSize}

@@ -59,10 +59,11 @@ export const previewPlugin: JupyterFrontEndPlugin<void> = {
     app.commands.addCommand(CommandIds.preview, {
       label: trans.__('Preview'),
       icon: imageIcon,
-      isEnabled: args => locationOf(args, browser.location)?.type === 'file',
+      // a directory may be a Zarr whatever its name: the server tells
+      isEnabled: args => (locationOf(args, browser.location)?.path ?? '') !== '',
       execute: async args => {
         const location = locationOf(args, browser.location);
-        if (location?.type !== 'file') {
+        if (!location || location.path === '') {
           return undefined;
         }
         const widget = await open(location.dataset, location.path);
