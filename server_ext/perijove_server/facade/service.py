@@ -10,8 +10,10 @@ from typing import cast
 
 from aiohttp import web
 
-from perijove.client import AsyncControlClient
-from perijove.errors import ObjectChanged, PerijoveError
+from perijove.client import AsyncControlClient, next_cursor, tree_call
+from perijove.errors import NotSupported, ObjectChanged, PerijoveError
+from perijove.listed import Listed, ListedObject
+from perijove.models import PresignListRequest
 from perijove.replicas import ObjectInfo
 from perijove.stores import DatasetReader, Readers
 
@@ -89,9 +91,29 @@ class Facade:
         await self._client.aclose()
 
     async def _listing(self, reader: DatasetReader, query: Mapping[str, str]) -> web.Response:
-        wish = list_wish(query)
-        page, cursor = await self._lister.listed(reader, wish, query.get("continuation-token"))
+        wish, cursor = list_wish(query), query.get("continuation-token")
+        if reader.dataset.delivery == "linked":
+            page, cursor = await self._linked(reader, wish, cursor)
+        else:
+            page, cursor = await self._lister.listed(reader, wish, cursor)
         return _xml(objects_xml(reader.dataset.id, query, wish, page, cursor))
+
+    async def _linked(
+        self, reader: DatasetReader, wish: PresignListRequest, cursor: str | None
+    ) -> tuple[Listed, str | None]:
+        """A page of a directory that control lists; an archive knows no more of an object than its name and size."""
+        if not wish.delimiter or wish.start_after:
+            raise NotSupported(
+                f"{reader.dataset.id} lies in an archive of others, which lists one directory at a time: "
+                "ask with the delimiter '/' and without a start."
+            )
+        page = await self._client.send(tree_call(reader.dataset.id, wish.path, cursor, wish.limit))
+        begun = [each for each in page.items if each.name.startswith(wish.begins)]
+        objects = [
+            ListedObject(each.path, each.size_bytes or 0, each.modified, None) for each in begun if each.type == "file"
+        ]
+        directories = [each.path for each in begun if each.type == "directory"]
+        return Listed(objects, directories, None), next_cursor(page.next)
 
     async def _object(self, request: web.BaseRequest, reader: DatasetReader, key: str) -> web.StreamResponse:
         fresh = request.method == "HEAD" or is_conditional(request.headers)
