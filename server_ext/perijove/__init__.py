@@ -17,8 +17,9 @@ what was moved, ``file.counts`` what one file has moved.
 Readers that know fsspec take the URL: ``fits.open(url, use_fsspec=True)``, ``pandas.read_csv(url)``,
 ``xarray.open_dataset(url, engine="h5netcdf")``, ``zarr.open(url)``. pyarrow takes the filesystem:
 ``pq.read_table("dataset/x.parquet", filesystem=fsspec.filesystem("perijove"))``; h5py and Pillow take
-``perijove.open(path)``; rasterio takes ``rasterio.open(path, opener=fsspec.filesystem("perijove").open)``, which
-moves only the tiles that are needed; a file object it would read whole.
+``perijove.open(path)``; rasterio takes ``opener=fsspec.filesystem("perijove").open`` and moves only the tiles that it
+needs (a file object it would read whole), best within ``rasterio.Env(GDAL_DISABLE_READDIR_ON_OPEN="EMPTY_DIR")``, which
+keeps it from asking for dozens of files that might lie beside.
 """
 
 from __future__ import annotations

@@ -103,7 +103,8 @@ def dataset(dataset_id: str) -> Dataset:
 def open_file(path: str, mode: str = "rb", **kwargs: Any) -> IO[Any]:
     """Open one file of a dataset, for example ``perijove.open("euclid-demo/mosaic.fits")``.
 
-    The file is seekable and reads only the ranges that are asked for, in blocks of 1 MiB (``block_size``). Mode
+    The file is seekable and reads only what is asked for, in blocks that fit its format (``block_size`` sets another
+    size in bytes), and further ahead while reads go on from each other. ``file.counts`` tells what was moved. Mode
     ``"r"`` gives text; all else of :func:`fsspec.open` may be given too. Use it in a ``with`` statement.
 
     Raises:

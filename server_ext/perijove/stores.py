@@ -14,7 +14,7 @@ from typing import TypeVar
 
 import obstore
 
-from . import proxied
+from . import linked, proxied
 from .cache import BlockCache, BlockKey, cache_scope
 from .client import AsyncControlClient, dataset_call
 from .copies import Copies
@@ -113,10 +113,11 @@ class DatasetReader:
         """All entries of one directory, sorted by name. For a paged listing see the server extension's tree.
 
         Raises:
-            NotSupported: the dataset is ``linked``.
             PerijoveError: bad path, refused, or no replica answers.
         """
         path = check_path(path, directory=True)
+        if self.dataset.delivery == "linked":
+            return await linked.entries(self._client, self.dataset.id, path)
 
         async def ask(replica: Replica) -> list[TreeEntry]:
             if self.dataset.delivery == "proxied":
@@ -139,6 +140,8 @@ class DatasetReader:
     async def list_below(self, path: str) -> list[TreeEntry]:
         """Every file at any depth below a directory. Raises as :meth:`list_directory`."""
         path = check_path(path, directory=True)
+        if self.dataset.delivery == "linked":
+            return await linked.files_below(self._client, self.dataset.id, path)
 
         async def ask(replica: Replica) -> list[TreeEntry]:
             if self.dataset.delivery == "proxied":

@@ -74,7 +74,10 @@ def _geotiff(url: str, seen: FileFormat) -> str:
         import matplotlib.pyplot as plt
         import rasterio
 
-        with rasterio.open({url!r}, opener=fsspec.filesystem("perijove")) as raster:
+        files = fsspec.filesystem("perijove")
+        # files that may lie beside it (.ovr, .aux.xml) are not asked for: that would be a hundred requests
+        alone = rasterio.Env(GDAL_DISABLE_READDIR_ON_OPEN="EMPTY_DIR")
+        with alone, rasterio.open({url!r}, opener=files.open) as raster:
             print(raster.profile, raster.bounds, sep="\\n")
             # about 1,000 pixels across, from an overview if the file has one; raster.read(1, window=...) reads a part
             step = max(1, max(raster.shape) // 1000)

@@ -6,7 +6,9 @@ import random
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
+import fsspec
 import pytest
 
 import perijove
@@ -94,3 +96,21 @@ def test_without_a_strong_etag_nothing_is_kept_on_disk(publish: Publish) -> None
             file.read()
             assert file.counts.cache_hits == 0
             assert file.counts.bytes == len(BODY)
+
+
+def entry(path: str, kind: str) -> dict[str, Any]:
+    return {"name": path.rsplit("/", 1)[-1], "path": path, "type": kind, "size_bytes": 3, "modified": None}
+
+
+def test_control_lists_it_page_by_page(publish: Publish, control: FakeControl) -> None:
+    publish(WebFile(BODY))
+    control.trees["archive.x~2fy", ""] = [entry("c", "directory"), entry("b", "file"), entry("a", "file")]
+    control.trees["archive.x~2fy", "c"] = [entry(f"c/{number}", "file") for number in range(5)]
+    files = fsspec.filesystem("perijove")
+
+    assert files.ls("archive.x~2fy", detail=False) == [f"archive.x~2fy/{name}" for name in "abc"]
+    assert files.find("archive.x~2fy") == [
+        f"archive.x~2fy/{path}" for path in ("a", "b", "c/0", "c/1", "c/2", "c/3", "c/4")
+    ]
+    with pytest.raises(perijove.ControlUnavailable, match="did not answer in time"):
+        files.ls("archive.x~2fy/nope")
