@@ -253,6 +253,8 @@ def test_a_picture_is_served_as_a_png_and_nothing_else(captured: JupyterServer, 
         {"op": "read", "ranges": [[5, 1]]},
         {"op": "read", "ranges": [["0", "1"]]},
         {"op": "read", "ranges": [[0, 1]] * 3000},
+        {"op": "objects", "wanted": [["secret", 0, None]]},
+        {"op": "names", "directory": ""},
         {"op": "problem", "status": 200, "detail": "fine"},
         {"op": "problem", "status": 422, "detail": "\ud800"},
         {"op": "problem", "status": 422, "detail": {"a": 1}},
@@ -272,3 +274,17 @@ def test_a_message_that_is_none_is_a_problem(captured: JupyterServer, dataset: D
 
     assert is_refused(captured.get(dataset.route("preview"), path="x.fits"))
     assert "file.read(256)" in code_for(captured, dataset)
+
+
+@pytest.mark.parametrize("name", ["../secret", "a/../../secret", "/secret", "%2e%2e/secret", "..\\secret", "a//b", "."])
+@pytest.mark.parametrize("op", ["objects", "names"])
+def test_nothing_outside_of_a_previewed_directory_is_read(
+    captured: JupyterServer, dataset: Dataset, say: Say, op: str, name: str
+) -> None:
+    dataset.put("x.zarr/zarr.json", b"{}")
+    dataset.put("secret", b"secret")
+    say({"op": "objects", "wanted": [[name, 0, None]]} if op == "objects" else {"op": "names", "directory": name})
+    dataset.bed.reset_counters()
+
+    assert is_refused(captured.get(dataset.route("preview"), path="x.zarr"))
+    assert dataset.bed.bytes_out == 0
