@@ -25,7 +25,16 @@ from obstore.store import HTTPStore, S3Store
 from .client import AsyncControlClient, credentials_call, presign_call
 from .counting import Counts
 from .credentials import CredentialSource
-from .errors import InvalidPath, NotFound, NotSupported, ObjectChanged, PerijoveError, Refused, StoreUnavailable
+from .errors import (
+    ControlUnavailable,
+    InvalidPath,
+    NotFound,
+    NotSupported,
+    ObjectChanged,
+    PerijoveError,
+    Refused,
+    StoreUnavailable,
+)
 from .inflight import in_flight
 from .models import Dataset, Replica
 
@@ -50,6 +59,9 @@ OBSTORE_RENEWS_BEFORE = timedelta(seconds=300)
 #: How many presigned URLs are kept, and how long before their end they are replaced.
 URLS_KEPT = 512
 URL_RENEW_BEFORE = timedelta(minutes=2)
+#: A signed URL is asked for anew after this time, long before its end: so reads stop within a minute of the moment
+#: when the user may not read any more, of which half a minute is what control believes the hub.
+URL_KEPT = timedelta(seconds=25)
 
 #: What obstore raises: its own errors, and built-in ones for "not found", time-outs and bad paths.
 STORE_FAULTS = (BaseError, OSError, ValueError)
@@ -179,6 +191,15 @@ class DirectReader:
         }
 
 
+@dataclass(frozen=True)
+class _Signed:
+    """A store of one URL; control is asked for another at ``ask_at``, and this one serves until ``ends_at``."""
+
+    store: HTTPStore
+    ask_at: datetime
+    ends_at: datetime
+
+
 class PresignedReader:
     """Reads by URLs that control names for one object each.
 
@@ -190,7 +211,7 @@ class PresignedReader:
         self._client = client
         self._dataset = dataset
         self._replica = replica
-        self._stores: OrderedDict[str, tuple[HTTPStore, datetime]] = OrderedDict()
+        self._stores: OrderedDict[str, _Signed] = OrderedDict()
 
     async def head(self, path: str) -> ObjectInfo:
         """See :class:`ReplicaReader`. The URL is signed for GET, so the first byte is asked for instead of a HEAD."""
@@ -227,15 +248,22 @@ class PresignedReader:
         return await obstore.get_async(store, "")  # an empty object has no first byte
 
     async def _store(self, path: str) -> HTTPStore:
-        kept = self._stores.get(path)
-        if kept is not None and datetime.now(UTC) < kept[1]:
+        kept, now = self._stores.get(path), datetime.now(UTC)
+        if kept is not None and now < kept.ask_at:
             self._stores.move_to_end(path)
-            return kept[0]
-        answer = await self._client.send(presign_call(self._dataset.id, [path], self._replica.id))
+            return kept.store
+        try:
+            answer = await self._client.send(presign_call(self._dataset.id, [path], self._replica.id))
+        except ControlUnavailable:
+            if kept is None or now >= kept.ends_at:
+                raise
+            return kept.store  # a pause of control must not stop running work
         url = answer.items[0].url
         # The whole address, query included, is the store's root: every read is of the empty path below it.
         store = HTTPStore.from_url(url, client_options=_client_options(url), retry_config=RETRIES)
-        self._stores[path] = (store, answer.expires - URL_RENEW_BEFORE)
+        ends_at = answer.expires - URL_RENEW_BEFORE
+        ask_at = min(ends_at, now + URL_KEPT) if self._dataset.delivery == "proxied" else ends_at
+        self._stores[path] = _Signed(store, ask_at, ends_at)
         if len(self._stores) > URLS_KEPT:
             self._stores.popitem(last=False)
         return store

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import fsspec
@@ -13,6 +14,8 @@ import pytest
 from astropy.io import fits
 
 import perijove
+from perijove import replicas
+from perijove_hub.web.auth import CACHE_SECONDS
 from tests.support.control import TOKEN, FakeControl, FakeReplica
 from tests.support.fits import cone, fits_bytes
 from tests.support.s3 import Fault, FaultKind, S3Bed
@@ -212,6 +215,26 @@ def test_a_store_that_stumbles_is_tried_again(put: Callable[[str, bytes], None],
 
         assert file.read() == BODY
         assert fault.hits == 2
+
+
+def test_reads_of_a_proxied_dataset_stop_within_a_minute_after_it_was_taken_away(
+    control: FakeControl, bed: S3Bed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert replicas.URL_KEPT.total_seconds() + CACHE_SECONDS < 60
+    monkeypatch.setattr(replicas, "URL_KEPT", timedelta(0))  # that time passes
+    monkeypatch.setenv("PERIJOVE_CACHE_BYTES", "0")
+    control.add("closed", FakeReplica("near", bed, "bucket", "c/"), delivery="proxied")
+    bed.put("bucket", "c/x", bytes(8 << 20))
+    with perijove.open("closed/x") as file:
+        assert file.read(10) == bytes(10)
+        control.faults.extend([503] * 4)
+        file.seek(4 << 20)
+        assert file.read(10) == bytes(10), "a pause of control stops nothing"
+        control.faults.clear()
+        del control.datasets["closed"]
+        file.seek(7 << 20)
+        with pytest.raises(perijove.NotFound, match="that you may read"):
+            file.read(10)
 
 
 def test_errors_of_presigned_reads_do_not_show_the_url(control: FakeControl, bed: S3Bed) -> None:

@@ -35,7 +35,7 @@ def test_the_example_is_good_and_says_so(capsys: pytest.CaptureFixture[str]) -> 
     code, out, err = run(capsys, "check", EXAMPLE)
     version = load_platform(EXAMPLE).version
     assert (code, err) == (0, "")
-    assert out == f"{EXAMPLE}: good. 2 sites, 2 profiles, 9 quotas, 1 allocation, 1 dataset; version {version}.\n"
+    assert out == f"{EXAMPLE}: good. 2 sites, 2 profiles, 9 quotas, 1 allocation, 2 datasets; version {version}.\n"
 
 
 def test_the_example_shows_every_key_there_is() -> None:
@@ -44,7 +44,7 @@ def test_the_example_shows_every_key_there_is() -> None:
     assert {model.__name__: set(model.model_fields) - keys for model, keys in used.items()} == {
         model.__name__: set() for model in used
     }
-    assert len(used) == 19
+    assert len(used) == 20
 
 
 def test_every_key_of_the_example_has_a_remark_near_it() -> None:
