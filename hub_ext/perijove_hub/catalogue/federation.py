@@ -12,7 +12,7 @@ from datetime import datetime
 
 from perijove.models import PLATFORM_CATALOGUE, CatalogueView, Dataset, PresignedPath, Replica, TreeEntry
 from perijove_hub.catalogue.citations import bibtex
-from perijove_hub.catalogue.guarded import Allowed, ForbiddenAddressError, GuardedSession, check_address
+from perijove_hub.catalogue.guarded import Allowed, ForbiddenAddressError, GuardedSession, check_address, is_outside
 from perijove_hub.catalogue.harvest import Asker, Harvester, state_of
 from perijove_hub.catalogue.models import BadCursorError, Branch, CatalogueError, Found, Harvest
 from perijove_hub.catalogue.names import dataset_id
@@ -213,6 +213,12 @@ def place_of(each: Entry, query: Query) -> list[str]:
 def _dataset(name: str, spec: CatalogueSpec, found: Found) -> Dataset:
     """A dataset of a catalogue of others as it goes over the wire."""
     own = dataset_id(name, found.local)
+    allowed = Allowed.of(spec.url, spec.allow_private)
+    landing_url = found.landing_url if is_outside(found.landing_url, allowed) else None
+    providers = [
+        each if each.url is None or is_outside(each.url, allowed) else each.model_copy(update={"url": None})
+        for each in found.providers
+    ]
     # how far it is, nobody knows: it is as far for all sites
     replica = Replica(id=name, site=None, region="elsewhere", url=spec.url, endpoint=None, rank=0, egress_cost=0.0)
     return Dataset(
@@ -223,15 +229,15 @@ def _dataset(name: str, spec: CatalogueSpec, found: Found) -> Dataset:
         licence=found.licence or spec.licence,
         doi=found.doi,
         keywords=found.keywords,
-        providers=found.providers,
+        providers=providers,
         formats=found.formats,
         size_bytes=found.size_bytes,
         extent=found.extent,
         delivery="linked",
         replicas=[replica],
         citation=found.citation
-        or bibtex(own, found.title, found.providers, found.year, found.doi, found.landing_url or spec.url),
-        landing_url=found.landing_url,
+        or bibtex(own, found.title, found.providers, found.year, found.doi, landing_url or spec.url),
+        landing_url=landing_url,
     )
 
 

@@ -93,6 +93,25 @@ def resolve(host: str, port: int, allowed: Allowed) -> list[tuple[Any, ...]]:
     return list(infos)
 
 
+def is_outside(url: str | None, allowed: Allowed) -> bool:
+    """Whether an address may be shown to users as a link, as far as it can be told without looking up its host."""
+    try:
+        parts = urlsplit(url or "")
+        host = (parts.hostname or "").rstrip(".")
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+    except ValueError:
+        return False
+    if (host, port) == (allowed.host, allowed.port):
+        return True
+    if ":" in host:
+        return is_public(host)
+    try:
+        # also in the forms that browsers take for addresses, as 0x7f.1
+        return is_public(socket.inet_ntoa(socket.inet_aton(host)))
+    except OSError:
+        return "." in host and not host.endswith((".localhost", ".local", ".internal"))
+
+
 def check_address(url: str, allowed: Allowed) -> None:
     """Refuse an address that users must not be sent to.
 

@@ -230,8 +230,10 @@ class Harvester:
         """The list goes on whatever becomes of one look; the database may be away for a while."""
         try:
             await work()
-        except (SQLAlchemyError, OSError, ValueError) as error:
+        except (SQLAlchemyError, OSError) as error:
             log.warning("catalogues cannot be looked after now", extra={"error": type(error).__name__})
+        except Exception:
+            log.exception("a fault of ours while catalogues were looked after")
 
 
 def _as_json(found: list[Found]) -> str:

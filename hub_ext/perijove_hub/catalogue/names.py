@@ -26,9 +26,9 @@ def dataset_id(catalogue: str, local: str) -> str:
 
 
 def path_segment(name: str) -> str:
-    """A name as one segment of a path, without anything that a path may not hold."""
-    escaped = _escape(name, _PATH)
-    if escaped.strip(".") == "":  # nothing, or dots alone, which would climb
+    """A name as one segment of a path, without anything that a path may not hold; ``~`` when it is empty."""
+    escaped = _escape(name, _PATH) or "~"
+    if escaped.strip(".") == "":  # dots alone would climb
         escaped = "".join(f"~{byte:02x}" for byte in name.encode())
     return escaped
 

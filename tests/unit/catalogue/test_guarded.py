@@ -17,6 +17,7 @@ from perijove_hub.catalogue.guarded import (
     ForbiddenAddressError,
     GuardedSession,
     check_address,
+    is_outside,
     is_public,
 )
 from perijove_hub.catalogue.models import CatalogueError
@@ -53,6 +54,23 @@ def test_public_addresses_are_public(address: str) -> None:
 def test_no_user_is_sent_to_a_private_place(url: str) -> None:
     with pytest.raises(ForbiddenAddressError):
         check_address(url, Allowed())
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://127.0.0.1/", "http://2130706433/", "http://0x7f.1/", "http://[::1]/", "http://localhost/", "http://hub/",
+        "http://a.localhost./", "http://metadata.google.internal/", "http://169.254.169.254/", "", None, "http://[::1",
+    ],
+)  # fmt: skip
+def test_no_link_leads_into_a_private_network(url: str | None) -> None:
+    assert not is_outside(url, Allowed())
+
+
+def test_links_to_the_world_and_to_the_catalogue_itself_are_shown() -> None:
+    assert is_outside("https://doi.org/10.5270/x", Allowed())
+    assert is_outside("http://127.0.0.1:81/about", Allowed.of("http://127.0.0.1:81/stac", True))
+    assert not is_outside("http://127.0.0.1:82/about", Allowed.of("http://127.0.0.1:81/stac", True))
 
 
 @pytest.fixture

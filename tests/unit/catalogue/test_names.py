@@ -43,4 +43,5 @@ def test_every_name_is_one_segment_of_a_path_and_comes_back(name: str) -> None:
 def test_dots_do_not_climb() -> None:
     assert path_segment("..") == "~2e~2e"
     assert path_segment(".") == "~2e"
+    assert path_segment("") == "~"
     assert path_segment("a/../b") == "a~2f..~2fb"

@@ -115,7 +115,7 @@ class StacProvider(Provider):
                 modified = texts.moment(properties.get("updated") or properties.get("datetime"))
                 leaves.append(folder_leaf("", path_segment(item["id"]), modified))
         following = next((each for each in links_of(page, url, "next") if same_origin(each, items)), None)
-        return Branch(leaves, following)
+        return Branch(list({leaf.entry.path: leaf for leaf in leaves}.values()), following)
 
     def _collection_assets(self, session: GuardedSession, found: Found) -> list[Leaf]:
         if not found.where.get("assets"):
