@@ -147,7 +147,7 @@ class Demo:
         self._options = options
         self._state = state
         self._proxy_command = proxy_command
-        ports = free_ports(6)
+        ports = free_ports(7)
         self._public_url = f"http://127.0.0.1:{options.port or ports[0]}"
         self._hub_url, self._control_url = (f"http://127.0.0.1:{port}" for port in ports[1:3])
         self._proxy_api_url = f"http://127.0.0.1:{ports[3]}"
@@ -156,8 +156,9 @@ class Demo:
                 name, port, state.path("clouds", name), CLOUDS[name],
                 state.secret(f"root-{name}"), state.secret(f"control-{name}"),
             )
-            for name, port in zip(CLOUDS, ports[4:], strict=True)
+            for name, port in zip(CLOUDS, ports[4:6], strict=True)
         }  # fmt: skip
+        self._archive_port = ports[6]
         self._accounts = state.accounts()
         self._tokens: dict[str, str] = {}
         self._supervisor = Supervisor(self._changed)
@@ -206,7 +207,11 @@ class Demo:
 
     def _write_configuration(self) -> None:
         path = self._state.path("perijove.yaml")
-        write_platform(path, {name: cloud.endpoint for name, cloud in self._clouds.items()})
+        write_platform(
+            path,
+            {name: cloud.endpoint for name, cloud in self._clouds.items()},
+            f"http://127.0.0.1:{self._archive_port}",
+        )
         load_platform(path)  # ours is right, or this is a fault of ours that shows here
         self._state.secret(HUB_SECRET)
         told = {
@@ -253,7 +258,11 @@ class Demo:
         controller = {**service, "JUPYTERHUB_API_TOKEN": self._state.secret("controller-token")}
         port = self._control_url.rpartition(":")[2]
         secrets_dir = ["--secrets-dir", str(self._state.path("secrets"))]
+        archive = [
+            sys.executable, "-m", "perijove_demo.archive", str(self._state.path("archive")), str(self._archive_port),
+        ]  # fmt: skip
         return [
+            self._child("archive", archive, self._base_env()),
             self._child("control", [*python, "control", *ledger, *secrets_dir, "--port", port], control),
             self._child("controller", [*python, "controller", *ledger], controller),
             self._child("proxy", self._proxy(), {

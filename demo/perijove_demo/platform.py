@@ -8,6 +8,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
+from perijove_demo.archive import TITLE
 from perijove_demo.data.catalogue import with_endpoints
 from perijove_demo.out_of_order import OUT_OF_ORDER
 
@@ -20,14 +21,24 @@ STORE_SECRET = "{}-store"  # noqa: S105 - a name, no secret
 POLAR_DATASET = "sea-at-the-pole"
 
 
-def write_platform(path: Path, endpoints: Mapping[str, str]) -> None:
-    """Write the platform file; ``endpoints`` gives the address of each site's store."""
+def write_platform(path: Path, endpoints: Mapping[str, str], archive_url: str) -> None:
+    """Write the platform file; ``endpoints`` gives the address of each site's store, ``archive_url`` the archive's."""
     yaml = YAML()
     document: dict[str, Any] = yaml.load(HERE / "platform.yaml")
     datasets = with_endpoints(dict(endpoints))
     document["datasets"] = datasets | {POLAR_DATASET: _polar(datasets["sea-surface-temperature"])}
+    document["catalogues"] = _catalogues(archive_url)
     with path.open("w") as file:
         yaml.dump(document, file)
+
+
+def _catalogues(archive_url: str) -> dict[str, Any]:
+    """The archive as others would federate it: by its catalogue, and by the pages that list its files."""
+    common = {"licence": "CC0-1.0", "refresh_minutes": 1, "allow_private": True}
+    return {
+        "demo-stac": {"kind": "stac", "title": f"{TITLE} (STAC)", "url": f"{archive_url}/catalog.json", **common},
+        "demo-files": {"kind": "http", "title": f"{TITLE} (files)", "url": f"{archive_url}/", **common},
+    }
 
 
 def _polar(dataset: dict[str, Any]) -> dict[str, Any]:

@@ -45,7 +45,7 @@ def test_demo_says_where_it_is_and_writes_what_programs_need(demo: DemoProcess) 
     assert [account["name"] for account in told["accounts"]] == ["scientist", "student", "teacher", "admin"]
     assert set(told["accounts"][0]) == {"name", "password", "groups", "admin", "token"}
     assert {store["site"] for store in told["s3"]} == {"esac", "cloud-eu"}
-    assert set(told["pids"]) == {"s3-esac", "s3-cloud-eu", "control", "controller", "proxy", "hub"}
+    assert set(told["pids"]) == {"s3-esac", "s3-cloud-eu", "archive", "control", "controller", "proxy", "hub"}
     assert stat.S_IMODE(demo.json_path.stat().st_mode) == 0o600
     assert stat.S_IMODE(STATE.stat().st_mode) == 0o700
 
