@@ -264,3 +264,19 @@ def test_of_a_large_array_pieces_are_moved_within_the_budget(
     rows, columns = np.nonzero(pixels[:, :, 3])
     assert np.corrcoef(pixels[rows, columns, 0], rows + columns)[0, 1] > 0.999
     assert len(rows) > 0.02 * pixels.shape[0] * pixels.shape[1]
+
+
+def test_of_very_many_messages_the_first_are_listed_and_what_follows_is_told(
+    server: JupyterServer, dataset: Dataset
+) -> None:
+    message = arrays.grib(messages=1)
+    dataset.put("many.grib2", message * 250)
+    dataset.put("gap.grib2", message + b"junk" * 10 + message + b"x" * 9000)
+
+    many = look(server, dataset, "many.grib2")["content"]
+    gap = look(server, dataset, "gap.grib2", node="/2")["content"]
+
+    assert (len(many["nodes"]), many["truncated"]) == (200, True)
+    assert many["note"] == "The first 200 messages are listed; the file has more."
+    assert (len(gap["nodes"]), gap["drawing"]["node"]) == (2, "/2")
+    assert gap["note"] == "After the last message that is listed come bytes that are none."
