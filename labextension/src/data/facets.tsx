@@ -75,6 +75,7 @@ function Facet({ model, name, values, trans }: IFacetProps): React.ReactElement 
             key={value}
             type="button"
             className="pj-Facet-value"
+            title={value}
             aria-pressed={on}
             onClick={() => model.narrow({ [name]: on ? undefined : value })}
           >

@@ -12,6 +12,7 @@ const WORDS: Record<string, string> = {
   'application/vnd.zarr': 'Zarr',
   'application/wmo-grib2': 'GRIB',
   'application/x-grib': 'GRIB',
+  'application/x-grib2': 'GRIB',
   'application/vnd.apache.parquet': 'Parquet',
   'application/x-parquet': 'Parquet',
   'application/json': 'JSON',
