@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from datetime import date
+
 import pytest
 
 import perijove
@@ -20,6 +22,20 @@ def test_datasets_come_whole_and_in_order_though_control_pages(control: FakeCont
     assert [item.id for item in found[1:3]] == ["b", "c"]
     assert [item.id for item in perijove.datasets("c")] == ["c"]
     assert control.calls["GET datasets"] == 4
+
+
+def test_a_search_is_narrowed_by_keywords(control: FakeControl) -> None:
+    perijove.datasets(
+        "sea ice", catalogue=["earth", "platform"], format="COG", bbox=(-10, 35.5, 5, 44), since=date(2026, 1, 1)
+    )
+    said = {name: values for name, values in control.queries[-1].items() if name not in ("site", "limit")}
+    assert said == {
+        "q": ["sea ice"],
+        "catalogue": ["earth", "platform"],
+        "format": ["COG"],
+        "bbox": ["-10,35.5,5,44"],
+        "since": ["2026-01-01"],
+    }
 
 
 def test_the_table_escapes_what_the_catalogue_says(control: FakeControl, bed: S3Bed) -> None:
