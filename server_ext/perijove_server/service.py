@@ -46,6 +46,8 @@ class DataService:
         if kept is not None and time.monotonic() < kept[1]:
             return kept[0]
         page = await self.client.send(datasets_call(search, cursor or None, limit))
+        if any(catalogue.state == "pending" for catalogue in page.catalogues):
+            return page  # the Lab asks again until all have been heard
         self._pages[key] = (page, time.monotonic() + CATALOGUE_SECONDS)
         if len(self._pages) > PAGES_KEPT:
             self._pages.popitem(last=False)

@@ -63,6 +63,19 @@ def test_datasets_are_searched_paged_and_kept_for_a_while(server: JupyterServer,
     assert control.calls == {"GET datasets": 2}
 
 
+def test_a_search_is_not_kept_while_a_catalogue_has_not_been_heard(server: JupyterServer, control: FakeControl) -> None:
+    view = {"id": "other", "title": "Other", "kind": "stac", "error": None, "harvested": None, "datasets": 0}
+    control.catalogues = [view | {"state": "pending"}]
+    try:
+        server.get("datasets", q="nothing is named so")
+        control.catalogues = [view | {"state": "live"}]
+        again = server.get("datasets", q="nothing is named so").json()
+    finally:
+        control.catalogues = []
+
+    assert [catalogue["state"] for catalogue in again["catalogues"]] == ["live"]
+
+
 def run(code: str, control: FakeControl, tmp_path: Path) -> str:
     """Run code in a Python of its own, with what a kernel has in its environment; what it prints."""
     environment = {
