@@ -45,6 +45,7 @@ USER_ROUTES: list[tuple[str, str, Any]] = [
     ("GET", "datasets/open-sky", None),
     ("POST", "datasets/open-sky/credentials", {}),
     ("POST", "datasets/open-sky/presign", {"paths": ["a"]}),
+    ("POST", "datasets/nothing/presign-list", {}),
     ("GET", "datasets/earth.nothing/tree", None),
 ]
 HUB_ROUTES: list[tuple[str, str, Any]] = [
@@ -221,11 +222,11 @@ async def test_a_hub_that_is_slow_is_not_waited_for_long(control: ControlBed, mo
     assert (await control.get("sites", control.ana)).status == 503
 
 
-async def test_the_hub_is_asked_once_a_minute_about_a_token(control: ControlBed) -> None:
+async def test_the_hub_is_asked_once_in_half_a_minute_about_a_token(control: ControlBed) -> None:
     for _ in range(3):
         await control.get("sites", control.ana)
     assert control.hub.asked == ["/hub/api/user"]
-    assert control.state.callers.hub_auth.cache_max_age == 60
+    assert control.state.callers.hub_auth.cache_max_age == 30
 
 
 OTHERS = ["quotas?user=", "leases?owner=", "usage?user=", "failures?owner="]

@@ -35,6 +35,7 @@ BODIES: list[tuple[str, str, str, dict[str, Any]]] = [
     ("PUT", "sites/esac/inventory", "hub", {"observed_at": "2026-03-01T11:59:00Z", "reachable": True}),
     ("POST", "datasets/open-sky/credentials", "ana", {}),
     ("POST", "datasets/open-sky/presign", "ana", {"paths": ["a"]}),
+    ("POST", "datasets/open-sky/presign-list", "ana", {}),
     ("POST", f"leases/{ATTEMPT}/activity", "ana", {"last_activity": "2026-03-01T11:59:00Z", "busy": False}),
     ("POST", f"leases/{ATTEMPT}/keep", "ana", {"minutes": 30}),
     ("POST", f"leases/{ATTEMPT}/extend", "admin", {"minutes": 30, "reason": "a long run"}),
