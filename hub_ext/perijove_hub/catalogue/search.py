@@ -10,6 +10,7 @@ from typing import Any, get_args
 
 from perijove.models import Dataset, FacetName, FacetValue
 from perijove_hub.catalogue import texts
+from perijove_hub.catalogue.providers.formats import word_for
 from perijove_hub.policy.base import EVERYBODY
 
 FACETS: tuple[FacetName, ...] = get_args(FacetName)
@@ -73,7 +74,8 @@ class Result:
 def entry(dataset: Dataset, groups: Iterable[str], early: Iterable[str] = (), more: str = "") -> Entry:
     """What a search looks at of a dataset; ``more`` is searched and not shown."""
     names = [provider.name for provider in dataset.providers]
-    shown = (dataset.id, dataset.title, dataset.description, dataset.doi or "", *dataset.keywords, *dataset.formats)
+    formats = [*dataset.formats, *map(word_for, dataset.formats)]
+    shown = (dataset.id, dataset.title, dataset.description, dataset.doi or "", *dataset.keywords, *formats)
     extent = texts.extent(dataset.extent) or {}
     return Entry(
         dataset=dataset,
@@ -83,7 +85,8 @@ def entry(dataset: Dataset, groups: Iterable[str], early: Iterable[str] = (), mo
         haystack="\n".join((*shown, *names, more)).casefold(),
         values={
             "catalogue": (dataset.catalogue,),
-            "format": tuple(dataset.formats),
+            # a media type and its word are one value, or half of the files of a format would not be found by it
+            "format": tuple(dict.fromkeys(map(word_for, dataset.formats))),
             "provider": tuple(dict.fromkeys(names)),
             "licence": (dataset.licence,),
             "keyword": tuple(dataset.keywords),

@@ -182,3 +182,12 @@ def test_ten_thousand_datasets_are_searched_in_no_time() -> None:
     print(f"\n10,000 datasets: {min(seconds) * 1000:.1f} ms")
     # what it takes on a quiet machine is a fifth of it
     assert min(seconds) < 0.25
+
+
+def test_a_media_type_and_its_word_are_one_format() -> None:
+    entries = [one("a", formats=["FITS"]), one("b", formats=["application/fits", "FITS"]), one("c", formats=["Odd/x"])]
+
+    result = search(entries, Query(facets={"format": frozenset({"FITS"})}), frozenset(), {})
+
+    assert [each.dataset.id for each in result.entries] == ["a", "b"]
+    assert [(value.value, value.count) for value in result.facets["format"]] == [("FITS", 2), ("Odd/x", 1)]

@@ -31,6 +31,11 @@ def format_of(media_type: object) -> str | None:
     return next((name for part, name in _BY_TYPE if part in said), None)
 
 
+def word_for(said: str) -> str:
+    """A format in the word that people use; what is no media type, or none that is known, stays as it is."""
+    return (format_of(said) or said) if "/" in said else said
+
+
 def suffix_of(media_type: object) -> str:
     """The suffix that a file of this type gets by which readers know it; empty when unknown."""
     name = format_of(media_type)
