@@ -88,6 +88,8 @@ test('a search is narrowed by what is found', async ({ page }) => {
   await lab.search.fill('sea surface');
   await lab.panel.getByRole('button', { name: 'Narrow down' }).click();
   const formats = lab.panel.getByRole('group', { name: 'Format' });
+  await expect(formats.getByRole('button', { name: /^Parquet/ })).toHaveCount(0);
+  await formats.getByRole('button', { name: 'All 9' }).click();
   await formats.getByRole('button', { name: /^Parquet/ }).click();
   await expect(lab.tree.getByRole('treeitem', { level: 1 })).toHaveCount(1);
   await expect(lab.row(/in tables and maps/)).toBeVisible();

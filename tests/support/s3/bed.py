@@ -73,6 +73,9 @@ class S3Bed:
         #: How many requests, by operation.
         self.counters: Counter[str] = Counter()
         self.bytes_out = 0
+        #: The most requests that were under way at one moment.
+        self.most_at_once = 0
+        self._under_way = 0
         self.requests: deque[Recorded] = deque(maxlen=_RECORDED_REQUESTS)
         self._uploads = Uploads()
         self._port = port
@@ -151,12 +154,21 @@ class S3Bed:
         self.counters.clear()
         self.requests.clear()
         self.bytes_out = 0
+        self.most_at_once = 0
 
     # --- answering ----------------------------------------------------------------------------------------------
 
     async def _answer(self, http: web.Request) -> web.StreamResponse:
         if http.path == STATS_PATH:
             return web.json_response({"requests": dict(self.counters), "bytes_out": self.bytes_out})
+        self._under_way += 1
+        self.most_at_once = max(self.most_at_once, self._under_way)
+        try:
+            return await self._answer_counted(http)
+        finally:
+            self._under_way -= 1
+
+    async def _answer_counted(self, http: web.Request) -> web.StreamResponse:
         if self.latency_seconds:
             await asyncio.sleep(self.latency_seconds)
         try:

@@ -3,7 +3,6 @@ from __future__ import annotations
 import random
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -76,7 +75,6 @@ def test_large_reads_go_in_parallel_pieces_and_come_out_right(put: Callable[[str
     body = random.Random(8).randbytes(50 << 20)
     put("big.bin", body)
     bed.latency_seconds = 0.1
-    began = time.monotonic()
 
     with perijove.open("demo/big.bin") as file:
         assert file.read() == body
@@ -85,7 +83,7 @@ def test_large_reads_go_in_parallel_pieces_and_come_out_right(put: Callable[[str
         request for request in bed.requests if request.op == "GetObject" and request.byte_range != "bytes=0-0"
     ]
     assert len(whole_reads) == 7
-    assert time.monotonic() - began < 2.5
+    assert bed.most_at_once >= 4
 
 
 def test_the_filesystem_lists_finds_and_tells(direct: S3Bed) -> None:
