@@ -15,6 +15,8 @@ SEED ?= random
 # npm's scripts call jupyter-builder, which lives in the environment
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
+# what is installed and built side by side: Python's packages, npm's, the system's
+MAKEFLAGS += --jobs=2
 # the extension is built by its own rule below, never by pip
 INSTALL := SKIP_JUPYTER_BUILDER=1 $(BIN)/pip install --quiet --disable-pip-version-check --no-build-isolation -c constraints.txt
 
@@ -109,6 +111,12 @@ $(VENDOR): hub_ext/build_pages.mjs .make/npm
 	@mkdir -p .make
 	@command -v initdb > /dev/null || ls /usr/lib/postgresql/*/bin/initdb > /dev/null 2>&1 || { echo "  installing PostgreSQL"; apt-get update -qq && apt-get install -y -qq --no-install-recommends postgresql > /dev/null; }
 	@touch $@
+
+# but one pip and one apt at a time
+ifneq ($(filter test ui,$(MAKECMDGOALS)),)
+.make/extension: | .make/dev
+.make/postgres: | .make/browser
+endif
 
 clean:
 	rm -rf .make .venv node_modules server_ext/perijove_server/labextension labextension/lib hub_ext/perijove_hub/web/static/vendor
