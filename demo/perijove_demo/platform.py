@@ -36,7 +36,13 @@ def _catalogues(archive_url: str) -> dict[str, Any]:
     """The archive as others would federate it: by its catalogue, and by the pages that list its files."""
     common = {"licence": "CC0-1.0", "refresh_minutes": 1, "allow_private": True}
     return {
-        "demo-stac": {"kind": "stac", "title": f"{TITLE} (STAC)", "url": f"{archive_url}/catalog.json", **common},
+        "demo-stac": {
+            "kind": "stac",
+            "title": f"{TITLE} (STAC)",
+            "url": f"{archive_url}/catalog.json",
+            "frame": "sky",
+            **common,
+        },
         "demo-files": {"kind": "http", "title": f"{TITLE} (files)", "url": f"{archive_url}/", **common},
     }
 

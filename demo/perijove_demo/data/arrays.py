@@ -6,6 +6,7 @@ import shutil
 import warnings
 from importlib.resources import as_file, files
 from pathlib import Path
+from typing import Literal
 
 import h5py
 import xarray as xr
@@ -29,7 +30,8 @@ def build_arrays(folder: Path) -> None:
         with as_file(source.joinpath(_GRIB)) as grib:
             shutil.copyfile(grib, folder / "temperature.grib2")
         with as_file(source.joinpath(_OSTIA)) as path:
-            _write_zarr(path, folder / "ostia_monthly.zarr")
+            _write_zarr(path, folder / "ostia_monthly.zarr", version=3)
+            _write_zarr(path, folder / "ostia_2006.zarr", version=2, months=9)
             _write_hdf5(path, folder / "ostia_monthly.h5")
     except (ModuleNotFoundError, OSError, KeyError) as error:
         raise DemoProblem(
@@ -38,12 +40,13 @@ def build_arrays(folder: Path) -> None:
         ) from error
 
 
-def _write_zarr(source: Path, target: Path) -> None:
+def _write_zarr(source: Path, target: Path, version: Literal[2, 3], months: int | None = None) -> None:
+    """Its first ``months``, or all of them."""
     with warnings.catch_warnings(), xr.open_dataset(source, engine="h5netcdf") as data:
         warnings.simplefilter("ignore")  # consolidated metadata of version 3 are not in its specification yet
-        sea = data[["surface_temperature"]].load()
+        sea = data[["surface_temperature"]].isel(time=slice(months)).load()
         how = {"surface_temperature": {"chunks": (6, 18, 432)}}
-        sea.drop_encoding().to_zarr(target, mode="w", zarr_format=3, consolidated=True, encoding=how)
+        sea.drop_encoding().to_zarr(target, mode="w", zarr_format=version, consolidated=True, encoding=how)
 
 
 def _write_hdf5(source: Path, target: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -26,6 +27,11 @@ _FILL = 1e20
 #: Kelvin at 0 °C.
 _ZERO_C = 273.15
 _Values = NDArray[np.float32]
+_NOTEBOOK_CODE = """\
+import pandas as pd
+
+months = pd.read_csv("perijove://sea-surface-tables/tables/monthly.csv")
+months.plot(x="month", y=["minimum", "mean", "maximum"])"""
 
 
 def build_tables(folder: Path) -> None:
@@ -41,7 +47,8 @@ def build_tables(folder: Path) -> None:
     _write_cells(folder / "tables" / "cells.parquet", months, latitude, longitude, kelvin)
     celsius = _by_degree(*_nemo())
     _write_map(folder / "maps" / "model_201502.tif", celsius)
-    _write_picture(folder / "maps" / "model_201502.png", celsius)
+    _write_pictures(folder / "maps", celsius)
+    _write_notebook(folder / "months.ipynb")
 
 
 def _arrays(path: str, *names: str) -> list[NDArray[Any]]:
@@ -84,6 +91,12 @@ def _write_months(folder: Path, months: list[str], kelvin: _Values) -> None:
     table.write(folder / "monthly.csv", format="ascii.csv", overwrite=True)
     table.write(folder / "monthly.ecsv", format="ascii.ecsv", overwrite=True)
     table.write(folder / "monthly.vot", format="votable", overwrite=True)
+    document = {
+        "source": table.meta["source"],
+        "units": {name: str(table[name].unit) for name in table.colnames if table[name].unit is not None},
+        "months": [dict(zip(table.colnames, row, strict=True)) for row in table.as_array().tolist()],
+    }
+    (folder / "monthly.json").write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
 
 
 def _write_cells(path: Path, months: list[str], latitude: _Values, longitude: _Values, kelvin: _Values) -> None:
@@ -143,11 +156,20 @@ def _write_map(path: Path, celsius: _Values) -> None:
         file.update_tags(units="degree_Celsius")
 
 
-def _write_picture(path: Path, celsius: _Values) -> None:
+def _write_pictures(folder: Path, celsius: _Values) -> None:
     share = np.clip((celsius + 2) / 34, 0, 1)
     stops = np.array([0.0, 0.25, 0.5, 0.75, 1.0])
     colours = np.array([[24, 36, 120], [40, 130, 200], [170, 220, 190], [245, 190, 80], [190, 30, 40]], float)
     pixels = np.stack([np.interp(np.nan_to_num(share), stops, colours[:, band]) for band in range(3)], -1)
     pixels[~np.isfinite(celsius)] = 110
     image = Image.fromarray(pixels.astype(np.uint8)).resize((1440, 720), Image.Resampling.NEAREST)
-    image.save(path, optimize=True)
+    image.save(folder / "model_201502.png", optimize=True)
+    image.save(folder / "model_201502.jpg", quality=85)
+
+
+def _write_notebook(path: Path) -> None:
+    """A notebook as somebody might leave it beside the data: it draws the means of all months."""
+    text = {"cell_type": "markdown", "id": "title", "metadata": {}, "source": "# The months of the equatorial oceans"}
+    code = {"cell_type": "code", "id": "plot", "metadata": {}, "source": _NOTEBOOK_CODE, "outputs": []}
+    document = {"cells": [text, {**code, "execution_count": None}], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
+    path.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")

@@ -18,12 +18,16 @@ _TABLES_FILES = {
     "tables/monthly.csv": "means and extremes of each month, 5° S to 4.4° N (of ostia_monthly.nc)",
     "tables/monthly.ecsv": "the same, with units and descriptions",
     "tables/monthly.vot": "the same as a VOTable",
+    "tables/monthly.json": "the same as JSON",
     "tables/cells.parquet": "every value of ostia_monthly.nc: month, latitude, longitude and temperature",
     "maps/model_201502.tif": "the month modelled for February 2015, by degree, as a cloud-optimised GeoTIFF",
     "maps/model_201502.png": "the same as a picture, blue for cold and red for warm",
+    "maps/model_201502.jpg": "the same picture as JPEG",
+    "months.ipynb": "a notebook that draws the means and extremes of the months",
 }
 _ARRAYS_FILES = {
     "ostia_monthly.zarr/": "ostia_monthly.nc as Zarr of version 3",
+    "ostia_2006.zarr/": "its months of 2006 as Zarr of version 2",
     "ostia_monthly.h5": "the same temperatures as HDF5, with their mean over all months",
     "temperature.grib2": "a forecast of the temperature of the air on a polar grid, 2013-05-20, GRIB of edition 2",
 }
