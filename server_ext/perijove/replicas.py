@@ -328,7 +328,8 @@ def store_error(exc: BaseException, dataset: Dataset, replica: Replica, path: st
     if isinstance(exc, PermissionDeniedError | UnauthenticatedError) or status in {401, 403}:
         return Refused(f"The {where} refuses to let you read {what}.")
     if isinstance(exc, TimeoutError):
-        return StoreUnavailable(f"The {where} sent {what} so slowly, retries included, that reading it was given up.")
+        pace = f"{PATIENCE_BYTES >> 20} MiB in {PATIENCE_SECONDS:g} s"
+        return StoreUnavailable(f"The {where} sends {what} too slowly, less than {pace} (tried once).")
     if isinstance(exc, UnfitAnswer):
         return StoreUnavailable(
             f"The {where} gave answers that are not the part of {what} that was asked for (tried {exc.tries} times)."

@@ -1,0 +1,125 @@
+"""F21: what object stores do on bad days ends in the right bytes or in one sentence, and never in other bytes.
+
+A fault that passes is not noticed; one that stays ends, after a bounded number of tries, in a sentence that names the
+dataset, the object, the copy and how often it was tried.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import fsspec
+import pytest
+
+import perijove
+from perijove import replicas
+from perijove.filesystem import close_connections
+from tests.support.control import TOKEN, FakeControl, FakeReplica, threaded_control
+from tests.support.s3 import Fault, FaultKind, S3Bed, threaded_bed
+
+BODY = random.Random(21).randbytes(3 << 20)
+#: Each fault of F21 that a body can have, with what to set, and how often a piece of a read is tried.
+FAULTS = {
+    "503": (Fault(FaultKind.ERROR, code="SlowDown"), "tried 4 times"),
+    "reset in mid-body": (Fault(FaultKind.RESET, after_bytes=200_000), "tried 4 times"),
+    "a wrong Content-Length": (Fault(FaultKind.WRONG_LENGTH, after_bytes=200_000), "tried 4 times"),
+    "a short body with 200": (Fault(FaultKind.SHORT_BODY, after_bytes=200_000), "tried 3 times"),
+    "a wrong range": (Fault(FaultKind.WRONG_RANGE), "tried 3 times"),
+    # patience is long, so it is had once; where there is another copy, reading goes on there
+    "1 KB/s": (Fault(FaultKind.SLOW_BODY, bytes_per_second=1000), "tried once"),
+}
+MOST_TRIES = 4
+
+
+@pytest.fixture
+def bed() -> Iterator[S3Bed]:
+    with threaded_bed() as bed:
+        bed.put("archive", "sky/m13 mosaic.fits", BODY)
+        yield bed
+
+
+@pytest.fixture(params=["direct", "proxied"])
+def control(
+    request: pytest.FixtureRequest, bed: S3Bed, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Iterator[FakeControl]:
+    monkeypatch.setenv("PERIJOVE_CACHE_BYTES", "0")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(replicas, "PATIENCE_SECONDS", 1.0)
+    with threaded_control() as control:
+        control.add("open-sky", FakeReplica("esac", bed, "archive", "sky/"), delivery=request.param)
+        monkeypatch.setenv("PERIJOVE_CONTROL_URL", control.url)
+        monkeypatch.setenv("JUPYTERHUB_API_TOKEN", TOKEN)
+        yield control
+        close_connections()
+
+
+def _order(bed: S3Bed, fault: Fault, times: int | None) -> Fault:
+    """The same fault, that happens so often and has not happened yet."""
+    return bed.faults.add(
+        Fault(
+            fault.kind,
+            op="GetObject",
+            times=times,
+            code=fault.code,
+            after_bytes=fault.after_bytes,
+            bytes_per_second=fault.bytes_per_second,
+        )
+    )
+
+
+def _names_all(said: str) -> bool:
+    return "open-sky/m13 mosaic.fits" in said and "copy esac" in said and "\n" not in said and said.endswith(".")
+
+
+@pytest.mark.usefixtures("control")
+@pytest.mark.parametrize("name", [name for name in FAULTS if name != "1 KB/s"])
+def test_one_that_passes_is_not_noticed(bed: S3Bed, name: str) -> None:
+    with perijove.open("open-sky/m13 mosaic.fits") as file:
+        fault = _order(bed, FAULTS[name][0], times=1)
+
+        assert file.read() == BODY
+
+    assert fault.hits == 1
+
+
+@pytest.mark.usefixtures("control")
+@pytest.mark.parametrize("name", FAULTS)
+def test_one_that_stays_ends_in_a_sentence_after_bounded_tries(bed: S3Bed, name: str) -> None:
+    fault, tried = FAULTS[name]
+    with perijove.open("open-sky/m13 mosaic.fits") as file:
+        bed.reset_counters()
+        _order(bed, fault, times=None)
+
+        with pytest.raises(perijove.StoreUnavailable) as caught:
+            file.read()
+
+    assert _names_all(str(caught.value)), caught.value
+    assert tried in str(caught.value)
+    # pieces of one read go in parallel, each with its tries
+    assert bed.counters["GetObject"] <= MOST_TRIES * bed.most_at_once
+
+
+@pytest.mark.usefixtures("control")
+def test_an_etag_that_changes_in_mid_read_mixes_no_bytes(bed: S3Bed) -> None:
+    with perijove.open("open-sky/m13 mosaic.fits") as file:
+        head = file.read(1000)
+        _order(bed, Fault(FaultKind.REPLACE), times=1)
+        file.seek(2 << 20)
+        with pytest.raises(perijove.ObjectChanged) as caught:
+            file.read()
+
+    assert head == BODY[:1000]
+    assert "open-sky/m13 mosaic.fits" in str(caught.value)
+
+
+@pytest.mark.usefixtures("control")
+def test_what_is_listed_and_then_gone_is_said_to_be_gone(bed: S3Bed) -> None:
+    (listed,) = fsspec.filesystem("perijove").ls("open-sky", detail=False)
+    bed.buckets["archive"].delete("sky/m13 mosaic.fits")
+
+    with pytest.raises(perijove.NotFound) as caught:
+        perijove.open(listed)
+
+    assert "open-sky/m13 mosaic.fits" in str(caught.value)
