@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 from collections.abc import Sequence
 from datetime import date
-from typing import IO, Any, overload
+from typing import IO, Any, Literal, overload
 
 from .client import ControlClient, Search, dataset_call
 from .models import Dataset
@@ -57,6 +57,7 @@ def datasets(
     licence: str | Sequence[str] = (),
     keyword: str | Sequence[str] = (),
     bbox: Sequence[float] | None = None,
+    frame: Literal["earth", "sky"] = "earth",
     since: str | date | None = None,
     until: str | date | None = None,
 ) -> DatasetList:
@@ -67,6 +68,7 @@ def datasets(
         catalogue: ``"platform"`` for the platform's own, or ids of catalogues.
         format: one of these, as ``"FITS"``; so ``provider``, ``licence`` and ``keyword``.
         bbox: west, south, east, north in degrees: what touches this box.
+        frame: ``"sky"``: the box is one of right ascension and declination (ICRS).
         since: what has data from then on; a day or a moment.
         until: what has data before.
 
@@ -82,6 +84,7 @@ def datasets(
         licence=_several(licence),
         keyword=_several(keyword),
         bbox=",".join(f"{float(each):.12g}" for each in bbox or ()),
+        frame=frame if bbox and frame != "earth" else "",
         since=_moment(since),
         until=_moment(until),
     )

@@ -81,8 +81,8 @@ def _site() -> Params:
 class Search:
     """What is looked for among datasets. Values of one facet are alternatives; all else must hold together.
 
-    ``q`` is searched in titles, descriptions, keywords and names; ``bbox`` is ``west,south,east,north`` in degrees;
-    ``since`` and ``until`` are days or moments in ISO 8601.
+    ``q`` is searched in titles, descriptions, keywords and names; ``bbox`` is ``west,south,east,north`` in degrees,
+    on the Earth unless ``frame`` is ``sky``; ``since`` and ``until`` are days or moments in ISO 8601.
     """
 
     q: str = ""
@@ -92,6 +92,7 @@ class Search:
     licence: tuple[str, ...] = ()
     keyword: tuple[str, ...] = ()
     bbox: str = ""
+    frame: str = ""
     since: str = ""
     until: str = ""
 

@@ -28,7 +28,7 @@ HDU_MAX = 10_000
 
 
 class DatasetsHandler(PerijoveHandler):
-    """``GET datasets?q=&catalogue=&format=&provider=&licence=&keyword=&bbox=&since=&until=&cursor=&limit=``.
+    """``GET datasets?q=&catalogue=&format=&provider=&licence=&keyword=&bbox=&frame=&since=&until=…``.
 
     What control finds for this user; its facets may be given several times.
     """
@@ -37,7 +37,7 @@ class DatasetsHandler(PerijoveHandler):
     @sentences
     async def get(self) -> None:
         """One page."""
-        said: dict[str, Any] = {name: self.text_argument(name) for name in ("q", "bbox", "since", "until")}
+        said: dict[str, Any] = {name: self.text_argument(name) for name in ("q", "bbox", "frame", "since", "until")}
         said |= {name: self.several_arguments(name, FACET_VALUES_MAX) for name in get_args(FacetName)}
         search = Search(**said)
         limit = self.whole_argument("limit", None, 1, DATASETS_LIMIT_MAX)

@@ -120,6 +120,7 @@ async def test_a_search_is_narrowed_and_paged_and_its_facets_come_once(control: 
     assert await listed(control, licence="CC0-1.0") == ["earth.sentinel-3"]
     assert await listed(control, catalogue=["platform"]) == ["euclid-demo", "open-sky", "proxied-data"]
     assert await listed(control, bbox="0,40,1,41", provider="ESA") == ["earth.sentinel-2"]
+    assert await listed(control, bbox="0,40,1,41", provider="ESA", frame="sky") == []
     assert "earth.sentinel-2" not in await listed(control, until="2019-12-31")
 
     first = await control.get("datasets", control.ana, limit=5)
@@ -143,6 +144,7 @@ async def test_a_search_is_narrowed_and_paged_and_its_facets_come_once(control: 
         ({"bbox": "1,2,3"}, "bbox is west,south,east,north"),
         ({"bbox": "nan,0,1,1"}, "bbox is west,south,east,north"),
         ({"bbox": "0,50,1,40"}, "bbox is west,south,east,north"),
+        ({"bbox": "0,40,1,50", "frame": "mars"}, "frame is earth or sky"),
         ({"since": "yesterday"}, "since is a day or a moment"),
         ({"since": "2026-02-01", "until": "2026-01-01"}, "until is before since"),
         ({"cursor": "W10="}, "Take `cursor`"),

@@ -45,7 +45,7 @@ def test_a_search_is_passed_on_with_all_that_narrows_it(
 ) -> None:
     asked = {
         "q": "sent", "catalogue": "earth", "format": ["COG", "Zarr"],
-        "bbox": "0,1,2,3", "since": "2026-01-01", "limit": "7",
+        "bbox": "0,1,2,3", "frame": "sky", "since": "2026-01-01", "limit": "7",
     }  # fmt: skip
     page = server.get("datasets", **asked).json()
     assert [each["id"] for each in page["items"]] == [linked]

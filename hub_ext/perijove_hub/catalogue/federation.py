@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from perijove.models import PLATFORM_CATALOGUE, CatalogueView, Dataset, PresignedPath, Replica, TreeEntry
+from perijove_hub.catalogue import texts
 from perijove_hub.catalogue.citations import bibtex
 from perijove_hub.catalogue.guarded import Allowed, ForbiddenAddressError, GuardedSession, check_address, is_outside
 from perijove_hub.catalogue.harvest import Asker, Harvester, state_of
@@ -232,7 +233,7 @@ def _dataset(name: str, spec: CatalogueSpec, found: Found) -> Dataset:
         providers=providers,
         formats=found.formats,
         size_bytes=found.size_bytes,
-        extent=found.extent,
+        extent=texts.extent({**(found.extent or {}), "frame": spec.frame}) if spec.frame == texts.SKY else found.extent,
         delivery="linked",
         replicas=[replica],
         citation=found.citation

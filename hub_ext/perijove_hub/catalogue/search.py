@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, get_args
 
-from perijove.models import Dataset, FacetName, FacetValue
+from perijove.models import Dataset, FacetName, FacetValue, Frame
 from perijove_hub.catalogue import texts
 from perijove_hub.catalogue.providers.formats import word_for
 from perijove_hub.policy.base import EVERYBODY
@@ -36,6 +36,7 @@ class Entry:
     title: str = ""
     haystack: str = ""
     values: Mapping[FacetName, tuple[str, ...]] = field(default_factory=dict)
+    frame: Frame = "earth"
     areas: tuple[Area, ...] = ()
     intervals: tuple[Interval, ...] = ()
 
@@ -54,11 +55,13 @@ class Query:
     """What is looked for. Values of one facet are alternatives; all else must hold together.
 
     ``box`` is west, south, east, north in degrees; west beyond east crosses the antimeridian (or right ascension 0).
+    A box on the Earth finds nothing on the sky, and the other way round.
     """
 
     words: tuple[str, ...] = ()
     facets: Mapping[FacetName, frozenset[str]] = field(default_factory=dict)
     box: Box | None = None
+    frame: Frame = "earth"
     since: datetime | None = None
     until: datetime | None = None
 
@@ -91,6 +94,7 @@ def entry(dataset: Dataset, groups: Iterable[str], early: Iterable[str] = (), mo
             "licence": (dataset.licence,),
             "keyword": tuple(dataset.keywords),
         },
+        frame="sky" if extent.get("frame") == texts.SKY else "earth",
         areas=tuple(_area(box) for box in extent.get("spatial", {}).get("bbox", ())),
         intervals=tuple(
             (texts.moment(start), texts.moment(end)) for start, end in extent.get("temporal", {}).get("interval", ())
@@ -139,7 +143,7 @@ def _fits(each: Entry, query: Query, area: Area | None) -> bool:
     for word in query.words:
         if word not in haystack:
             return False
-    if area is not None and not any(_touch(own, area) for own in each.areas):
+    if area is not None and not (each.frame == query.frame and any(_touch(own, area) for own in each.areas)):
         return False
     if query.since is None and query.until is None:
         return True

@@ -16,6 +16,8 @@ from urllib.parse import urlsplit
 TEXT_MAX_CHARS = 4000
 WORD_MAX_CHARS = 200
 WORDS_MAX = 50
+#: The frame of an extent whose boxes are right ascension and declination; without a frame they are on the Earth.
+SKY = "sky"
 ADDRESS_MAX_CHARS = 2000
 
 # control characters, those that turn the direction of writing, and what is no character alone
@@ -82,13 +84,18 @@ def moment(value: Any) -> datetime | None:
 
 
 def extent(value: Any) -> dict[str, Any] | None:
-    """A STAC extent reduced to its first boxes and intervals, when they are such; None when nothing is left."""
+    """A STAC extent reduced to its first boxes and intervals, when they are such; None when nothing is left.
+
+    ``frame`` is kept where it says that the boxes are on the sky.
+    """
     said = value if isinstance(value, dict) else {}
     boxes = [box for each in _listed(said.get("spatial"), "bbox") if (box := _box(each))]
     intervals = [pair for each in _listed(said.get("temporal"), "interval") if (pair := _interval(each))]
     found: dict[str, Any] = {}
     if boxes:
         found["spatial"] = {"bbox": boxes}
+        if said.get("frame") == SKY:
+            found["frame"] = SKY
     if intervals:
         found["temporal"] = {"interval": intervals}
     return found or None

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
-from perijove.models import CatalogueKind, HubName, Moment
+from perijove.models import CatalogueKind, Frame, HubName, Moment
 from perijove_hub.policy.base import EVERYBODY, PlatformModel
 
 
@@ -45,6 +45,9 @@ class CatalogueSpec(PlatformModel):
     description: str = Field(default="", max_length=2000, description="for services that say nothing of themselves")
     licence: str = Field(
         default="not stated", min_length=1, max_length=200, description="where the catalogue is silent"
+    )
+    frame: Frame = Field(
+        default="earth", description="what the boxes of its datasets are boxes of; sky: right ascension and declination"
     )
     groups: list[HubName] = Field(
         default_factory=lambda: [EVERYBODY], min_length=1, description="who may see and read it"

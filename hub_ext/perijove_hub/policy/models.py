@@ -22,7 +22,7 @@ from pydantic import (
     model_validator,
 )
 
-from perijove.models import PLATFORM_CATALOGUE, HubName, Price, Provider, Resources, Slug
+from perijove.models import PLATFORM_CATALOGUE, Frame, HubName, Price, Provider, Resources, Slug
 from perijove_hub.policy.base import EVERYBODY, Duration, PlatformModel
 from perijove_hub.policy.catalogues import CatalogueSpec, Embargo, PageAddress
 from perijove_hub.policy.limits import Allocation, AppliesTo, Per, Quota
@@ -264,7 +264,10 @@ class DatasetSpec(PlatformModel):
     providers: list[Provider] = Field(default_factory=list, max_length=50)
     formats: list[str] = Field(default_factory=list, max_length=50)
     size_bytes: int | None = Field(default=None, ge=0, lt=2**63, description="of one copy; placement weighs moving it")
-    extent: dict[str, Any] | None = Field(default=None, description="STAC extent object")
+    extent: dict[str, Any] | None = Field(
+        default=None,
+        description="STAC extent object; with `frame: sky` its boxes are of right ascension and declination (ICRS)",
+    )
     citation: str | None = Field(default=None, max_length=5000, description="BibTeX; absent: made of title and DOI")
     landing_url: PageAddress | None = Field(default=None, description="a page about it")
     embargo: Embargo | None = Field(default=None, description="closed until a moment to most of those who may see it")
@@ -274,6 +277,13 @@ class DatasetSpec(PlatformModel):
     )
     delivery: Literal["direct", "proxied"] = "direct"
     replicas: list[ReplicaSpec] = Field(min_length=1, max_length=20)
+
+    @field_validator("extent")
+    @classmethod
+    def _frame_is_known(cls, extent: dict[str, Any] | None) -> dict[str, Any] | None:
+        if extent is not None and extent.get("frame", "earth") not in get_args(Frame):
+            raise ValueError("frame: expected earth or sky")
+        return extent
 
     @model_validator(mode="after")
     def _keeps_its_keys(self) -> Self:

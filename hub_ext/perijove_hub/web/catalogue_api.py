@@ -91,7 +91,7 @@ class DatasetBase(AsksForUser):
 
 
 class DatasetsHandler(DatasetBase):
-    """``GET datasets?q=&catalogue=&format=&provider=&licence=&keyword=&bbox=&since=&until=&group=``: a search."""
+    """``GET datasets?q=&catalogue=&format=&provider=&licence=&keyword=&bbox=&frame=&since=&until=&group=``."""
 
     async def get(self) -> None:
         """Answer with a page of datasets, the facets with the first, and the catalogues."""

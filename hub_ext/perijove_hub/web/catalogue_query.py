@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, time
 
+from perijove.models import Frame
 from perijove_hub.catalogue.search import FACETS, Box, Query
 
 WORDS_MAX_CHARS = 200
@@ -20,7 +21,7 @@ def parse_query(arguments: Mapping[str, Sequence[str]]) -> Query:
     """What is looked for. A facet may be given several times; all else counts as it was given last.
 
     Raises:
-        QueryError: a box or a moment cannot be read, and how one is written.
+        QueryError: a box, its frame or a moment cannot be read, and how one is written.
     """
     since, until = (_moment(name, _last(arguments, name)) for name in ("since", "until"))
     if since and until and until < since:
@@ -33,6 +34,7 @@ def parse_query(arguments: Mapping[str, Sequence[str]]) -> Query:
             if arguments.get(name)
         },
         box=_box(_last(arguments, "bbox")),
+        frame=_frame(_last(arguments, "frame")),
         since=since,
         until=until,
     )
@@ -53,6 +55,14 @@ def _box(text: str) -> Box | None:
     if not (abs(west) <= 360 and abs(east) <= 360 and -90 <= south <= north <= 90):
         raise QueryError("bbox is west,south,east,north in degrees, such as bbox=-10,35,5,44.")
     return west, south, east, north
+
+
+def _frame(text: str) -> Frame:
+    if text in ("", "earth"):
+        return "earth"
+    if text == "sky":
+        return "sky"
+    raise QueryError("frame is earth or sky: what bbox is a box of.")
 
 
 def _moment(name: str, text: str) -> datetime | None:

@@ -15,6 +15,9 @@ PLATFORM_CATALOGUE = "platform"
 #: The kinds of catalogues of others that can be federated.
 CatalogueKind = Literal["stac", "tap", "sia", "scs", "http", "s3", "cds"]
 
+#: What the boxes of an extent are boxes of: longitude and latitude, or right ascension and declination in ICRS.
+Frame = Literal["earth", "sky"]
+
 #: What a search can be narrowed by.
 FacetName = Literal["catalogue", "format", "provider", "licence", "keyword"]
 
@@ -77,7 +80,10 @@ class Dataset(Said):
     providers: list[Provider] = Field(default_factory=list)
     formats: list[str] = Field(default_factory=list)
     size_bytes: int | None = None
-    extent: dict[str, Any] | None = Field(default=None, description="STAC extent: spatial bbox and temporal interval")
+    extent: dict[str, Any] | None = Field(
+        default=None,
+        description="STAC extent: spatial bbox and temporal interval; `frame: sky`: the boxes are on the sky",
+    )
     delivery: Literal["direct", "proxied", "linked"]
     replicas: list[Replica]
     citation: str | None = Field(default=None, description="BibTeX")

@@ -103,6 +103,15 @@ def test_a_box_finds_what_it_touches_also_across_the_antimeridian(
     assert sorted(ids(entries, Query(box=wanted))) == found
 
 
+def test_a_box_on_the_earth_finds_nothing_on_the_sky_and_the_other_way_round() -> None:
+    sky = box(0, 30, 20, 50)
+    sky["extent"]["frame"] = "sky"
+    entries = [one("ground", **box(0, 30, 20, 50)), one("sky", **sky)]
+    assert ids(entries, Query(box=(5, 35, 6, 36))) == ["ground"]
+    assert ids(entries, Query(box=(5, 35, 6, 36), frame="sky")) == ["sky"]
+    assert ids(entries, Query(frame="sky")) == ["ground", "sky"]
+
+
 def test_time_finds_what_overlaps() -> None:
     def interval(start: str | None, end: str | None) -> dict[str, Any]:
         return {"extent": {"temporal": {"interval": [[start, end]]}}}

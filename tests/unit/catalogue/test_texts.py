@@ -71,6 +71,14 @@ def test_an_extent_keeps_what_is_one() -> None:
     }
 
 
+def test_a_frame_is_kept_where_boxes_are_on_the_sky_and_never_without_boxes() -> None:
+    spatial = {"spatial": {"bbox": [[0, 10, 20, 30]]}}
+    kept = {"spatial": {"bbox": [[0.0, 10.0, 20.0, 30.0]]}}
+    assert texts.extent({**spatial, "frame": "sky"}) == {**kept, "frame": "sky"}
+    assert texts.extent({**spatial, "frame": "earth"}) == texts.extent({**spatial, "frame": ["sky"]}) == kept
+    assert texts.extent({"frame": "sky"}) is None
+
+
 def test_a_citation_names_who_made_the_data() -> None:
     made = Provider(name="ESA & friends", roles=["producer"])
     host = Provider(name="Archive", roles=["host"])

@@ -26,7 +26,12 @@ def test_datasets_come_whole_and_in_order_though_control_pages(control: FakeCont
 
 def test_a_search_is_narrowed_by_keywords(control: FakeControl) -> None:
     perijove.datasets(
-        "sea ice", catalogue=["earth", "platform"], format="COG", bbox=(-10, 35.5, 5, 44), since=date(2026, 1, 1)
+        "sea ice",
+        catalogue=["earth", "platform"],
+        format="COG",
+        bbox=(-10, 35.5, 5, 44),
+        frame="sky",
+        since=date(2026, 1, 1),
     )
     said = {name: values for name, values in control.queries[-1].items() if name not in ("site", "limit")}
     assert said == {
@@ -34,6 +39,7 @@ def test_a_search_is_narrowed_by_keywords(control: FakeControl) -> None:
         "catalogue": ["earth", "platform"],
         "format": ["COG"],
         "bbox": ["-10,35.5,5,44"],
+        "frame": ["sky"],
         "since": ["2026-01-01"],
     }
 

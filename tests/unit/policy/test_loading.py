@@ -288,6 +288,13 @@ def test_what_is_no_yaml_of_ours_is_refused_with_its_line(text: str, fault: str)
     assert told.startswith(fault)
 
 
+def test_a_frame_of_an_extent_that_is_not_known_is_refused() -> None:
+    (told,) = faults(small(more=DATASET + "    extent: {frame: mars}\n"))
+    assert "frame: expected earth or sky" in told
+    on_the_sky = small(more=DATASET + "    extent: {frame: sky, spatial: {bbox: [[0, 1, 2, 3]]}}\n")
+    assert parse_platform(on_the_sky, "p.yaml").datasets
+
+
 def test_a_key_that_comes_by_a_merge_is_named_with_the_line_that_merges_it() -> None:
     assert faults(small(more="admission: {<<: {sweep_seconds: often}}\n"))[0].startswith(
         "p.yaml:9: admission.sweep_seconds: Input should be a valid number"
