@@ -119,6 +119,7 @@ def test_metadata_of_zarr_with_something_else_in_them(
     ],
 )
 def test_codecs_that_make_objects_are_refused(server: JupyterServer, dataset: Dataset, change: dict[str, Any]) -> None:
+    """Security, item 24."""
     dataset.put("x.zarr/.zarray", json.dumps(ARRAY_2 | change).encode())
     dataset.put("x.zarr/0.0", b"cos\nsystem\n(S'touch /tmp/perijove-was-here'\ntR.")
 

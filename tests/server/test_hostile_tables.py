@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -25,10 +24,9 @@ FUZZ = settings(
 
 
 def look_at(server: JupyterServer, dataset: Dataset, name: str, data: bytes, first_row: int = 0) -> None:
-    """It ends in time, within the budget, and in a preview or a sentence."""
+    """It ends, within the budget, in a preview or a sentence (security, item 24)."""
     dataset.put(name, data)
     dataset.bed.reset_counters()
-    began = time.monotonic()
 
     answer = server.get(dataset.route("preview"), path=name, first_row=first_row)
     code = server.get(dataset.route("snippet"), path=name)
@@ -37,7 +35,6 @@ def look_at(server: JupyterServer, dataset: Dataset, name: str, data: bytes, fir
     assert "Traceback" not in answer.text
     assert answer.status_code == 200 or answer.json()["detail"].endswith(".")
     assert dataset.bed.bytes_out <= 2 * BUDGET_BYTES
-    assert time.monotonic() - began < 25
     compile(code.json()["code"], "snippet", "exec")
 
 

@@ -127,6 +127,7 @@ def test_all_pages_together_hold_every_entry_once(server: JupyterServer, dataset
 
 @pytest.mark.parametrize("route", ["tree", "file", "preview", "preview/image", "snippet"])
 def test_paths_that_could_leave_the_dataset_are_refused(server: JupyterServer, dataset: Dataset, route: str) -> None:
+    """Security, item 19."""
     dataset.bed.put("bucket", "other", b"secret")
 
     for path in BAD_PATHS:

@@ -71,6 +71,7 @@ def poisons() -> dict[str, object]:
 
 @pytest.mark.parametrize("poison", list(poisons()))
 def test_a_poisoned_block_is_a_miss_and_never_bytes(cache: BlockCache, tmp_path: Path, poison: str) -> None:
+    """Security, item 23."""
     elsewhere = BlockCache(tmp_path / "other", 1 << 20)
     elsewhere.put(replace(KEY, scope="platform\neve"), DATA[::-1])
     cache.put(KEY, DATA)
@@ -102,6 +103,7 @@ def test_it_is_the_user_s_alone(cache: BlockCache, tmp_path: Path) -> None:
 
 
 def test_a_directory_that_is_a_link_is_not_used(tmp_path: Path) -> None:
+    """Security, item 20."""
     (tmp_path / "real").mkdir(mode=0o777)
     (tmp_path / "blocks").symlink_to(tmp_path / "real")
     cache = BlockCache(tmp_path / "blocks", 1 << 20)
