@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
 
 import pytest
 
 from perijove.models import DatasetPage
 from perijove_hub.catalogue import harvest
 from tests.support.catalogues import XSS, FakeCatalogues, collection, item, running_catalogues
-from tests.support.control_bed import SECRET, Answer, ControlBed, running_control
+from tests.support.control_bed import SECRET, ControlBed
+from tests.support.federated import addresses, harvested, listed, opened, spec, tree
 from tests.support.platforms import dataset, replica
 from tests.support.s3 import threaded_bed
 
@@ -37,50 +36,10 @@ def fake() -> Iterator[FakeCatalogues]:
         yield fake
 
 
-def spec(fake: FakeCatalogues, kind: str, path: str | None = None, **more: Any) -> dict[str, Any]:
-    return {
-        "kind": kind, "title": f"The {kind}", "url": f"{fake.url}/{path or kind}", "allow_private": True, **more,
-    }  # fmt: skip
-
-
-@asynccontextmanager
-async def harvested(
-    directory: Path, caplog: pytest.LogCaptureFixture, catalogues: dict[str, Any], **parts: Any
-) -> AsyncIterator[ControlBed]:
-    async with running_control(directory, caplog, catalogues=catalogues, **parts) as control:
-        await control.state.catalogue.harvester.settle()
-        try:
-            yield control
-        finally:
-            await control.state.catalogue.close()
-
-
 @pytest.fixture
 async def control(fake: FakeCatalogues, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> AsyncIterator[ControlBed]:
     async with harvested(tmp_path, caplog, {"earth": spec(fake, "stac", licence="unknown")}) as control:
         yield control
-
-
-async def listed(control: ControlBed, **query: Any) -> list[str]:
-    answer = await control.get("datasets", control.ana, **query)
-    assert answer.status == 200, answer.text
-    return [each["id"] for each in answer.body["items"]]
-
-
-async def opened(control: ControlBed, dataset_id: str, path: str = "", **query: Any) -> Answer:
-    return await control.get(f"datasets/{dataset_id}/tree?{urlencode({'path': path, **query})}", control.ana)
-
-
-async def tree(control: ControlBed, dataset_id: str, path: str = "", **query: Any) -> list[str]:
-    answer = await opened(control, dataset_id, path, **query)
-    assert answer.status == 200, answer.text
-    return [each["path"] for each in answer.body["items"]]
-
-
-async def addresses(control: ControlBed, dataset_id: str, *paths: str) -> list[str]:
-    answer = await control.call("POST", f"datasets/{dataset_id}/presign", control.ana, body={"paths": paths})
-    assert answer.status == 200, answer.text
-    return [each["url"] for each in answer.body["items"]]
 
 
 async def test_others_datasets_stand_beside_the_platforms_own(control: ControlBed) -> None:
@@ -160,6 +119,7 @@ async def test_a_search_that_cannot_be_understood_is_one_sentence(
 
 
 async def test_markup_of_others_stays_text(control: ControlBed) -> None:
+    """Security, item 8."""
     answer = await control.get("datasets/earth.odd~2fname~20~c3~a9", control.ana)
     assert answer.headers["Content-Type"] == "application/json"
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
@@ -344,42 +304,6 @@ async def test_a_static_catalogue_is_walked(
             f"{fake.url}/static/mars/a/data",
             f"{fake.url}/static/mars/b.nc",
         ]
-
-
-async def test_the_tables_of_a_tap_service_are_files(
-    fake: FakeCatalogues, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    async with harvested(tmp_path, caplog, {"tap": spec(fake, "tap")}) as control:
-        assert (await control.get("datasets/tap.all", control.ana)).body["keywords"] == ["public"]
-        assert await tree(control, "tap.all") == ["public"]
-        files = await tree(control, "tap.all", "public")
-        assert files == ["public/public.~22my galaxies~22.vot", "public/public.stars.vot"]
-        (url,) = await addresses(control, "tap.all", files[0])
-        async with control.http.get(url) as answer:
-            assert b"Vega" in await answer.read()
-        answer = await opened(control, "tap.all", "x' OR 1=1 --")
-        assert answer.status == 404
-
-
-async def test_positions_on_the_sky_are_directories(
-    fake: FakeCatalogues, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    catalogues = {"images": spec(fake, "sia", positions=["83.633,22.014,0.1"]), "cones": spec(fake, "scs")}
-    async with harvested(tmp_path, caplog, catalogues) as control:
-        assert await tree(control, "images.all") == ["@83.633,22.014,0.1"]
-        folder = "@83.633,22.014,0.1"
-        assert await tree(control, "images.all", folder) == [
-            f"{folder}/results.vot", f"{folder}/Crab.fits", f"{folder}/Crab-2.fits",
-        ]  # fmt: skip
-        assert await addresses(control, "images.all", f"{folder}/Crab-2.fits") == [f"{fake.url}/files/crab2.fits"]
-        assert await tree(control, "cones.all", "@10,-5,0.5") == ["@10,-5,0.5/results.vot"]
-        assert await addresses(control, "cones.all", "@10,-5,0.5/results.vot") == [
-            f"{fake.url}/scs?RA=10&DEC=-5&SR=0.5"
-        ]
-        for wrong in ("@400,0,1", "@1,2", "@1,2,11", "@nan,0,1", "x"):
-            answer = await opened(control, "cones.all", wrong)
-            assert answer.status == 404
-            assert "expected @ra,dec,radius in degrees" in answer.detail
 
 
 @pytest.mark.parametrize("form", ["files", "json"])

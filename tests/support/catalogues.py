@@ -24,6 +24,12 @@ VOTABLE = """<?xml version="1.0" encoding="UTF-8"?>
 <INFO name="QUERY_STATUS" value="OK"/><TABLE>{fields}<DATA><TABLEDATA>{rows}</TABLEDATA></DATA></TABLE>
 </RESOURCE></VOTABLE>"""
 
+CAPABILITIES = """<?xml version="1.0" encoding="UTF-8"?>
+<vosi:capabilities xmlns:vosi="http://www.ivoa.net/xml/VOSICapabilities/v1.0"
+ xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xmlns:vs="http://www.ivoa.net/xml/VODataService/v1.1">
+<capability standardID="ivo://ivoa.net/std/SIA#query-2.0"><interface xsi:type="vs:ParamHTTP" role="std" version="2.0">
+<accessURL use="base">{url}</accessURL></interface></capability></vosi:capabilities>"""
+
 
 def votable(fields: list[tuple[str, str]], rows: list[list[str]]) -> bytes:
     """A VOTable of texts; a field is its name and its UCD."""
@@ -37,7 +43,8 @@ class FakeCatalogues:
     """What is served and how it misbehaves; ``faults`` maps the first part of a path to a fault.
 
     A fault is a status, ``html`` (a page with 200), ``drop`` (no answer), ``slow`` (an answer that drips for ever),
-    ``huge`` (an answer without end), or an address to redirect to.
+    ``huge`` (an answer without end), ``short`` (half of it) or an address to redirect to; ``bodies`` maps the same to
+    what is answered instead.
     """
 
     url: str = ""
@@ -47,6 +54,7 @@ class FakeCatalogues:
     tables: dict[str, list[str]] = field(default_factory=lambda: {"public": ["public.stars", 'public."my galaxies"']})
     files: dict[str, bytes] = field(default_factory=lambda: {"README.txt": b"the sky", "tiles/a 1.fits": b"SIMPLE"})
     faults: dict[str, int | str] = field(default_factory=dict)
+    bodies: dict[str, bytes] = field(default_factory=dict)
     calls: Counter[str] = field(default_factory=Counter)
     seen_headers: list[dict[str, str]] = field(default_factory=list)
     stopped: threading.Event = field(default_factory=threading.Event)
@@ -54,11 +62,14 @@ class FakeCatalogues:
     def answer(self, path: str, query: dict[str, str]) -> tuple[int, str, bytes]:
         """Status, type and body for a path."""
         first, _, rest = path.lstrip("/").partition("/")
+        if first in self.bodies:
+            return 200, "application/xml", self.bodies[first]
         kinds: dict[str, Callable[[str, dict[str, str]], tuple[str, bytes] | None]] = {
             "stac": self._stac,
             "static": self._static,
             "tap": self._tap,
             "sia": self._sia,
+            "sia2": self._sia2,
             "scs": self._scs,
             "files": self._files,
             "json": self._json_index,
@@ -118,6 +129,19 @@ class FakeCatalogues:
             ["Evil", "image/fits", "file:///etc/passwd"],
         ]
         return _vo(votable(fields, [] if query.get("FORMAT") == "METADATA" else rows))
+
+    def _sia2(self, rest: str, query: dict[str, str]) -> tuple[str, bytes] | None:
+        if rest == "capabilities":
+            return "text/xml", CAPABILITIES.format(url=f"{self.url}/sia2/find").encode()
+        if rest != "find" or not query.get("POS", "").startswith("CIRCLE "):
+            return None
+        names = ("obs_title", "target_name", "access_format", "access_url")
+        rows = [
+            ["Crab nebula", "M 1", "application/fits", f"{self.url}/files/crab.fits"],
+            ["", "M 1", "application/x-votable+xml;content=datalink", f"{self.url}/files/links"],
+            ["Evil", "M 1", "application/fits", "file:///etc/passwd"],
+        ]
+        return _vo(votable([(name, "") for name in names], rows[: int(query.get("MAXREC", "9"))]))
 
     def _scs(self, rest: str, query: dict[str, str]) -> tuple[str, bytes] | None:
         return _vo(votable([("id", "meta.id;meta.main")], [[query.get("RA", "")]]))
@@ -217,6 +241,12 @@ def running_catalogues() -> Iterator[FakeCatalogues]:
                 self._send(fault, "text/html", PAGE, Connection="close")
             elif fault == "html":
                 self._send(200, "text/html", PAGE, Connection="close")
+            elif fault == "short":
+                self.send_response(200)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", "1000")
+                self.end_headers()
+                self.wfile.write(b'{"collections": [')
             elif fault in ("slow", "huge"):
                 self.send_response(200)
                 self.send_header("Content-Type", "application/json")

@@ -2,17 +2,16 @@
 
 A position is a directory called ``@ra,dec,radius``, in degrees, ICRS. What is in it is asked when it is opened.
 
-Sources: IVOA "Simple Image Access" 1.0; IVOA "Simple Cone Search" 1.03.
+Sources: IVOA "Simple Image Access" 1.0 and 2.0; IVOA "Simple Cone Search" 1.03.
 """
 
 from __future__ import annotations
 
 import re
-from typing import Any
 
 import requests
 
-from perijove_hub.catalogue import texts
+from perijove_hub.catalogue import texts, votables
 from perijove_hub.catalogue.guarded import GuardedSession
 from perijove_hub.catalogue.models import Branch, CatalogueError, Found, Leaf, NoSuchPathError
 from perijove_hub.catalogue.names import path_segment
@@ -36,9 +35,7 @@ class _PositionProvider(Provider):
 
     def harvest(self, session: GuardedSession) -> list[Found]:
         """The service, when it answers with a VOTable."""
-        start = session.fetch(self.spec.url, **self.probe()).content[:8192].upper()
-        if b"VOTABLE" not in start:
-            raise CatalogueError("It answered with something else than a VOTable.")
+        self._check_table(session, self.spec.url, **self.probe())
         return [self.whole(self.formats)]
 
     def branch(self, session: GuardedSession, found: Found, path: str, cursor: str, limit: int) -> Branch:
@@ -46,20 +43,26 @@ class _PositionProvider(Provider):
         if not path:
             return slice_of([folder_leaf("", f"@{each}") for each in self.spec.positions], cursor, limit)
         position = parse_position(path)
-        url = requests.Request("GET", self.spec.url, params=self.query(position)).prepare().url or self.spec.url
-        return slice_of([file_leaf(path, RESULTS, url), *self.images(session, path, position)], cursor, limit)
+        base, params = self.question(found, position)
+        url = requests.Request("GET", base, params=params).prepare().url or base
+        return slice_of([file_leaf(path, RESULTS, url), *self.images(session, found, path, position)], cursor, limit)
 
     def probe(self) -> dict[str, str]:
         """The cheapest question that the service must answer."""
         raise NotImplementedError
 
-    def query(self, position: Position) -> dict[str, str]:
-        """The question for a position."""
+    def question(self, found: Found, position: Position) -> tuple[str, dict[str, str]]:
+        """The question for a position: an address and its parameters."""
         raise NotImplementedError
 
-    def images(self, session: GuardedSession, path: str, position: Position) -> list[Leaf]:
+    def images(self, session: GuardedSession, found: Found, path: str, position: Position) -> list[Leaf]:
         """What lies at a position beside the table of results."""
         return []
+
+    def _check_table(self, session: GuardedSession, url: str, **params: str) -> None:
+        start = session.fetch(url, **params).content[:8192].upper()
+        if b"VOTABLE" not in start:
+            raise CatalogueError("It answered with something else than a VOTable.")
 
 
 class ConeSearchProvider(_PositionProvider):
@@ -71,42 +74,55 @@ class ConeSearchProvider(_PositionProvider):
         """A cone of no size."""
         return {"RA": "0", "DEC": "0", "SR": "0"}
 
-    def query(self, position: Position) -> dict[str, str]:
+    def question(self, found: Found, position: Position) -> tuple[str, dict[str, str]]:
         """A cone."""
         ra, dec, radius = position
-        return {"RA": f"{ra:g}", "DEC": f"{dec:g}", "SR": f"{radius:g}"}
+        return self.spec.url, {"RA": f"{ra:g}", "DEC": f"{dec:g}", "SR": f"{radius:g}"}
 
 
 class ImageSearchProvider(_PositionProvider):
-    """Images near a position."""
+    """Images near a position, of a service that speaks version 1 of the protocol or version 2.
+
+    Which one it is, its capabilities say when it is harvested; most services of version 1 have none.
+    """
 
     formats = ("FITS",)
+
+    def harvest(self, session: GuardedSession) -> list[Found]:
+        """The service, with the address of its queries when it speaks version 2."""
+        try:
+            ((said,),) = votables.ask(session, "queries_2", url=self.spec.url)
+        except CatalogueError:
+            return super().harvest(session)  # which says what is wrong, if anything is
+        queries = joined(self.spec.url, said)
+        if queries is None:
+            raise CatalogueError("It names an address for queries that is not http(s).")
+        self._check_table(session, queries, POS="CIRCLE 0 0 0.01", MAXREC="0")
+        return [self.whole(self.formats).model_copy(update={"where": {"queries": queries}})]
 
     def probe(self) -> dict[str, str]:
         """What the service says of itself."""
         return {"POS": "0,0", "SIZE": "0", "FORMAT": "METADATA"}
 
-    def query(self, position: Position) -> dict[str, str]:
-        """A square around the cone."""
+    def question(self, found: Found, position: Position) -> tuple[str, dict[str, str]]:
+        """A circle, or in version 1 the square around it."""
         ra, dec, radius = position
-        return {"POS": f"{ra:.12g},{dec:.12g}", "SIZE": f"{2 * radius:.12g}", "FORMAT": "ALL"}
+        if queries := found.where.get("queries"):
+            return queries, {"POS": f"CIRCLE {ra:.12g} {dec:.12g} {radius:.12g}", "MAXREC": str(IMAGES_MAX)}
+        return self.spec.url, {"POS": f"{ra:.12g},{dec:.12g}", "SIZE": f"{2 * radius:.12g}", "FORMAT": "ALL"}
 
-    def images(self, session: GuardedSession, path: str, position: Position) -> list[Leaf]:
+    def images(self, session: GuardedSession, found: Found, path: str, position: Position) -> list[Leaf]:
         """The images that the service names, each with a name made of its title."""
-        # brings in astropy, which a control without such catalogues does without
-        from pyvo.dal import SIAService  # type: ignore[import-untyped]  # published without types
-
-        ra, dec, radius = position
-        service: Any = SIAService(self.spec.url, session=session)
+        queries = found.where.get("queries")
+        arguments = dict(zip(("ra", "dec", "radius"), position, strict=True)) | {"most": IMAGES_MAX}
+        rows = votables.ask(session, "images_2" if queries else "images", url=queries or self.spec.url, **arguments)
         leaves: dict[str, Leaf] = {}
-        for number, record in enumerate(service.search(pos=(ra, dec), size=2 * radius, format="all")):
-            url = joined(self.spec.url, str(record.getdataurl() or ""))
-            if number >= IMAGES_MAX:
-                break
-            if url is None:
+        for number, (said_title, media_type, address) in enumerate(rows):
+            url = joined(self.spec.url, address)
+            if url is None or not address:
                 continue
-            suffix = suffix_of(str(record.format or ""))
-            title = texts.line(str(record.title or ""), 100).removesuffix(suffix) or "image"
+            suffix = suffix_of(media_type)
+            title = texts.line(said_title, 100).removesuffix(suffix) or "image"
             name = path_segment(f"{title}{suffix}")
             if name in leaves or name == RESULTS:
                 name = path_segment(f"{title}-{number + 1}{suffix}")

@@ -5,10 +5,9 @@ Source: IVOA "Table Access Protocol" 1.1, section 4 (TAP_SCHEMA).
 
 from __future__ import annotations
 
-from typing import Any
 from urllib.parse import urlencode
 
-from perijove_hub.catalogue import texts
+from perijove_hub.catalogue import texts, votables
 from perijove_hub.catalogue.guarded import GuardedSession
 from perijove_hub.catalogue.models import Branch, Found
 from perijove_hub.catalogue.names import path_segment, segment_name
@@ -51,12 +50,8 @@ class TapProvider(Provider):
         return sorted({name for name in names if self.takes(name)})
 
     def _column(self, session: GuardedSession, query: str, most: int) -> list[str]:
-        # brings in astropy, which a control without such catalogues does without
-        from pyvo.dal import TAPService  # type: ignore[import-untyped]  # published without types
-
-        service: Any = TAPService(self.spec.url, session=session)
-        answer = service.run_sync(query, maxrec=most).to_table()
-        return [text for value in answer.columns[0] if (text := texts.line(str(value)))]
+        rows = votables.ask(session, "column", url=self.spec.url, query=query, most=most)
+        return [text for (value,) in rows if (text := texts.line(value))]
 
     def _sample(self, table: str) -> str:
         query = {
