@@ -11,6 +11,7 @@ from tests.support.gateway import running_cloud
 from tests.support.s3 import User, threaded_bed
 from tests.support.s3.policy import parse_policy_document
 from tests.support.s3.probe import BUCKET, CHECKS, Target
+from tests.support.s3.probe_edges import EDGES
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +31,7 @@ def gateway_target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]
         yield target
 
 
-@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+@pytest.mark.parametrize("check", CHECKS + EDGES, ids=lambda check: check.__name__)
 @pytest.mark.parametrize("server", ["bed", "gateway"])
 def test_server_passes_the_probe(server: str, check: Callable[[Target], None], request: pytest.FixtureRequest) -> None:
     check(request.getfixturevalue(f"{server}_target"))
