@@ -4,7 +4,7 @@
 # And two more take their time:
 #   make bench   measurements beside named peers, for benchmarks/results; ARGS="decision --quick" runs some of them
 #   make soak    a thousand random operations and faults on a whole platform; SEED=N repeats one
-# What they install goes into .venv and node_modules; `make test` also installs a browser and PostgreSQL with the
+# What they install goes into .venv and node_modules; `make test` also installs a browser, PostgreSQL and nginx with the
 # system's packages, when they are not there.
 
 PYTHON ?= python3
@@ -34,7 +34,7 @@ demo: .make/python .make/npm $(VENDOR) $(EXTENSION) .make/extension
 	@perijove demo $(ARGS)
 
 # one recipe for each tier; every one runs even when an earlier one failed, and the summary tells
-test: .make/dev .make/npm $(VENDOR) $(EXTENSION) .make/extension .make/browser .make/postgres
+test: .make/dev .make/npm $(VENDOR) $(EXTENSION) .make/extension .make/browser .make/postgres .make/nginx
 	@$(BIN)/python tests/run.py
 
 lint: .make/dev .make/npm
@@ -112,10 +112,16 @@ $(VENDOR): hub_ext/build_pages.mjs .make/npm
 	@command -v initdb > /dev/null || ls /usr/lib/postgresql/*/bin/initdb > /dev/null 2>&1 || { echo "  installing PostgreSQL"; apt-get update -qq && apt-get install -y -qq --no-install-recommends postgresql > /dev/null; }
 	@touch $@
 
+.make/nginx:
+	@mkdir -p .make
+	@test -x /usr/sbin/nginx || command -v nginx > /dev/null || { echo "  installing nginx"; apt-get update -qq && apt-get install -y -qq --no-install-recommends nginx > /dev/null; }
+	@touch $@
+
 # but one pip and one apt at a time
 ifneq ($(filter test ui,$(MAKECMDGOALS)),)
 .make/extension: | .make/dev
 .make/postgres: | .make/browser
+.make/nginx: | .make/postgres
 endif
 
 clean:
