@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import Any, get_args
 
 from tornado import web
 
 from perijove.client import Search, next_cursor
+from perijove.errors import BadRequest
 from perijove.models import FacetName, KeepRequest, Page
 from perijove.paths import check_dataset_id, check_path
 
@@ -111,11 +113,41 @@ class _PreviewBase(PerijoveHandler):
             node=self.text_argument("node") or None,
             index=self.whole_arguments("index", AXES_MAX, EXACT_MAX),
             first_row=self.whole_argument("first_row", 0, 0, EXACT_MAX) or 0,
+            window=self._window(),
+            limits=self._limits(),
         )
+
+    def _window(self) -> tuple[int, int, int, int] | None:
+        numbers = self.whole_arguments("window", 4, EXACT_MAX)
+        if not numbers:
+            return None
+        if len(numbers) != 4 or 0 in numbers[2:]:
+            raise BadRequest(
+                "The argument 'window' must be x, y, width and height in pixels of the whole picture, as 0,0,512,512; "
+                "width and height are at least 1."
+            )
+        return numbers[0], numbers[1], numbers[2], numbers[3]
+
+    def _limits(self) -> tuple[float, float] | None:
+        text = self.text_argument("limits")
+        if not text:
+            return None
+        try:
+            low, high = map(float, text.split(","))
+        except ValueError:
+            low = high = math.nan
+        if not (math.isfinite(low) and math.isfinite(high) and low < high):
+            raise BadRequest(
+                "The argument 'limits' must be two numbers with a comma between, the smaller one first, as -0.5,12."
+            )
+        return low, high
 
 
 class PreviewHandler(_PreviewBase):
-    """``GET datasets/{id}/preview?path=&hdu=&stretch=&scale=&colormap=&node=&index=&first_row=``: a look, as JSON."""
+    """``GET datasets/{id}/preview?path=&hdu=&stretch=&scale=&colormap=&node=&index=&first_row=&window=&limits=``.
+
+    A look, as JSON.
+    """
 
     @web.authenticated
     @sentences

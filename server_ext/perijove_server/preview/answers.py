@@ -25,6 +25,7 @@ from .contents import (
     HduIndex,
     HduLine,
     PictureSide,
+    PlanePart,
     SkyGrid,
     Strict,
     TableContent,
@@ -110,7 +111,8 @@ class CardLine(Strict):
 class ImageContent(Strict):
     """A picture: of an array, with how it was drawn, or one that is a picture already (``stretch`` and so on None).
 
-    ``hdu`` and ``hdus`` are a FITS file's. ``sky`` tells where on the sky its pixels are.
+    ``hdu`` and ``hdus`` are a FITS file's. ``sky`` tells where on the sky its pixels are. With ``part``, other parts of
+    the plane can be asked for; such a look at a window has neither ``hdus`` nor ``header``.
     """
 
     width: PictureSide
@@ -126,6 +128,7 @@ class ImageContent(Strict):
     unit: str | None = None
     note: str | None = None
     sky: SkyGrid | None = None
+    part: PlanePart | None = None
 
 
 class TextContent(Strict):

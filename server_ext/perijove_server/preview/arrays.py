@@ -240,7 +240,7 @@ def look_at_tree(source: Source, file: ArrayFile, file_format: str, wish: Wish) 
         try:
             drawing, png = draw_variable(file, variable, wish)
         except PreviewProblem as problem:
-            if wish.index:
+            if wish.index or wish.window is not None:
                 raise
             notes.append(problem.detail)
     return tree_look(file_format, wish, tree, drawing, notes), png
@@ -249,7 +249,7 @@ def look_at_tree(source: Source, file: ArrayFile, file_format: str, wish: Wish) 
 def tree_look(file_format: str, wish: Wish, tree: Tree, drawing: Json | None, notes: Sequence[str | None]) -> Json:
     """A look, as JSON, at a tree and what is drawn of it."""
     content = {
-        "nodes": tree.nodes,
+        "nodes": tree.nodes if wish.window is None else [],
         "truncated": tree.truncated,
         "drawing": drawing,
         "note": " ".join(note for note in notes if note) or None,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import resource
 import sys
 import warnings
+from typing import Any
 
 
 def limit(memory_bytes: int, cpu_seconds: int) -> None:
@@ -36,7 +37,10 @@ def main() -> None:
         )
         action = {"look": look, "describe": describe}[message["op"]]
         try:
-            wish = Wish(**{**message["wish"], "index": tuple(message["wish"]["index"])})
+            told: dict[str, Any] = {
+                name: tuple(said) if isinstance(said, list) else said for name, said in message["wish"].items()
+            }
+            wish = Wish(**told)
             preview, picture = action(source, wish)
         except PreviewProblem as problem:
             frames.send(outgoing, {"op": "problem", "status": problem.status, "detail": problem.detail})

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import math
+from collections.abc import Iterator
 from typing import Any, cast
 
 import numpy as np
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from .fits import Hdu, whole
 from .rangefile import RangeFile
 from .source import PreviewProblem, Source
+from .windows import Mosaic, Window, spread
 
 Pixels = NDArray[np.floating]
 
@@ -27,7 +29,9 @@ TILE_PIXELS_MAX = 16 << 20
 #: More tiles are as many requests and take too long, fewer show too little.
 TILES_MAX = 512
 TILES_MIN = 16
-#: Tiles are chosen by their mean size, so there must be room for larger ones.
+#: Of a window all tiles are wanted, which often lie side by side.
+WINDOW_TILES_MAX = 1024
+#: Tiles are counted by their mean size, so there must be room for larger ones.
 PART_OF_BUDGET = 0.7
 _COLUMNS = ("COMPRESSED_DATA", "GZIP_COMPRESSED_DATA", "UNCOMPRESSED_DATA")
 _ITEM_BYTES = {"B": 1, "I": 2, "J": 4, "K": 8, "E": 4, "D": 8}
@@ -56,12 +60,8 @@ def whole_plane(source: Source, hdu: Hdu) -> Pixels:
     return _floats(plane)
 
 
-class SomeTiles:
-    """Some tiles of the first plane of ``hdu``, as many as the budget allows, spread evenly.
-
-    Raises:
-        PreviewProblem: too few of them fit the budget, or they do not decompress.
-    """
+class _Tiles:
+    """The tiles of the first plane of ``hdu``. Raises as :class:`SomeTiles`."""
 
     def __init__(self, source: Source, hdu: Hdu) -> None:
         self._source = source
@@ -74,11 +74,83 @@ class SomeTiles:
             raise PreviewProblem(
                 f"The compressed image in HDU {hdu.index} has tiles too large to unfold for a preview."
             )
-        self.down, self.across = math.ceil(rows / self.tile_rows), math.ceil(columns / self.tile_columns)
-        self.total = self.down * self.across
-        row_bytes, rows_of_table = (whole(hdu.header, keyword, hdu.index, 1) for keyword in ("NAXIS1", "NAXIS2"))
-        spare_bytes = int(PART_OF_BUDGET * (source.left_bytes - row_bytes * rows_of_table))
-        self.count = min(self.total, TILES_MAX, spare_bytes // max(1, hdu.data_bytes // rows_of_table))
+        self.across = math.ceil(columns / self.tile_columns)
+        self.total = math.ceil(rows / self.tile_rows) * self.across
+        self._table_bytes, self._rows_of_table = (
+            whole(hdu.header, keyword, hdu.index, 1) for keyword in ("NAXIS1", "NAXIS2")
+        )
+        self._table_bytes *= self._rows_of_table
+
+    def _place(self, number: int) -> tuple[slice, slice]:
+        """The rows and columns of a tile."""
+        rows, columns = self._hdu.plane
+        row, column = divmod(number, self.across)
+        top, left = row * self.tile_rows, column * self.tile_columns
+        return slice(top, min(top + self.tile_rows, rows)), slice(left, min(left + self.tile_columns, columns))
+
+    def _tile_side(self, axis: int) -> int:
+        """ZTILEn; without it tiles are the lines of an image."""
+        keyword = f"ZTILE{axis}"
+        if keyword not in self._hdu.header:
+            return self._hdu.axes[-1] if axis == 1 else 1
+        return whole(self._hdu.header, keyword, self._hdu.index, 1)
+
+    def _sections(self, places: list[tuple[slice, slice]]) -> Iterator[Pixels]:
+        """Parts of the image, one after the other."""
+        plane = (0,) * (len(self._hdu.axes) - 2)
+        try:
+            self._file.seek(0)
+            # not closed: that would close the file too
+            section = astropy_fits.open(cast("Any", self._file), memmap=False)[self._hdu.index].section
+            for place in places:
+                yield _floats(np.asarray(section[(*plane, *place)]))
+        except _BAD_TILES:
+            raise _does_not_decompress(self._hdu) from None
+
+    def _prefetch(self, numbers: list[int]) -> int:
+        """The compressed bytes of tiles, in parallel; of how many, in their order, the budget allows them."""
+        try:
+            spans = self._spans(numbers)
+            left_bytes = self._source.left_bytes
+            count = 0
+            for some in spans:
+                left_bytes -= sum(max(0, stop - start) for start, stop in some)
+                if left_bytes < 0:
+                    break
+                count += 1
+            self._file.prefetch([span for some in spans[:count] for span in some])
+        except _BAD_TILES:
+            raise _does_not_decompress(self._hdu) from None
+        return count
+
+    def _spans(self, numbers: list[int]) -> list[list[tuple[int, int]]]:
+        """Where the bytes of each tile are."""
+        self._file.seek(0)
+        table = astropy_fits.open(cast("Any", self._file), memmap=False, disable_image_compression=True)
+        table = table[self._hdu.index]
+        heap = self._hdu.data_start + int(table.header.get("THEAP", self._table_bytes))
+        self._file.seek(self._hdu.data_start)
+        # not table.data, which would read the heap too
+        stored = np.frombuffer(self._file.read(self._table_bytes), table.columns.dtype.newbyteorder(">"))
+        spans: list[list[tuple[int, int]]] = [[] for _ in numbers]
+        for name in set(_COLUMNS).intersection(table.columns.names):
+            item_bytes = _ITEM_BYTES[table.columns[name].format.lstrip("01PQ")[0]]
+            for some, (items, at) in zip(spans, stored[name][numbers], strict=True):
+                some.append((heap + int(at), heap + int(at) + int(items) * item_bytes))
+        return spans
+
+
+class SomeTiles(_Tiles):
+    """Some tiles of the first plane of ``hdu``, as many as the budget allows, spread evenly.
+
+    Raises:
+        PreviewProblem: too few of them fit the budget, or they do not decompress.
+    """
+
+    def __init__(self, source: Source, hdu: Hdu) -> None:
+        super().__init__(source, hdu)
+        spare_bytes = int(PART_OF_BUDGET * (source.left_bytes - self._table_bytes))
+        self.count = min(self.total, TILES_MAX, spare_bytes // max(1, hdu.data_bytes // self._rows_of_table))
         if self.count < min(TILES_MIN, self.total):
             raise PreviewProblem(
                 f"The compressed image in HDU {hdu.index} takes {hdu.data_bytes} bytes, of which too few fit what a "
@@ -88,63 +160,58 @@ class SomeTiles:
     def lines(self) -> Pixels:
         """Of tiles that are as wide as the image: the middle line of each chosen one."""
         chosen = self._chosen()
-        _, width = self._hdu.plane
-        middles = [min((row + 0.5) * self.tile_rows, self._hdu.plane[0] - 1) for row in chosen]
-        return np.concatenate(
-            self._sections(chosen, [(slice(int(at), int(at) + 1), slice(0, width)) for at in middles])
-        )
+        rows, width = self._hdu.plane
+        middles = [int(min((row + 0.5) * self.tile_rows, rows - 1)) for row in chosen]
+        return np.concatenate(list(self._sections([(slice(at, at + 1), slice(0, width)) for at in middles])))
 
     def sparse(self, step: int) -> Pixels:
         """Every ``step``-th pixel along both axes of the chosen tiles; NaN where there is none."""
         rows, columns = self._hdu.plane
-        chosen = self._chosen()
-        places = []
-        for number in chosen:
-            row, column = divmod(number, self.across)
-            top, left = row * self.tile_rows, column * self.tile_columns
-            bottom, right = min(top + self.tile_rows, rows), min(left + self.tile_columns, columns)
-            places.append((slice(top, bottom), slice(left, right)))
-        picture = np.full((math.ceil(rows / step), math.ceil(columns / step)), np.nan, np.float32)
-        for (down, across), tile in zip(places, self._sections(chosen, places), strict=True):
-            part = tile[-down.start % step :: step, -across.start % step :: step]
-            top, left = -(-down.start // step), -(-across.start // step)
-            picture[top : top + part.shape[0], left : left + part.shape[1]] = part
-        return picture
+        places = [self._place(number) for number in self._chosen()]
+        picture = Mosaic(Window(0, 0, columns, rows), step, step, np.dtype(np.float32))
+        for (down, across), tile in zip(places, self._sections(places), strict=True):
+            picture.put(down.start, across.start, tile)
+        return with_gaps(picture)
 
     def _chosen(self) -> list[int]:
-        return [int((number + 0.5) * self.total / self.count) for number in range(self.count)]
+        chosen = [int((number + 0.5) * self.total / self.count) for number in range(self.count)]
+        self._prefetch(chosen)
+        return chosen
 
-    def _tile_side(self, axis: int) -> int:
-        """ZTILEn; without it tiles are the lines of an image."""
-        keyword = f"ZTILE{axis}"
-        if keyword not in self._hdu.header:
-            return self._hdu.axes[-1] if axis == 1 else 1
-        return whole(self._hdu.header, keyword, self._hdu.index, 1)
 
-    def _sections(self, chosen: list[int], places: list[tuple[slice, slice]]) -> list[Pixels]:
-        index, plane = self._hdu.index, (0,) * (len(self._hdu.axes) - 2)
-        file = cast("Any", self._file)
-        try:
-            # not closed: that would close the file too
-            self._prefetch(astropy_fits.open(file, memmap=False, disable_image_compression=True)[index], chosen)
-            file.seek(0)
-            section = astropy_fits.open(file, memmap=False)[index].section
-            return [_floats(np.asarray(section[(*plane, *place)])) for place in places]
-        except _BAD_TILES:
-            raise _does_not_decompress(self._hdu) from None
+class WindowTiles(_Tiles):
+    """The tiles that a window of the first plane of ``hdu`` needs: ``count`` of their ``total`` fit the budget.
 
-    def _prefetch(self, table: Any, chosen: list[int]) -> None:
-        """The compressed bytes of the chosen tiles, in parallel."""
-        row_bytes, rows = table.header["NAXIS1"], table.header["NAXIS2"]
-        heap = self._hdu.data_start + int(table.header.get("THEAP", row_bytes * rows))
-        self._file.seek(self._hdu.data_start)
-        # not table.data, which would read the heap too
-        stored = np.frombuffer(self._file.read(row_bytes * rows), table.columns.dtype.newbyteorder(">"))
-        spans = []
-        for name in set(_COLUMNS).intersection(table.columns.names):
-            item_bytes = _ITEM_BYTES[table.columns[name].format.lstrip("01PQ")[0]]
-            spans += [(heap + int(at), heap + int(at) + int(items) * item_bytes) for items, at in stored[name][chosen]]
-        self._file.prefetch(spans)
+    Raises:
+        PreviewProblem: tiles are too large to unfold, none of them fits, or they do not decompress.
+    """
+
+    def __init__(self, source: Source, hdu: Hdu, window: Window) -> None:
+        super().__init__(source, hdu)
+        self._picture = Mosaic(window, window.step, window.step, np.dtype(np.float64))
+        needed = self._picture.blocks(self.tile_rows, self.tile_columns)
+        self.total = len(needed)
+        self._numbers = [row * self.across + column for row, column in spread(needed, WINDOW_TILES_MAX)]
+        self.count = self._prefetch(self._numbers)
+        if self.count == 0:
+            raise PreviewProblem(
+                f"Not even one tile of the compressed image in HDU {hdu.index} fits what a preview may move "
+                f"({source.left_bytes} bytes)."
+            )
+
+    def read(self) -> tuple[Pixels, tuple[float, float, float, float]]:
+        """Every n-th pixel of the window, NaN where none was read, and the part of the plane that these show."""
+        places = [self._place(number) for number in self._numbers[: self.count]]
+        for (down, across), tile in zip(places, self._sections(places), strict=True):
+            self._picture.put(down.start, across.start, tile)
+        return with_gaps(self._picture), self._picture.box
+
+
+def with_gaps(picture: Mosaic) -> Pixels:
+    """The values of a mosaic of real numbers, NaN where none was put."""
+    picture.values[~picture.seen] = np.nan
+    values: Pixels = picture.values
+    return values
 
 
 def _floats(plane: NDArray[Any]) -> Pixels:

@@ -113,6 +113,27 @@ class Plot(Strict):
     y_label: str
 
 
+Length = Annotated[float, Field(gt=0, le=2 * EXACT_MAX)]
+Place = Annotated[float, Field(ge=-EXACT_MAX, le=EXACT_MAX)]
+
+
+class PlanePart(Strict):
+    """Which part of a plane of ``rows`` and ``columns`` a picture shows, in pixels of the plane as it is drawn.
+
+    ``x`` and ``y`` are from the left and upper edge of the whole plane. ``upward``: the plane's first row is drawn
+    lowest. ``partial``: not all that this picture could show was read.
+    """
+
+    columns: Annotated[int, Field(ge=1, le=EXACT_MAX)]
+    rows: Annotated[int, Field(ge=1, le=EXACT_MAX)]
+    x: Place
+    y: Place
+    width: Length
+    height: Length
+    upward: bool = False
+    partial: bool = False
+
+
 class Drawing(Strict):
     """What is drawn of the node ``node``: a picture (``width`` and ``height``) or a ``plot``.
 
@@ -127,11 +148,15 @@ class Drawing(Strict):
     limits: tuple[float, float] | None = None
     unit: str | None = None
     extent: tuple[float, float, float, float] | None = None
+    part: PlanePart | None = None
     note: str | None = None
 
 
 class TreeContent(Strict):
-    """The nodes of a file, in the file's order, parents before children, and what is drawn of one of them."""
+    """The nodes of a file, in the file's order, parents before children, and what is drawn of one of them.
+
+    A look at a window of it lists no nodes: whoever asks for one has them.
+    """
 
     nodes: Annotated[list[Node], Field(max_length=NODES_MAX)]
     truncated: bool

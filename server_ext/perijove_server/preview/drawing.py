@@ -19,6 +19,7 @@ from .pixels import SIDE_MAX
 from .render import draw
 from .source import PreviewProblem
 from .tables import NAME_CHARS, clipped
+from .windows import Mosaic, Window, cut, part, spread
 
 if TYPE_CHECKING:
     from .look import Wish
@@ -33,12 +34,14 @@ WHOLE_BYTES = 3 << 20
 UNPACKED_BYTES = 256 << 20
 #: A side is not reduced below this for the sake of the other.
 SHORT_SIDE = 64
-_GOLDEN = (math.sqrt(5) - 1) / 2
 
 
 @dataclass(frozen=True)
 class _Plane:
-    """What is drawn of a variable: rows and columns (a line has one row), the leading indices, and the steps."""
+    """What is drawn of a variable: rows and columns (a line has one row), the leading indices, and the steps.
+
+    ``window`` is the part of the rows and columns that is wanted.
+    """
 
     variable: Variable
     leading: tuple[int, ...]
@@ -46,6 +49,7 @@ class _Plane:
     width: int
     step_down: int
     step_across: int
+    window: Window
 
     def part(self, rows: slice, columns: slice) -> Part:
         """The same part of the variable."""
@@ -58,19 +62,30 @@ def draw_variable(file: ArrayFile, variable: Variable, wish: Wish) -> tuple[Json
     Raises:
         PreviewProblem: an index is outside of its axis, or nothing of it can be read.
     """
-    plane = _plane(variable, wish.index)
-    stored, note = _read(file, plane)
-    values = physical(stored, variable)
     directions = Directions(file, variable)
     if len(variable.shape) == 1:
-        return _plot(plane, values[0], directions.of_axis(-1), note), b""
+        plane = _plane(variable, wish, upward=False, mirrored=False)
+        picked, note = _read(file, plane)
+        return _plot(plane, physical(picked, variable)[0], directions.of_axis(-1), note), b""
     down, across = directions.of_axis(-2), directions.of_axis(-1)
-    place = extent(down, across, values.shape, (plane.step_down, plane.step_across))
-    if not directions.rows_go_up:
-        values = values[::-1]
-    if place is not None and across is not None and across.step < 0:
+    rows, columns = variable.shape[-2:]
+    # by the whole axes, so that a window is turned as the whole is
+    is_map = extent(down, across, Window(0, 0, columns, rows), (rows, columns), (1, 1)) is not None
+    upward, mirrored = directions.rows_go_up, is_map and across is not None and across.step < 0
+    plane = _plane(variable, wish, upward, mirrored)
+    picked, note = _read(file, plane)
+    values = physical(picked, variable)
+    steps = plane.step_down, plane.step_across
+    place = extent(down, across, plane.window, values.shape, steps) if is_map else None
+    box = plane.window.y, plane.window.x, values.shape[0] * steps[0], values.shape[1] * steps[1]
+    shown = part((rows, columns), box, upward, note is not None)
+    if mirrored:
         values = values[:, ::-1]
-    return drawing_of(values, wish, variable.path, axes(variable, plane.leading), variable.unit, place, note)
+        shown["x"] = columns - box[1] - box[3]
+    if not upward:
+        values = values[::-1]
+    named_axes = axes(variable, plane.leading)
+    return drawing_of(values, wish, variable.path, named_axes, variable.unit, place, note, shown)
 
 
 def drawing_of(
@@ -81,9 +96,10 @@ def drawing_of(
     unit: str | None,
     place: tuple[float, float, float, float] | None,
     note: str | None,
+    shown: Json,
 ) -> tuple[Json, bytes]:
-    """A drawing of values whose first row is the lowest, and its picture."""
-    picture = draw(values, wish.stretch, wish.scale, wish.colormap)
+    """A drawing of values whose first row is the lowest, and its picture; ``shown`` is a ``contents.PlanePart``."""
+    picture = draw(values, wish.stretch, wish.scale, wish.colormap, wish.limits)
     empty = None if picture.limits else "No value of what is drawn is valid."
     said = {
         "node": node,
@@ -93,6 +109,7 @@ def drawing_of(
         "limits": picture.limits,
         "unit": clipped(unit, NAME_CHARS) if unit else None,
         "extent": place,
+        "part": shown,
         "note": " ".join(filter(None, (note, empty))) or None,
     }
     return said, picture.png
@@ -129,44 +146,48 @@ def physical(stored: NDArray[Any], variable: Variable) -> NDArray[np.floating]:
     return values
 
 
-def _plane(variable: Variable, asked: tuple[int, ...]) -> _Plane:
+def _plane(variable: Variable, wish: Wish, upward: bool, mirrored: bool) -> _Plane:
     shape = variable.shape
-    leading = (*asked, *[0] * len(shape))[: max(0, len(shape) - 2)]
+    leading = (*wish.index, *[0] * len(shape))[: max(0, len(shape) - 2)]
     for at, (index, size) in enumerate(zip(leading, shape[:-2], strict=True)):
         if index >= size:
             raise PreviewProblem(f"The index {index} of axis {at} is outside of {variable.name}: the axis has {size}.")
     if len(shape) == 1:
-        return _Plane(variable, (), 1, shape[0], 1, math.ceil(shape[0] / POINTS_SHOWN))
+        return _Plane(variable, (), 1, shape[0], 1, math.ceil(shape[0] / POINTS_SHOWN), Window(0, 0, shape[0], 1))
     height, width = shape[-2:]
+    if wish.window is not None:
+        window = cut(wish.window, height, width)
+        window = window.upside_down(height) if upward else window
+        window = window.mirrored(width) if mirrored else window
+        return _Plane(variable, leading, height, width, window.step, window.step, window)
     step = math.ceil(max(height, width) / SIDE_MAX)
     down, across = (
         step if size // step >= SHORT_SIDE else max(math.ceil(size / SIDE_MAX), min(step, size // SHORT_SIDE))
         for size in (height, width)
     )
-    return _Plane(variable, leading, height, width, down, across)
+    return _Plane(variable, leading, height, width, down, across, Window(0, 0, width, height))
 
 
 def _read(file: ArrayFile, plane: _Plane) -> tuple[NDArray[Any], str | None]:
     """The picked values, masked where they were not read, and a note if some were not."""
     block_height, block_width, unpacked_bytes = _block(plane, file.pieces_max)
-    blocks = _blocks(plane, block_height, block_width)
+    dtype = np.dtype(plane.variable.dtype).newbyteorder("=")
+    mosaic = Mosaic(plane.window, plane.step_down, plane.step_across, dtype)
+    blocks = _blocks(plane, mosaic, block_height, block_width)
     most = max(1, min(file.pieces_max, UNPACKED_BYTES // max(1, unpacked_bytes)))
     if plane.variable.chunks is None:
-        most = min(most, STRETCHES_MAX)
-    some = _spread(blocks, most)
+        most = min(most, STRETCHES_MAX if _is_whole(plane) else SIDE_MAX)
+    some = spread(blocks, most)
     count = file.fetch(plane.variable, [plane.part(rows, columns) for rows, columns in some])
     if count == 0:
         raise PreviewProblem(f"Not even one piece of {plane.variable.name} fits what a preview may move.")
-    shape = math.ceil(plane.height / plane.step_down), math.ceil(plane.width / plane.step_across)
-    dtype = np.dtype(plane.variable.dtype).newbyteorder("=")
-    picked = np.ma.MaskedArray(np.zeros(shape, dtype), mask=np.ones(shape, bool))
     for rows, columns in some[:count]:
         values = file.read(plane.variable, plane.part(rows, columns))
-        values = values.reshape(rows.stop - rows.start, columns.stop - columns.start)
-        _put(picked, values, plane, rows.start, columns.start)
+        mosaic.put(rows.start, columns.start, values.reshape(rows.stop - rows.start, columns.stop - columns.start))
+    picked: Any = np.ma.MaskedArray(mosaic.values, mask=~mosaic.seen)
     if count == len(blocks):
         return picked, None
-    if block_width >= plane.width and plane.height > 1:
+    if block_width >= plane.window.width and plane.height > 1:
         picked = _repeated(picked)
         return picked, f"Drawn from {count} of {len(blocks)} pieces of rows, to stay within the budget of a preview."
     what = "pieces of the line" if plane.height == 1 else "pieces of the plane"
@@ -177,7 +198,7 @@ def _block(plane: _Plane, pieces_max: int) -> tuple[int, int, int]:
     """Rows and columns of what is read at a time, and the bytes that this takes when it is unpacked."""
     variable = plane.variable
     item_bytes = max(1, variable.item_bytes)
-    is_small = plane.height * plane.width * item_bytes <= WHOLE_BYTES
+    is_small = _is_whole(plane) and plane.height * plane.width * item_bytes <= WHOLE_BYTES
     is_line = plane.height == 1 and (plane.width // variable.block[-1] < pieces_max)
     if variable.chunks is not None and not (is_small and is_line):
         height, width = (1, *variable.chunks)[-2:]
@@ -186,36 +207,25 @@ def _block(plane: _Plane, pieces_max: int) -> tuple[int, int, int]:
         return plane.height, plane.width, plane.height * plane.width * item_bytes
     if plane.height == 1:
         return 1, max(1, STRETCH_BYTES // item_bytes), STRETCH_BYTES
-    return 1, plane.width, plane.width * item_bytes
+    return 1, plane.window.width, plane.window.width * item_bytes
 
 
-def _blocks(plane: _Plane, height: int, width: int) -> list[tuple[slice, slice]]:
-    """All blocks that hold something that is picked; many more than can be read are thinned."""
-    rows = _stretches(plane.height, height, plane.step_down)
-    columns = _stretches(plane.width, width, plane.step_across)
-    return [(down, across) for down in rows for across in columns]
+def _is_whole(plane: _Plane) -> bool:
+    return plane.window == (0, 0, plane.width, plane.height)
 
 
-def _stretches(size: int, block: int, step: int) -> list[slice]:
-    """The blocks along an axis that hold a multiple of ``step``."""
-    # at most SIDE_MAX (or POINTS_SHOWN) multiples of the step are within the axis
-    starts = sorted({picked // block * block for picked in range(0, size, step)})
-    return [slice(start, min(start + block, size)) for start in starts]
-
-
-def _spread(blocks: list[tuple[slice, slice]], most: int) -> list[tuple[slice, slice]]:
-    """At most so many, in an order in which any beginning is spread evenly over all."""
-    if len(blocks) > most:
-        blocks = [blocks[int((at + 0.5) * len(blocks) / most)] for at in range(most)]
-    order = sorted(range(len(blocks)), key=lambda at: (at * _GOLDEN) % 1.0)
-    return [blocks[at] for at in order]
-
-
-def _put(picked: Any, values: NDArray[Any], plane: _Plane, top: int, left: int) -> None:
-    first_row, first_column = -top % plane.step_down, -left % plane.step_across
-    thinned = values[first_row :: plane.step_down, first_column :: plane.step_across]
-    row, column = (top + first_row) // plane.step_down, (left + first_column) // plane.step_across
-    picked[row : row + thinned.shape[0], column : column + thinned.shape[1]] = thinned
+def _blocks(plane: _Plane, mosaic: Mosaic, height: int, width: int) -> list[tuple[slice, slice]]:
+    """All blocks that hold something that is picked. What is stored in one piece has blocks of the window's width."""
+    window = plane.window
+    if plane.variable.chunks is None and plane.height > 1:
+        across = slice(window.x, window.x + window.width)
+        rows = [row * height for row, _ in mosaic.blocks(height, plane.width)]
+        return [(slice(row, min(row + height, plane.height)), across) for row in rows]
+    return [
+        (slice(row * height, min((row + 1) * height, plane.height)),
+         slice(column * width, min((column + 1) * width, plane.width)))
+        for row, column in mosaic.blocks(height, width)
+    ]  # fmt: skip
 
 
 def _repeated(picked: Any) -> Any:

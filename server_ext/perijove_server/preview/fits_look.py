@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from . import fits
+from . import fits, windows
 from .fits_tables import is_table, look_at_table
+from .fits_windows import read_window
 from .pixels import is_overview, overview_of, read_plane
 from .render import draw
 from .sky import has_sky, sky_grid
@@ -56,23 +57,29 @@ def describe(source: Source, wish: Wish) -> dict[str, Any]:
 
 
 def _look_at_image(source: Source, hdu: fits.Hdu, hdus: list[fits.Hdu], wish: Wish) -> Look:
-    plane = read_plane(source, hdu, hdus)
-    picture = draw(plane.values, wish.stretch, wish.scale, wish.colormap)
+    rows, columns = hdu.plane
+    if wish.window is None:
+        plane = read_plane(source, hdu, hdus)
+    else:
+        # rows are counted from below in the file
+        plane = read_window(source, hdu, hdus, windows.cut(wish.window, rows, columns).upside_down(rows))
+    picture = draw(plane.values, wish.stretch, wish.scale, wish.colormap, wish.limits)
     notes = [plane.note, None if picture.limits else "No pixel of this image has a value."]
     content = {
         "width": picture.width,
         "height": picture.height,
         "shape": list(hdu.shape or ()),
         "hdu": hdu.index,
-        "hdus": [other.as_json() for other in hdus],
-        "header": fits.cards_as_json(hdu.header),
+        "hdus": [other.as_json() for other in hdus] if wish.window is None else [],
+        "header": fits.cards_as_json(hdu.header) if wish.window is None else [],
         "stretch": wish.stretch,
         "scale": wish.scale,
         "colormap": wish.colormap,
         "limits": picture.limits,
         "unit": fits.text(hdu.header, "BUNIT"),
         "note": " ".join(note for note in notes if note) or None,
-        "sky": sky_grid(hdu.header, plane.covers, picture.width, picture.height),
+        "sky": sky_grid(hdu.header, plane.box, picture.width, picture.height),
+        "part": windows.part(hdu.plane, plane.box, upward=True, partial=plane.partial),
     }
     return {"kind": "image", "format": "FITS", "title": wish.path.rsplit("/", 1)[-1], "content": content}, picture.png
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from .arrays import ArrayFile, Variable, number, words
 from .source import PreviewProblem
+from .windows import Window
 
 #: Longer axes have no labels: their coordinates would take too much of the budget.
 AXIS_MAX = 1 << 16
@@ -128,24 +129,26 @@ def words_of_axis(variable: Variable | None) -> str:
 
 
 def extent(
-    down: Direction | None, across: Direction | None, shape: tuple[int, int], steps: tuple[int, int]
+    down: Direction | None, across: Direction | None, window: Window, shape: tuple[int, ...], steps: tuple[int, int]
 ) -> tuple[float, float, float, float] | None:
-    """West, south, east and north of a picture of ``shape`` of every n-th value (``steps``); None: no such map."""
+    """West, south, east and north of a picture of ``shape`` of every n-th value (``steps``) of a window; None: no such
+    map.
+    """
     if down is None or across is None or (down.kind, across.kind) != ("latitude", "longitude"):
         return None
-    if not (down.is_regular and across.is_regular) or shape[0] < 2 or shape[1] < 2:
+    if not (down.is_regular and across.is_regular):
         return None
-    south, north = sorted(_edges(down, shape[0], steps[0]))
-    west, east = sorted(_edges(across, shape[1], steps[1]))
+    south, north = sorted(_edges(down, window.y, shape[0], steps[0]))
+    west, east = sorted(_edges(across, window.x, shape[1], steps[1]))
     if max(map(abs, (south, north, west, east))) > DEGREES_MAX:
         return None
     return west, max(south, -90.0), east, min(north, 90.0)
 
 
-def _edges(along: Direction, count: int, step: int) -> tuple[float, float]:
+def _edges(along: Direction, start: int, count: int, step: int) -> tuple[float, float]:
     """Where the first and the last of the picked values end, each in the middle of its pixel."""
     half = step / 2
-    first = float(along.values[0])
+    first = float(along.values[0]) + start * along.step
     return first - half * along.step, first + ((count - 1) * step + half) * along.step
 
 

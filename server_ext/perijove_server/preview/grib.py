@@ -18,10 +18,11 @@ from numpy.typing import NDArray
 from .arrays import CHUNK_MAX_BYTES, DRAW_BYTES, Json, Tree, tree_look
 from .contents import EXACT_MAX
 from .drawing import drawing_of
-from .pixels import reduced
+from .pixels import shrunk
 from .rangefile import RangeFile
 from .source import PreviewProblem, Source
 from .tables import NAME_CHARS, clipped
+from .windows import Window, cut, part
 
 if TYPE_CHECKING:
     from .look import Look, Wish
@@ -60,14 +61,14 @@ def look(source: Source, wish: Wish) -> Look:
     Raises:
         PreviewProblem: it is empty, cut off or broken, or has no such message.
     """
-    file = _GribFile(source)
+    file = _GribFile(source, wish.node if wish.window is not None else None)
     message = file.chosen(wish)
     notes = [file.tree.note]
     drawing, png = None, b""
     try:
         drawing, png = _draw(file, message, wish)
     except PreviewProblem as problem:
-        if len(file.messages) == 1 and not file.tree.nodes:
+        if wish.window is not None or (len(file.messages) == 1 and not file.tree.nodes):
             raise
         notes.append(problem.detail)
     return tree_look(f"GRIB {message.edition}", wish, file.tree, drawing, notes), png
@@ -80,14 +81,16 @@ def describe(source: Source, wish: Wish) -> dict[str, Any]:
 
 
 class _GribFile:
-    def __init__(self, source: Source) -> None:
+    """The messages of a file; ``until``: up to the one of this path, for whoever wants no list."""
+
+    def __init__(self, source: Source, until: str | None = None) -> None:
         if source.size_bytes == 0:
             raise PreviewProblem("The file is empty: expected GRIB.")
         self.tree = Tree()
         self.source = source
         self.messages: list[_Message] = []
         self._file = RangeFile(source, BLOCK_BYTES)
-        self._walk()
+        self._walk(until)
 
     def bytes_of(self, start: int, stop: int) -> bytes:
         """A part of the file."""
@@ -103,7 +106,7 @@ class _GribFile:
             raise PreviewProblem(f"There is no message {clipped(ascii(wish.node), 200)} among those that are listed.")
         return found
 
-    def _walk(self) -> None:
+    def _walk(self, until: str | None) -> None:
         at = 0
         while at < self.source.size_bytes:
             if len(self.messages) == MESSAGES_MAX or self.source.left_bytes < DRAW_BYTES + BLOCK_BYTES:
@@ -113,7 +116,7 @@ class _GribFile:
             if message is None:
                 return
             self.messages.append(message)
-            if not self._add(message):
+            if message.path == until or not self._add(message):
                 return
             at = message.stop
 
@@ -238,17 +241,32 @@ def _draw(file: _GribFile, message: _Message, wish: Wish) -> tuple[Json, bytes]:
             if (_key(handle, "numberOfDataPoints") or 0) * 8 > CHUNK_MAX_BYTES * 2:
                 raise PreviewProblem(f"The field of message {message.number} has too many points for a preview.")
             values, place, note = _plane(handle)
-            unit = _key(handle, "units")
+            unit, upward = _key(handle, "units"), bool(_key(handle, "jScansPositively"))
     except _ERRORS as error:
         first = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise PreviewProblem(f"Message {message.number} does not decode: {clipped(first, 200).rstrip('.')}.") from None
     height, width = values.shape
-    small = reduced(values)
+    asked = cut(wish.window, height, width) if wish.window is not None else Window(0, 0, width, height)
+    window = asked.upside_down(height)  # the first row of the values is the lowest
+    plane = shrunk(values[window.y : window.y + window.height, window.x : window.x + window.width])
+    box = (window.y, window.x, *plane.box[2:])
+    shown = part((height, width), box, upward=True) | {"upward": upward}
     named_axes: list[Json] = [
         {"name": name, "size": size, "index": None} for name, size in (("j", height), ("i", width))
     ]
     known = unit if isinstance(unit, str) and unit != "unknown" else None
-    return drawing_of(small, wish, message.path, named_axes, known, place, note)
+    place = place and _within(place, box, (height, width))
+    return drawing_of(plane.values, wish, message.path, named_axes, known, place, note, shown)
+
+
+def _within(
+    place: tuple[float, float, float, float], box: tuple[float, float, float, float], plane: tuple[int, int]
+) -> tuple[float, float, float, float]:
+    """West, south, east and north of a part of a map: its first row and column, rows and columns."""
+    west, south, east, north = place
+    down, across = (north - south) / plane[0], (east - west) / plane[1]
+    west, south = west + box[1] * across, south + box[0] * down
+    return west, south, west + box[3] * across, south + box[2] * down
 
 
 def _plane(handle: Any) -> tuple[NDArray[np.floating], tuple[float, float, float, float] | None, str | None]:

@@ -23,7 +23,11 @@ Look = tuple[dict[str, Any], bytes]
 
 @dataclass(frozen=True)
 class Wish:
-    """What to show and how. ``hdu`` None: the first image that is not an overview, else the first table."""
+    """What to show and how. ``hdu`` None: the first image that is not an overview, else the first table.
+
+    ``window`` is x, y, width and height of a part of a picture (see ``windows``); ``limits`` are the values to be drawn
+    darkest and brightest, instead of what ``scale`` finds.
+    """
 
     path: str
     hdu: int | None
@@ -33,20 +37,34 @@ class Wish:
     node: str | None = None
     index: tuple[int, ...] = ()
     first_row: int = 0
+    window: tuple[int, int, int, int] | None = None
+    limits: tuple[float, float] | None = None
 
 
 def look(source: Source, wish: Wish) -> Look:
     """A preview of the object.
 
     Raises:
-        PreviewProblem: 415 for a kind that cannot be shown, 422 for a file that is broken.
+        PreviewProblem: 415 for a kind that cannot be shown, 422 for a file that is broken, or for a window where there
+            is none.
     """
+    looked = _look(source, wish)
+    if wish.window is not None and not _has_part(looked[0]["content"]):
+        raise PreviewProblem("There is no picture here of which a window could be drawn: ask without a window.")
+    return looked
+
+
+def _look(source: Source, wish: Wish) -> Look:
     if not source.is_directory and fits_look.is_fits(source, wish.path):
         return fits_look.look(source, wish)
     if (known := format_of(source, wish.path)) is not None:
         look_at: Look = known.load().look(source, wish)
         return look_at
     return look_at_text(source, wish.path), b""
+
+
+def _has_part(content: dict[str, Any]) -> bool:
+    return bool(content.get("part") or (content.get("drawing") or {}).get("part"))
 
 
 def describe(source: Source, wish: Wish) -> Look:

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import ExifTags, Image, ImageFile, ImageOps, UnidentifiedImageError
 
+from . import windows
 from .answers import CARDS_MAX
 from .contents import PICTURE_SIDE_MAX
 from .source import PreviewProblem, Source
 from .tables import NAME_CHARS, clipped
+from .windows import Window, cut
 
 if TYPE_CHECKING:
     from .look import Look, Wish
@@ -45,12 +47,13 @@ def look(source: Source, wish: Wish) -> Look:
         notes.append(
             f"Drawn from the first {raw_bytes:,} of {source.size_bytes:,} bytes: what they do not hold is empty."
         )
-    png, width, height = _drawn(image, is_part)
+    png, width, height, part = _drawn(image, is_part, wish)
     content = {
         "width": width,
         "height": height,
         "shape": [rows, columns],
-        "header": header,
+        "header": header if wish.window is None else [],
+        "part": part,
         "note": " ".join(notes) or None,
     }
     title = wish.path.rsplit("/", 1)[-1]
@@ -98,7 +101,9 @@ def _parsed(raw: bytes) -> Image.Image:
         raise PreviewProblem("The picture is broken: its header does not read, or promises too much.") from None
 
 
-def _drawn(image: Image.Image, is_part: bool) -> tuple[bytes, int, int]:
+def _drawn(image: Image.Image, is_part: bool, wish: Wish) -> tuple[bytes, int, int, dict[str, Any] | None]:
+    """The PNG, its sides, and which part of the picture it shows; None: too large to unpack for a part of it."""
+    has_parts = image.width * image.height <= PIXELS_MAX
     ImageFile.LOAD_TRUNCATED_IMAGES = is_part
     try:
         orientation = image.getexif().get(ExifTags.Base.Orientation)
@@ -106,11 +111,19 @@ def _drawn(image: Image.Image, is_part: bool) -> tuple[bytes, int, int]:
             image = image.convert("RGBA" if image.has_transparency_data else "RGB")
         if image.mode in {"I;16", "I;16B", "I", "F"}:
             image = _stretched(image)
-        image.thumbnail((PICTURE_SIDE_MAX, PICTURE_SIDE_MAX))
+        is_turned = isinstance(orientation, int) and 5 <= orientation <= 8
+        columns, rows = image.size[::-1] if is_turned else image.size
+        if wish.window is None or not has_parts:
+            image.thumbnail((PICTURE_SIDE_MAX, PICTURE_SIDE_MAX))
         if orientation:
             image.getexif()[ExifTags.Base.Orientation] = orientation
             image = ImageOps.exif_transpose(image)
-        return as_png(image)
+        window = Window(0, 0, columns, rows)
+        if wish.window is not None and has_parts:
+            window = cut(wish.window, rows, columns)
+            image = image.crop((window.x, window.y, window.x + window.width, window.y + window.height))
+        box = window.y, window.x, window.height, window.width
+        return *as_png(image), windows.part((rows, columns), box, upward=False) if has_parts else None
     except _BAD_PICTURE:
         raise PreviewProblem("The picture is cut off or broken: it does not unpack.") from None
     finally:

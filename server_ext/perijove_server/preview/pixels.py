@@ -28,12 +28,14 @@ Pixels = NDArray[np.floating]
 class Plane:
     """Physical values, first row at the bottom of the sky; invalid ones are NaN. ``note`` says what was left out.
 
-    ``covers`` are the rows and columns of the unit's own plane that they span, from its first pixel.
+    ``box`` is the part of the unit's own plane that they span: its first row and column, rows and columns. ``partial``:
+    not all of it was read.
     """
 
     values: Pixels
-    covers: tuple[float, float]
+    box: tuple[float, float, float, float]
     note: str | None = None
+    partial: bool = False
 
 
 def read_plane(source: Source, hdu: Hdu, hdus: list[Hdu]) -> Plane:
@@ -43,22 +45,31 @@ def read_plane(source: Source, hdu: Hdu, hdus: list[Hdu]) -> Plane:
         PreviewProblem: truncated, too large for the budget in every way, or compressed in a way that fails.
     """
     shape = hdu.axes
+    check_is_whole(source, hdu)
+    first = None if len(shape) == 2 else f"The first plane of {' × '.join(map(str, shape))}."
+    if _needed_bytes(hdu) <= source.left_bytes and not (hdu.is_compressed and math.prod(hdu.axes) > PIXELS_MAX):
+        return shrunk(_whole_plane(source, hdu), first)
+    overview = overview_of(source, hdu, hdus)
+    if overview is not None:
+        factor = number(overview.header, "OVRFACT", 1)
+        note = f"Drawn from the file's own overview, HDU {overview.index}, reduced {factor:g} times."
+        return shrunk(_whole_plane(source, overview), note, factor)
+    if hdu.is_compressed:
+        return _some_tiles(source, hdu)
+    return _some_rows(source, hdu)
+
+
+def check_is_whole(source: Source, hdu: Hdu) -> None:
+    """Whether the file has the first plane to its end.
+
+    Raises:
+        PreviewProblem: it has not.
+    """
     if hdu.data_start + _needed_bytes(hdu) > source.size_bytes:
         raise PreviewProblem(
             f"The file is cut off: the data of HDU {hdu.index} need {_needed_bytes(hdu)} bytes from byte "
             f"{hdu.data_start} on, and the file has {source.size_bytes}."
         )
-    first = None if len(shape) == 2 else f"The first plane of {' × '.join(map(str, shape))}."
-    if _needed_bytes(hdu) <= source.left_bytes and not (hdu.is_compressed and math.prod(hdu.axes) > PIXELS_MAX):
-        return _shrunk(_whole_plane(source, hdu), first)
-    overview = overview_of(source, hdu, hdus)
-    if overview is not None:
-        factor = number(overview.header, "OVRFACT", 1)
-        note = f"Drawn from the file's own overview, HDU {overview.index}, reduced {factor:g} times."
-        return _shrunk(_whole_plane(source, overview), note, factor)
-    if hdu.is_compressed:
-        return _some_tiles(source, hdu)
-    return _some_rows(source, hdu)
 
 
 def is_overview(hdu: Hdu) -> bool:
@@ -70,15 +81,22 @@ def _needed_bytes(hdu: Hdu) -> int:
     """What must be moved to see all of the first plane."""
     if hdu.is_compressed:
         return hdu.data_bytes
-    return math.prod(hdu.plane) * _pixel_bytes(hdu)
+    return math.prod(hdu.plane) * pixel_bytes(hdu)
 
 
-def _pixel_bytes(hdu: Hdu) -> int:
+def pixel_bytes(hdu: Hdu) -> int:
+    """What a pixel of an uncompressed image takes."""
     return abs(int(hdu.header["BITPIX"])) // 8
 
 
 def overview_of(source: Source, hdu: Hdu, hdus: list[Hdu]) -> Hdu | None:
-    """The largest overview that the budget allows: an image named OVERVIEW whose size says that it shows ``hdu``."""
+    """The largest overview that the budget allows."""
+    found = [other for other in overviews_of(source, hdu, hdus) if _needed_bytes(other) <= source.left_bytes]
+    return max(found, key=_needed_bytes, default=None)
+
+
+def overviews_of(source: Source, hdu: Hdu, hdus: list[Hdu]) -> list[Hdu]:
+    """Images named OVERVIEW whose sizes say that they show ``hdu``."""
 
     def fits_together(other: Hdu) -> bool:
         factor = number(other.header, "OVRFACT", 0)
@@ -86,17 +104,15 @@ def overview_of(source: Source, hdu: Hdu, hdus: list[Hdu]) -> Hdu | None:
             abs(small * factor - large) <= factor for small, large in zip(other.plane, hdu.plane, strict=True)
         )
 
-    found = [
+    return [
         other
         for other in hdus
         if is_overview(other)
         and other.index != hdu.index
         and other.is_image
-        and _needed_bytes(other) <= source.left_bytes
         and other.data_start + _needed_bytes(other) <= source.size_bytes
         and fits_together(other)
     ]
-    return max(found, key=_needed_bytes, default=None)
 
 
 def _whole_plane(source: Source, hdu: Hdu) -> Pixels:
@@ -104,7 +120,7 @@ def _whole_plane(source: Source, hdu: Hdu) -> Pixels:
         return whole_plane(source, hdu)
     start = hdu.data_start
     raw = source.read_many([(start, start + _needed_bytes(hdu))])[0]
-    return _physical(np.frombuffer(raw, _dtype(hdu)).reshape(hdu.plane), hdu)
+    return physical(np.frombuffer(raw, dtype_of(hdu)).reshape(hdu.plane), hdu)
 
 
 def _some_tiles(source: Source, hdu: Hdu) -> Plane:
@@ -115,14 +131,14 @@ def _some_tiles(source: Source, hdu: Hdu) -> Plane:
     if tiles.across > 1:
         step = math.ceil(max(height, width) / SIDE_MAX)
         values = tiles.sparse(step)
-        return Plane(values, (values.shape[0] * step, values.shape[1] * step), note)
+        return Plane(values, (0, 0, values.shape[0] * step, values.shape[1] * step), note, partial=True)
     return _from_lines(tiles.lines(), hdu, note)
 
 
 def _some_rows(source: Source, hdu: Hdu) -> Plane:
     """Every n-th row, spread evenly, as many as the budget allows; the rows between are interpolated."""
     height, width = hdu.plane
-    row_bytes = width * _pixel_bytes(hdu)
+    row_bytes = width * pixel_bytes(hdu)
     rows = min(height, ROWS_MAX, source.left_bytes // row_bytes)
     if rows < ROWS_MIN:
         raise PreviewProblem(
@@ -132,7 +148,7 @@ def _some_rows(source: Source, hdu: Hdu) -> Plane:
     chosen = ((np.arange(rows) + 0.5) * height / rows).astype(int)
     starts = [hdu.data_start + int(row) * row_bytes for row in chosen]
     raw = b"".join(source.read_many([(start, start + row_bytes) for start in starts]))
-    values = _physical(np.frombuffer(raw, _dtype(hdu)).reshape(rows, width), hdu)
+    values = physical(np.frombuffer(raw, dtype_of(hdu)).reshape(rows, width), hdu)
     return _from_lines(values, hdu, f"Drawn from {rows} of {height} rows, to stay within the budget of a preview.")
 
 
@@ -140,17 +156,18 @@ def _from_lines(values: Pixels, hdu: Hdu, note: str) -> Plane:
     """A picture of lines that are spread evenly over the image; the lines between are interpolated."""
     height, width = hdu.plane
     across = math.ceil(width / SIDE_MAX)
-    values = _block_means(values, 1, across)
+    values = block_means(values, 1, across)
     wanted = max(1, min(SIDE_MAX, round(height * values.shape[1] / width)))
-    return Plane(_interpolated(values, wanted), (height, values.shape[1] * across), note)
+    return Plane(interpolated(values, wanted), (0, 0, height, values.shape[1] * across), note, partial=True)
 
 
-def _dtype(hdu: Hdu) -> np.dtype[np.generic]:
+def dtype_of(hdu: Hdu) -> np.dtype[np.generic]:
+    """How its pixels are stored."""
     bitpix = int(hdu.header["BITPIX"])
     return np.dtype({8: "u1", 16: ">i2", 32: ">i4", 64: ">i8", -32: ">f4", -64: ">f8"}[bitpix])
 
 
-def _physical(stored: NDArray[np.generic], hdu: Hdu) -> Pixels:
+def physical(stored: NDArray[np.generic], hdu: Hdu) -> Pixels:
     """Stored values by BSCALE, BZERO and BLANK (section 4.4.2.5 of the standard)."""
     scale, zero = number(hdu.header, "BSCALE", 1.0), number(hdu.header, "BZERO", 0.0)
     values: Pixels = stored.astype(np.float32 if stored.dtype.itemsize <= 2 or stored.dtype == ">f4" else np.float64)
@@ -164,20 +181,15 @@ def _physical(stored: NDArray[np.generic], hdu: Hdu) -> Pixels:
     return values
 
 
-def _shrunk(values: Pixels, note: str | None, scale: float = 1.0) -> Plane:
+def shrunk(values: Pixels, note: str | None = None, scale: float = 1.0) -> Plane:
     """At most ``SIDE_MAX`` on its longest side, by means of square blocks. ``values`` are reduced ``scale`` times."""
     factor = math.ceil(max(values.shape) / SIDE_MAX)
     down, across = min(factor, values.shape[0]), min(factor, values.shape[1])
-    means = _block_means(values, down, across)
-    return Plane(means, (means.shape[0] * down * scale, means.shape[1] * across * scale), note)
+    means = block_means(values, down, across)
+    return Plane(means, (0, 0, means.shape[0] * down * scale, means.shape[1] * across * scale), note)
 
 
-def reduced(values: Pixels) -> Pixels:
-    """At most ``SIDE_MAX`` on its longest side, by means of square blocks of valid pixels."""
-    return _shrunk(values, None).values
-
-
-def _block_means(values: Pixels, down: int, across: int) -> Pixels:
+def block_means(values: Pixels, down: int, across: int) -> Pixels:
     """Means of blocks of ``down`` × ``across`` valid pixels; what does not fill a block at the end is left out."""
     if down == 1 and across == 1:
         return values
@@ -189,7 +201,7 @@ def _block_means(values: Pixels, down: int, across: int) -> Pixels:
     return means
 
 
-def _interpolated(values: Pixels, height: int) -> Pixels:
+def interpolated(values: Pixels, height: int) -> Pixels:
     """``height`` rows, linear between those given."""
     rows = values.shape[0]
     at = np.clip((np.arange(height) + 0.5) * rows / height - 0.5, 0, rows - 1)

@@ -31,10 +31,16 @@ class Picture:
     limits: tuple[float, float] | None
 
 
-def draw(values: Pixels, stretch: str, scale: str, colormap: str) -> Picture:
-    """Draw ``values``, whose first row is the lowest, as FITS has it. Pixels without a value are transparent."""
+def draw(values: Pixels, stretch: str, scale: str, colormap: str, limits: tuple[float, float] | None = None) -> Picture:
+    """Draw ``values``, whose first row is the lowest, as FITS has it. Pixels without a value are transparent.
+
+    ``limits`` are the values to be drawn black and white; None: as ``scale`` says.
+    """
     valid = np.isfinite(values)
-    limits = _limits(values[valid], scale) if valid.any() else None
+    if not valid.any():
+        limits = None
+    elif limits is None:
+        limits = _limits(values[valid], scale)
     levels = np.full(values.shape, NO_VALUE, np.uint8)
     if limits is not None:
         levels[valid] = _levels(values[valid], limits, stretch)

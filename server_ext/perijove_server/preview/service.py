@@ -24,7 +24,7 @@ RANGES_IN_FLIGHT = 64
 
 @dataclass(frozen=True)
 class Wish:
-    """What to show and how; the child's ``Wish`` has the same fields.
+    """What to show and how; the child's ``Wish`` has the same fields, and tells of ``window`` and ``limits``.
 
     ``hdu`` is a unit of a FITS file, ``node`` the path of a node within a file that is a tree (None: the child picks
     one), ``index`` where the leading axes of that are cut, and ``first_row`` where the rows of a table begin.
@@ -38,6 +38,8 @@ class Wish:
     node: str | None = None
     index: tuple[int, ...] = ()
     first_row: int = 0
+    window: tuple[int, int, int, int] | None = None
+    limits: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -162,6 +164,7 @@ def _picture_url(dataset_id: str, wish: Wish) -> str:
     asked = {name: value for name, value in asdict(wish).items() if value not in (None, (), 0)}
     if wish.hdu is not None:
         asked["hdu"] = wish.hdu
-    if wish.index:
-        asked["index"] = ",".join(map(str, wish.index))
+    for name in ("index", "window", "limits"):
+        if name in asked:
+            asked[name] = ",".join(map(repr, asked[name]))
     return f"datasets/{quote(dataset_id)}/preview/image?{urlencode(asked)}"

@@ -39,27 +39,28 @@ def has_sky(header: Header) -> bool:
             return False
 
 
-def sky_grid(header: Header, covers: tuple[float, float], width: int, height: int) -> dict[str, Any] | None:
+def sky_grid(header: Header, box: tuple[float, float, float, float], width: int, height: int) -> dict[str, Any] | None:
     """A ``contents.SkyGrid`` for a picture of ``width`` × ``height``, or None where the header gives no sky.
 
-    ``covers`` are the rows and columns of the header's image that the picture spans, from its lower left corner.
+    ``box`` is the part of the header's image that the picture spans: its first row, which is drawn lowest, its first
+    column, rows and columns.
     Longitudes may pass 0 or 360, so that those of neighbours are near each other.
     """
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         try:
-            return _grid(WCS(header), covers, width, height)
+            return _grid(WCS(header), box, width, height)
         except BAD_WCS:
             return None
 
 
-def _grid(wcs: WCS, covers: tuple[float, float], width: int, height: int) -> dict[str, Any] | None:
+def _grid(wcs: WCS, box: tuple[float, float, float, float], width: int, height: int) -> dict[str, Any] | None:
     if not wcs.has_celestial or {wcs.wcs.lng, wcs.wcs.lat} != {0, 1}:
         return None  # the plane that is drawn has another axis than the sky's
     sky = wcs.celestial
     shares = np.linspace(0.0, 1.0, CROSSINGS)
     # 0 is the middle of the first pixel to astropy, and the picture's upper edge is the image's last row
-    columns, rows = np.meshgrid(shares * covers[1] - 0.5, (1 - shares) * covers[0] - 0.5)
+    columns, rows = np.meshgrid(box[1] + shares * box[3] - 0.5, box[0] + (1 - shares) * box[2] - 0.5)
     world = sky.all_pix2world(columns.ravel(), rows.ravel(), 0)
     longitude, latitude = (np.asarray(world[axis], float) for axis in (sky.wcs.lng, sky.wcs.lat))
     valid = np.isfinite(longitude) & np.isfinite(latitude) & (np.abs(latitude) <= 90)
