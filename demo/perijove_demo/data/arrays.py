@@ -1,4 +1,4 @@
-"""The sea surface temperatures of iris-sample-data as arrays in other formats, and a real field of GRIB."""
+"""The sea surface temperatures of iris-sample-data as arrays in other formats, and a forecast as it came in GRIB."""
 
 from __future__ import annotations
 
@@ -8,14 +8,19 @@ from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Literal
 
+import eccodes  # type: ignore[import-untyped] # published without types
 import h5py
+import numpy as np
 import xarray as xr
 
+from perijove_demo.data.seas import modelled_by_degree
 from perijove_demo.problem import DemoProblem
 
 _SOURCE = ("iris_sample_data", "sample_data")
 _OSTIA = "ostia_monthly.nc"
 _GRIB = "polar_stereo.grib2"
+#: Kelvin at 0 °C.
+_ZERO_C = 273.15
 
 
 def build_arrays(folder: Path) -> None:
@@ -29,6 +34,7 @@ def build_arrays(folder: Path) -> None:
         source = files(package).joinpath(below)
         with as_file(source.joinpath(_GRIB)) as grib:
             shutil.copyfile(grib, folder / "temperature.grib2")
+        _write_grib(folder / "model_201502.grib2")
         with as_file(source.joinpath(_OSTIA)) as path:
             _write_zarr(path, folder / "ostia_monthly.zarr", version=3)
             _write_zarr(path, folder / "ostia_2006.zarr", version=2, months=9)
@@ -60,3 +66,26 @@ def _write_hdf5(source: Path, target: Path) -> None:
         analysis.attrs.update({"units": "K", "_FillValue": netcdf["surface_temperature"].attrs["_FillValue"]})
         mean = file.create_dataset("derived/mean", data=kelvin.mean(axis=0))
         mean.attrs.update({"units": "K", "long_name": "mean of all months", "missing_value": mean[()].max()})
+
+
+def _write_grib(path: Path) -> None:
+    """The month modelled for February 2015 as one field on a regular grid, missing on land."""
+    kelvin = modelled_by_degree().ravel() + _ZERO_C
+    missing = 9999.0
+    handle = eccodes.codes_grib_new_from_samples("regular_ll_sfc_grib2")
+    try:
+        grid = {"Ni": 360, "Nj": 180, "iDirectionIncrementInDegrees": 1, "jDirectionIncrementInDegrees": 1}
+        corners = {
+            "latitudeOfFirstGridPointInDegrees": 89.5,
+            "latitudeOfLastGridPointInDegrees": -89.5,
+            "longitudeOfFirstGridPointInDegrees": -179.5,
+            "longitudeOfLastGridPointInDegrees": 179.5,
+        }
+        what = {"discipline": 10, "parameterCategory": 3, "parameterNumber": 0, "dataDate": 20150201}
+        how = {"bitsPerValue": 12, "bitmapPresent": 1, "missingValue": missing}
+        for key, value in (grid | corners | what | how).items():
+            eccodes.codes_set(handle, key, value)
+        eccodes.codes_set_values(handle, np.where(np.isfinite(kelvin), kelvin, missing).astype("f8"))
+        path.write_bytes(eccodes.codes_get_message(handle))
+    finally:
+        eccodes.codes_release(handle)

@@ -26,7 +26,7 @@ from perijove_demo.problem import DemoProblem
 BUILD_VERSION = 1
 #: As above, for what ``derived`` and ``arrays`` make.
 TABLES_VERSION = 2
-ARRAYS_VERSION = 2
+ARRAYS_VERSION = 3
 
 #: Left free on the disk, for everything else that the demo writes.
 _RESERVE_BYTES = 256 << 20

@@ -29,6 +29,7 @@ _ARRAYS_FILES = {
     "ostia_monthly.zarr/": "ostia_monthly.nc as Zarr of version 3",
     "ostia_2006.zarr/": "its months of 2006 as Zarr of version 2",
     "ostia_monthly.h5": "the same temperatures as HDF5, with their mean over all months",
+    "model_201502.grib2": "the sea surface temperature modelled for February 2015, by degree, GRIB of edition 2",
     "temperature.grib2": "a forecast of the temperature of the air on a polar grid, 2013-05-20, GRIB of edition 2",
 }
 _WIDTH = 96
