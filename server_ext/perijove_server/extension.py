@@ -58,9 +58,27 @@ class PerijoveServer(ExtensionApp):
         64 << 20, min=0, help="How many bytes of finished previews are kept for those who look again."
     ).tag(config=True)
 
+    overviews_dir = Unicode(
+        help="Where pictures that previews made are kept, an absolute path; empty: nowhere. This account must own it, "
+        "and nobody else may write there. Default: perijove/overviews below XDG_CACHE_HOME or ~/.cache."
+    ).tag(config=True)
+    overviews_bytes = Int(
+        256 << 20, min=0, help="How many bytes of pictures are kept in overviews_dir, those used last; 0: none."
+    ).tag(config=True)
+    published_overviews_dir = Unicode(
+        help="A folder of pictures that a service of the platform has made (its overviews_dir), an absolute path. It "
+        "is read only if another account owns it and alone may write there, or if it is mounted read-only."
+    ).tag(config=True)
+
     @default("control_url")
     def _control_url_default(self) -> str:
         return os.environ.get("PERIJOVE_CONTROL_URL", "")
+
+    @default("overviews_dir")
+    def _overviews_dir_default(self) -> str:
+        home = os.environ.get("XDG_CACHE_HOME", "")
+        base = Path(home) if home.startswith("/") else Path("~/.cache").expanduser()
+        return str(base / "perijove" / "overviews") if base.is_absolute() else ""
 
     @default("home_directory")
     def _home_directory_default(self) -> str:

@@ -19,6 +19,7 @@ from .home.measure import Bounds
 from .home.service import HomeService
 from .notices import SCHEMA_ID
 from .places import places
+from .preview.overviews import Overviews
 from .preview.pool import Limits
 from .service import DataService
 from .session import SessionService
@@ -124,7 +125,19 @@ class Root:
             total_seconds=settings.preview_total_seconds,
             memory_bytes=settings.preview_memory_bytes,
         )
-        return DataService(client, session, limits, settings.preview_cache_bytes)
+        overviews = Overviews(
+            settings.control_url,
+            limits.budget_bytes,
+            _folder(settings.overviews_dir),
+            settings.overviews_bytes,
+            _folder(settings.published_overviews_dir),
+        )
+        return DataService(client, session, limits, settings.preview_cache_bytes, overviews)
 
     def _emit(self, notice: Notice) -> None:
         self._serverapp.event_logger.emit(schema_id=SCHEMA_ID, data=notice.model_dump(mode="json"))
+
+
+def _folder(said: str) -> Path | None:
+    """A folder by its absolute path; None for any other."""
+    return Path(said) if said.startswith("/") else None

@@ -10,6 +10,7 @@ from perijove.models import DatasetPage
 from perijove.stores import DatasetReader, Readers
 
 from .listing import TreeLister, TreePage
+from .preview.overviews import Overviews
 from .preview.pool import Limits
 from .preview.service import Previews
 from .session import SessionService
@@ -27,16 +28,22 @@ class DataService:
         session: this session as control knows it.
         limits: of one preview.
         preview_cache_bytes: how much of finished previews is kept.
+        overviews: pictures of previews on disk.
     """
 
     def __init__(
-        self, client: AsyncControlClient, session: SessionService, limits: Limits, preview_cache_bytes: int
+        self,
+        client: AsyncControlClient,
+        session: SessionService,
+        limits: Limits,
+        preview_cache_bytes: int,
+        overviews: Overviews,
     ) -> None:
         self.client = client
         self.session = session
         self.readers = Readers(self.client, CATALOGUE_SECONDS)
         self.lister = TreeLister(self.client)
-        self.previews = Previews(limits, preview_cache_bytes, self.lister)
+        self.previews = Previews(limits, preview_cache_bytes, self.lister, overviews)
         self._pages: OrderedDict[tuple[Search, str, int | None], tuple[DatasetPage, float]] = OrderedDict()
 
     async def datasets(self, search: Search, cursor: str, limit: int | None) -> DatasetPage:

@@ -204,7 +204,10 @@ class TreeEntry(Said):
 
 
 class Preview(Said):
-    """A look into one object without a download, and what the look has moved."""
+    """A look into one object without a download, and what the look has moved.
+
+    ``kept``: it was made before, and nothing of the object has been moved for it.
+    """
 
     kind: Literal["image", "table", "tree", "text"]
     format: str
@@ -212,3 +215,4 @@ class Preview(Said):
     content: dict[str, Any]
     bytes_read: int
     requests: int
+    kept: bool = False

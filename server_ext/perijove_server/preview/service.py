@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -15,8 +15,9 @@ from perijove.replicas import ObjectInfo
 from perijove.stores import DatasetReader, gather_or_cancel
 
 from ..listing import TreeLister
-from .answers import DESCRIBE, LOOK, Described, Made, Operation
+from .answers import DESCRIBE, LOOK, Described, Looked, Made, Operation
 from .folder import Folder
+from .overviews import Overview, Overviews
 from .pool import Limits, Outcome, PreviewPool
 
 RANGES_IN_FLIGHT = 64
@@ -63,12 +64,13 @@ class _Opened:
 class Previews:
     """Makes previews and keeps those made last, up to ``cache_bytes``. Belongs to one event loop.
 
-    ``lister`` is asked for the names in directories that are previewed.
+    ``lister`` is asked for the names in directories that are previewed; ``overviews`` has pictures of before.
     """
 
-    def __init__(self, limits: Limits, cache_bytes: int, lister: TreeLister) -> None:
+    def __init__(self, limits: Limits, cache_bytes: int, lister: TreeLister, overviews: Overviews) -> None:
         self.pool = PreviewPool(limits)
         self._lister = lister
+        self._overviews = overviews
         self._cache_bytes = cache_bytes
         self._kept: OrderedDict[tuple[Any, ...], Shown] = OrderedDict()
         self._kept_bytes = 0
@@ -85,7 +87,8 @@ class Previews:
         key = (reader.dataset.id, info.replica, info.etag, info.modified, info.size_bytes, wish)
         if (kept := self._kept.get(key)) is not None:
             self._kept.move_to_end(key)
-            return kept
+            nothing = {"bytes_read": 0, "requests": opened.requests, "kept": True}
+            return replace(kept, preview=kept.preview.model_copy(update=nothing))
         task = self._under_way.get(key)
         if task is None:
             task = self._under_way[key] = asyncio.ensure_future(self._make(reader, opened, wish))
@@ -118,13 +121,23 @@ class Previews:
             return _Opened(marker, folder.requests, folder)
 
     async def _make(self, reader: DatasetReader, opened: _Opened, wish: Wish) -> Shown:
-        outcome = await self._run(LOOK, reader, opened, wish)
+        version, key, kept = opened.info.version, b"", None
+        if version is not None and opened.folder is None:  # what is in a directory has no version together
+            key = self._overviews.key(reader.dataset.id, version, opened.info.size_bytes, wish)
+            kept = await asyncio.to_thread(self._overviews.get, key)
+        if kept is not None:
+            outcome: Outcome[Looked] = Outcome(kept.made, kept.picture, 0, 0)
+        else:
+            outcome = await self._run(LOOK, reader, opened, wish)
+            if key and outcome.picture:
+                await asyncio.to_thread(self._overviews.put, key, Overview(outcome.preview, outcome.picture))
         # What is not said stays out: only the text of a header has an HDU.
         preview = outcome.preview.model_dump(mode="json", exclude_unset=True)
         if outcome.picture:
             preview["content"] = preview["content"] | {"url": _picture_url(reader.dataset.id, wish)}
         # The look at size and ETag before the child was asked is a request too.
         preview |= {"bytes_read": outcome.bytes_read, "requests": outcome.requests + opened.requests}
+        preview["kept"] = kept is not None
         return Shown(Preview.model_validate(preview), outcome.picture, opened.info.etag)
 
     async def _run(
