@@ -118,8 +118,8 @@ export class PerijoveClient implements IPerijoveClient {
   }
 
   private _address(route: string, query: Query): string {
-    const given = Object.entries(query).filter(([, value]) => value !== undefined && value !== null);
-    const search = new URLSearchParams(given.map(([key, value]) => [key, String(value)])).toString();
+    const given = Object.entries(query).flatMap(([key, value]) => [value ?? []].flat().map(one => [key, String(one)]));
+    const search = new URLSearchParams(given).toString();
     return URLExt.join(this._settings.baseUrl, NAMESPACE, route) + (search ? `?${search}` : '');
   }
 

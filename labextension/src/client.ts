@@ -17,8 +17,8 @@ import type {
   Preview
 } from './wire';
 
-/** Query parameters; those without a value are left out. */
-export type Query = Record<string, string | number | null | undefined>;
+/** Query parameters; those without a value are left out, those with several are repeated. */
+export type Query = Record<string, string | number | readonly string[] | null | undefined>;
 
 /** One page of at most `limit` entries directly below `path`, which is empty for the root of a dataset. */
 export interface ITreeWish {

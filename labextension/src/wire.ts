@@ -36,7 +36,12 @@ export interface IExtent {
   spatial?: { bbox?: number[][] };
   /** Spans as two times; null where one is open. The first is all of it. */
   temporal?: { interval?: (string | null)[][] };
+  /** `sky`: the boxes are right ascension and declination; absent: they are on the Earth. */
+  frame?: Frame;
 }
+
+/** What a box is a box of. */
+export type Frame = 'earth' | 'sky';
 
 /** A named collection of objects. What is optional is absent from a platform of an older version. */
 export interface IDataset {
@@ -99,12 +104,14 @@ export interface IDatasetPage extends IPage<IDataset> {
   catalogues?: ICatalogue[];
 }
 
-/** Which datasets are searched for; what is absent does not narrow. */
-export interface IDatasetQuery extends Partial<Record<FacetName, string>> {
+/** Which datasets are searched for; what is absent does not narrow. The values of one facet are alternatives. */
+export interface IDatasetQuery extends Partial<Record<FacetName, readonly string[]>> {
   /** Words. */
   q: string;
   /** West, south, east, north in degrees, between commas. */
   bbox?: string;
+  /** What `bbox` is a box of; absent: of the Earth. */
+  frame?: Frame;
   /** Days as `2026-01-31`. */
   since?: string;
   until?: string;

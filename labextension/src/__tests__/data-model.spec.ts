@@ -201,7 +201,7 @@ describe('what narrows a search', () => {
   const facets = { format: [{ value: 'FITS', title: 'FITS', count: 2 }] };
 
   it('goes with every page, and what is empty does not', async () => {
-    model.narrow({ format: 'FITS', since: '2020-01-01' });
+    model.narrow({ format: ['FITS'], since: '2020-01-01' });
     await settle();
     expect(server.asked.at(-1)).toBe('datasets?q=&format=FITS&since=2020-01-01');
     model.narrow({ since: '' });

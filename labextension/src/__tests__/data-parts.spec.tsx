@@ -1,10 +1,10 @@
-import './browser';
+import { layOut } from './browser';
 import { nullTranslator } from '@jupyterlab/translation';
 import { act, cleanup, fireEvent, render, screen, within } from '@testing-library/react';
 import * as React from 'react';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { COPIES_DELAY_MILLISECONDS, CopiesModel } from '../data/copies';
-import { boxOf, isOnSky, spanText } from '../data/extent';
+import { areaText, boxOf, spanText } from '../data/extent';
 import { formatWord } from '../data/formats';
 import type { IPanelActions } from '../data/panel';
 import Panel from '../data/panel-view';
@@ -23,9 +23,7 @@ const actions = {
 
 beforeEach(() => {
   vi.useFakeTimers();
-  vi.spyOn(HTMLElement.prototype, 'offsetHeight', 'get').mockReturnValue(480);
-  vi.spyOn(HTMLElement.prototype, 'offsetWidth', 'get').mockReturnValue(240);
-  HTMLElement.prototype.scrollTo = () => undefined;
+  layOut();
   Object.values(actions).forEach(action => action.mockReset());
   server = new FakeServer();
   browser = new DatasetBrowserModel(server);
@@ -94,7 +92,8 @@ describe('the facets of a search', () => {
 
 describe('the sources', () => {
   it('tell how each of them is and why', async () => {
-    const kind = { kind: 'stac', error: null, harvested: null, datasets: 3 };
+    vi.setSystemTime('2026-01-01T12:00:00Z');
+    const kind = { kind: 'stac', error: null, harvested: '2026-01-01T09:40:00Z', datasets: 3 };
     server.foundHeld = {
       catalogues: [
         { ...kind, id: 'platform', title: 'This platform', state: 'live' },
@@ -102,10 +101,12 @@ describe('the sources', () => {
       ]
     };
     await show();
+    const folded = screen.getByRole('list', { name: 'Sources that are not live' });
+    expect(folded.textContent).toBe('Climate: not answering, 3 datasets, heard 2 h 20 min ago');
     await click(/Sources 1 live, 1 not answering/);
     expect(screen.getAllByRole('listitem').map(item => item.textContent)).toEqual([
       'This platformlive, 3 datasets',
-      'Climatenot answering, 3 datasetsIt did not answer within 10 s.'
+      'Climatenot answering, 3 datasets, heard 2 h 20 min agoIt did not answer within 10 s.'
     ]);
   });
 });
@@ -195,9 +196,9 @@ describe('formats', () => {
     expect(words).toEqual(['FITS', 'cloud-optimized GeoTIFF', 'TIFF', 'NetCDF-4', 'x/y']);
   });
 
-  it('tell that a box is on the sky', () => {
-    expect(isOnSky({ ...dataset('a', 'A'), formats: ['application/fits', 'text/csv'] })).toBe(true);
-    expect(isOnSky({ ...dataset('a', 'A'), formats: ['application/x-netcdf'] })).toBe(false);
+  it('tell of a box on the sky what it is', () => {
+    expect(areaText([269, 65, 270.5, 66], 'sky', trans)).toBe('RA 269° to 270.5°, Dec 65° to 66°');
+    expect(areaText([269, 65, 270, 66], undefined, trans)).toBe('91° W to 90° W, 65° N to 66° N');
   });
 });
 

@@ -1,6 +1,6 @@
 import './browser';
 import { ServerConnection } from '@jupyterlab/services';
-import { beforeEach, describe, expect, it, vi } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { ENTRIES_MAX, PerijoveDrive } from '../drive/drive';
 import { FILE_MAX_BYTES } from '../drive/models';
 import { dataset, entries, FakeServer } from './support';
@@ -9,10 +9,8 @@ const bytes = (text: string) => new TextEncoder().encode(text);
 
 let server: FakeServer;
 let drive: PerijoveDrive;
-const onCut = vi.fn();
 
 beforeEach(() => {
-  onCut.mockReset();
   server = new FakeServer();
   server.folders = { 'demo/': entries('', ['a/', 'a', 'book.ipynb', 'data.csv']), 'demo/a': entries('a/', ['b.txt']) };
   server.objects = {
@@ -20,7 +18,7 @@ beforeEach(() => {
     'demo/book.ipynb': bytes('{"cells": []}'),
     'demo/a/b.bin': new Uint8Array(100_000).fill(255)
   };
-  drive = new PerijoveDrive(server, ServerConnection.makeSettings(), onCut);
+  drive = new PerijoveDrive(server, ServerConnection.makeSettings());
 });
 
 const names = async (path: string) => {
@@ -40,8 +38,12 @@ describe('the drive of datasets', () => {
     const many = Array.from({ length: ENTRIES_MAX + 1 }, (_, index) => `f${index}`);
     server.folders['demo/'] = entries('', many);
     expect(await names('demo')).toHaveLength(ENTRIES_MAX);
-    expect(onCut).toHaveBeenCalledWith('demo');
+    expect(drive.isCut('/demo/')).toBe(true);
     expect(server.asked).toHaveLength(1);
+    drive.setPrefix('demo', 'f99');
+    expect(await names('demo')).toHaveLength(11);
+    expect(drive.isCut('demo')).toBe(false);
+    expect(server.asked.at(-1)).toBe('tree demo/?f99@0');
   });
 
   it('gives text, notebooks and bytes as they are asked for', async () => {

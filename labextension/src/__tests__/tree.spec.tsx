@@ -1,4 +1,4 @@
-import './browser';
+import { HEIGHT_PIXELS, layOut, ROW_PIXELS } from './browser';
 import { nullTranslator } from '@jupyterlab/translation';
 import { act, cleanup, fireEvent, render, screen } from '@testing-library/react';
 import * as React from 'react';
@@ -14,9 +14,6 @@ import { entries, FakeServer, NO_ACTIONS, settle } from './support';
 
 const trans = nullTranslator.load('perijove');
 
-/** Pixels of the tree in these tests; jsdom lays nothing out. */
-const HEIGHT_PIXELS = 480;
-
 let server: FakeServer;
 let model: DatasetBrowserModel;
 const opened = vi.fn();
@@ -27,10 +24,8 @@ function Tree(): React.ReactElement {
 }
 
 beforeEach(async () => {
-  vi.spyOn(HTMLElement.prototype, 'offsetHeight', 'get').mockReturnValue(HEIGHT_PIXELS);
-  vi.spyOn(HTMLElement.prototype, 'offsetWidth', 'get').mockReturnValue(240);
+  layOut();
   vi.stubGlobal('requestAnimationFrame', (call: () => void) => setTimeout(call, 0));
-  HTMLElement.prototype.scrollTo = () => undefined;
   opened.mockReset();
   server = new FakeServer();
   server.folders = {
@@ -108,7 +103,7 @@ describe('the tree in the page', () => {
     model.pageSize = 100_000;
     await click(screen.getByRole('treeitem', { name: /Big survey/ }));
     expect(model.rows).toHaveLength(100_002);
-    expect(screen.getAllByRole('treeitem').length).toBeGreaterThan(HEIGHT_PIXELS / 24);
+    expect(screen.getAllByRole('treeitem').length).toBeGreaterThan(HEIGHT_PIXELS / ROW_PIXELS);
     expect(document.querySelectorAll('*').length).toBeLessThan(400);
   });
 

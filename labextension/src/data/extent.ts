@@ -1,8 +1,7 @@
 /** Where and when a dataset is, in words. Source: STAC 1.1, Collection, "Extent Object". */
 
 import type { TranslationBundle } from '@jupyterlab/translation';
-import type { IDataset, IExtent } from '../wire';
-import { formatWord } from './formats';
+import type { Frame, IExtent } from '../wire';
 
 /** West, south, east, north in degrees. */
 export type Box = readonly [number, number, number, number];
@@ -28,9 +27,9 @@ export function skyBoxText([west, south, east, north]: Box, trans: TranslationBu
   return trans.__('RA %1° to %2°, Dec %3° to %4°', west, east, south, north);
 }
 
-/** Whether the box of a dataset is on the sky: STAC has no word for that, but FITS images are seldom of the Earth. */
-export function isOnSky({ formats }: IDataset): boolean {
-  return formats.some(format => formatWord(format) === 'FITS');
+/** A box of either in words. */
+export function areaText(box: Box, frame: Frame | undefined, trans: TranslationBundle): string {
+  return frame === 'sky' ? skyBoxText(box, trans) : boxText(box, trans);
 }
 
 /** Whether a box is all of the Earth; catalogues say so, too, of what is not on it. */
@@ -41,7 +40,11 @@ export function isWholeWorld([west, south, east, north]: Box): boolean {
 /** The time span of all of a dataset, by days; empty when it is not known. */
 export function spanText(extent: IExtent | null | undefined, trans: TranslationBundle): string {
   const [first, last] = extent?.temporal?.interval?.[0] ?? [];
-  const [since, until] = [day(first), day(last)];
+  return daysText(day(first), day(last), trans);
+}
+
+/** Two days as a span; empty: it is open there. */
+export function daysText(since: string, until: string, trans: TranslationBundle): string {
   if (since && until) {
     return since === until ? since : trans.__('%1 to %2', since, until);
   }

@@ -1,8 +1,8 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 import * as React from 'react';
 import type { FacetName, IFacetValue } from '../wire';
+import { facetTitle } from './chosen';
 import { Disclosure } from './disclosure';
-import { formatWord } from './formats';
 import { DatasetBrowserModel } from './model';
 import { FACET_NAMES } from './search';
 
@@ -15,43 +15,18 @@ export interface IFacetsProps {
   trans: TranslationBundle;
 }
 
-/** What narrows the search: what is chosen always in sight, what can be chosen folded away. */
+/** The values that a search can be narrowed to, folded away; nothing with a server that knows none. */
 export function Facets({ model, trans }: IFacetsProps): React.ReactElement | null {
-  const { facets, filters } = model.found;
+  const { facets } = model.found;
   const groups = FACET_NAMES.filter(name => (facets[name]?.length ?? 0) > 0);
-  const chosen = FACET_NAMES.filter(name => filters[name]);
-  if (groups.length === 0 && chosen.length === 0) {
-    return null;
-  }
-  return (
-    <>
-      <Disclosure title={trans.__('Narrow down')}>
-        {groups.map(name => (
-          <Facet key={name} model={model} name={name} values={facets[name] ?? []} trans={trans} />
-        ))}
-        <Period model={model} trans={trans} />
-      </Disclosure>
-      {chosen.length > 0 && (
-        <ul className="pj-Chips" aria-label={trans.__('The search is narrowed by')}>
-          {chosen.map(name => {
-            const value = filters[name] ?? '';
-            const title = titleOf(name, facets[name]?.find(found => found.value === value)?.title ?? value);
-            return (
-              <li key={name}>
-                <button
-                  type="button"
-                  className="pj-Button"
-                  aria-label={trans.__('No longer only %1', title)}
-                  onClick={() => model.narrow({ [name]: undefined })}
-                >
-                  {title} <span aria-hidden="true">×</span>
-                </button>
-              </li>
-            );
-          })}
-        </ul>
-      )}
-    </>
+  const count = FACET_NAMES.reduce((sum, name) => sum + model.found.chosen(name).length, 0);
+  return Object.keys(facets).length === 0 && count === 0 ? null : (
+    <Disclosure title={trans.__('Narrow down')} aside={count > 0 ? trans.__('%1 chosen', count) : undefined}>
+      {groups.length === 0 && <p>{trans.__('Nothing was found to choose from.')}</p>}
+      {groups.map(name => (
+        <Facet key={name} model={model} name={name} values={facets[name] ?? []} trans={trans} />
+      ))}
+    </Disclosure>
   );
 }
 
@@ -60,7 +35,7 @@ interface IFacetProps extends IFacetsProps {
   values: IFacetValue[];
 }
 
-/** One facet: its values with how many datasets have them. */
+/** One facet: its values with how many datasets have them; several can be chosen. */
 function Facet({ model, name, values, trans }: IFacetProps): React.ReactElement {
   const [all, setAll] = React.useState(false);
   const words = facetWords(name, trans);
@@ -68,21 +43,18 @@ function Facet({ model, name, values, trans }: IFacetProps): React.ReactElement 
   return (
     <div className="pj-Facet" role="group" aria-label={words}>
       <h3>{words}</h3>
-      {shown.map(({ value, title, count }) => {
-        const on = model.found.filters[name] === value;
-        return (
-          <button
-            key={value}
-            type="button"
-            className="pj-Facet-value"
-            title={value}
-            aria-pressed={on}
-            onClick={() => model.narrow({ [name]: on ? undefined : value })}
-          >
-            <span>{titleOf(name, title)}</span> <small>{count.toLocaleString()}</small>
-          </button>
-        );
-      })}
+      {shown.map(({ value, title, count }) => (
+        <button
+          key={value}
+          type="button"
+          className="pj-Facet-value"
+          title={value}
+          aria-pressed={model.found.chosen(name).includes(value)}
+          onClick={() => model.toggleFacet(name, value)}
+        >
+          <span>{facetTitle(name, title)}</span> <small>{count.toLocaleString()}</small>
+        </button>
+      ))}
       {values.length > FIRST_VALUES && (
         <button type="button" className="pj-Facet-more" aria-expanded={all} onClick={() => setAll(!all)}>
           {all ? trans.__('Fewer') : trans.__('All %1', values.length)}
@@ -90,41 +62,6 @@ function Facet({ model, name, values, trans }: IFacetProps): React.ReactElement 
       )}
     </div>
   );
-}
-
-/** From which day and to which the data may be. */
-function Period({ model, trans }: IFacetsProps): React.ReactElement {
-  const { since, until } = model.found.filters;
-  return (
-    <div className="pj-Facet" role="group" aria-label={trans.__('Time')}>
-      <h3>{trans.__('Time')}</h3>
-      <label>
-        <span>{trans.__('from')}</span>
-        <input
-          type="date"
-          className="pj-Input"
-          value={since ?? ''}
-          max={until}
-          onChange={event => model.narrow({ since: event.target.value })}
-        />
-      </label>
-      <label>
-        <span>{trans.__('to')}</span>
-        <input
-          type="date"
-          className="pj-Input"
-          value={until ?? ''}
-          min={since}
-          onChange={event => model.narrow({ until: event.target.value })}
-        />
-      </label>
-    </div>
-  );
-}
-
-/** The title of a value; formats may be given as media types. */
-function titleOf(name: FacetName, title: string): string {
-  return name === 'format' ? formatWord(title) : title;
 }
 
 function facetWords(name: FacetName, trans: TranslationBundle): string {

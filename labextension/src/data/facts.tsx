@@ -4,9 +4,9 @@ import { formatBytes, formatCost, formatTime } from '../format';
 import { useSignal } from '../hooks';
 import { Later } from '../later';
 import { doiUrl, safeUrl } from '../links';
-import type { ICopy, IDataset, IProvider } from '../wire';
+import type { Frame, ICopy, IDataset, IProvider } from '../wire';
 import { CopiesModel } from './copies';
-import { Box, boxOf, boxText, isOnSky, isWholeWorld, skyBoxText, spanText } from './extent';
+import { areaText, Box, boxOf, isWholeWorld, spanText } from './extent';
 import { formatWord } from './formats';
 
 const WorldMap = React.lazy(() => import('../map/worldmap'));
@@ -31,6 +31,11 @@ export function DatasetFacts(props: IDatasetFactsProps): React.ReactElement {
     <>
       <p className="pj-Details-text">{dataset.description}</p>
       <dl className="pj-Facts">
+        <Fact name={trans.__('Size')}>{dataset.size_bytes !== null && formatBytes(dataset.size_bytes)}</Fact>
+        <Fact name={trans.__('Formats')}>{[...new Set(dataset.formats.map(formatWord))].join(', ')}</Fact>
+        <Copies dataset={dataset} copies={copies} currency={currency} trans={trans} />
+        <Fact name={trans.__('Time')}>{spanText(dataset.extent, trans)}</Fact>
+        <Fact name={trans.__('Area')}>{box && <Area box={box} frame={dataset.extent?.frame} trans={trans} />}</Fact>
         <Fact name={trans.__('Licence')}>{dataset.licence}</Fact>
         <Fact name={trans.__('Attribution')}>{dataset.attribution}</Fact>
         <Fact name={trans.__('DOI')}>{dataset.doi && <Link href={doiUrl(dataset.doi)}>{dataset.doi}</Link>}</Fact>
@@ -45,10 +50,6 @@ export function DatasetFacts(props: IDatasetFactsProps): React.ReactElement {
         <Fact name={trans.__('Identifier')}>{dataset.id}</Fact>
         <Fact name={trans.__('Source')}>{dataset.catalogue !== 'platform' && dataset.catalogue}</Fact>
         <Fact name={trans.__('Embargo until')}>{formatTime(dataset.embargo_until ?? null)}</Fact>
-        <Fact name={trans.__('Size')}>{dataset.size_bytes !== null && formatBytes(dataset.size_bytes)}</Fact>
-        <Fact name={trans.__('Formats')}>{[...new Set(dataset.formats.map(formatWord))].join(', ')}</Fact>
-        <Fact name={trans.__('Time')}>{spanText(dataset.extent, trans)}</Fact>
-        <Fact name={trans.__('Area')}>{box && <Area box={box} isOnSky={isOnSky(dataset)} trans={trans} />}</Fact>
         <Fact name={trans.__('Keywords')}>{dataset.keywords.join(', ')}</Fact>
         <Fact name={trans.__('Providers')}>
           {dataset.providers.length > 0 && (
@@ -61,7 +62,6 @@ export function DatasetFacts(props: IDatasetFactsProps): React.ReactElement {
             </ul>
           )}
         </Fact>
-        <Copies dataset={dataset} copies={copies} currency={currency} trans={trans} />
       </dl>
     </>
   );
@@ -69,19 +69,16 @@ export function DatasetFacts(props: IDatasetFactsProps): React.ReactElement {
 
 interface IAreaProps {
   box: Box;
-  isOnSky: boolean;
+  frame: Frame | undefined;
   trans: TranslationBundle;
 }
 
 /** A box in words, and on a map where that tells more. */
-function Area({ box, isOnSky, trans }: IAreaProps): React.ReactElement {
-  if (isOnSky) {
-    return <>{skyBoxText(box, trans)}</>;
-  }
+function Area({ box, frame, trans }: IAreaProps): React.ReactElement {
   return (
     <>
-      {boxText(box, trans)}
-      {!isWholeWorld(box) && (
+      {areaText(box, frame, trans)}
+      {frame !== 'sky' && !isWholeWorld(box) && (
         <Later>
           <WorldMap box={box} label={trans.__('Map of the world with the area of the data')} />
         </Later>

@@ -17,14 +17,14 @@ export function FolderFilter({ model, trans }: IFolderFilterProps): React.ReactE
   const folder = model.openFolder;
   const words = folder
     ? trans.__('Names in %1 begin with', folder.entry?.name ?? folder.dataset.title)
-    : trans.__('Open a folder to filter the names in it');
+    : trans.__('Open a folder to filter its names');
   return (
     <div className="pj-DataPanel-bar pj-mod-filter">
       <input
         type="search"
         className="pj-Input"
         aria-label={words}
-        placeholder={trans.__('Names begin with…')}
+        placeholder={folder ? trans.__('Names begin with…') : words}
         title={words}
         disabled={!folder}
         value={folder ? model.prefixOf(folder.key) : ''}

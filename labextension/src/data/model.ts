@@ -4,7 +4,7 @@
 
 import { ISignal, Signal } from '@lumino/signaling';
 import { cursorOf, IPerijoveClient, sentenceOf } from '../client';
-import type { IDataset } from '../wire';
+import type { FacetName, IDataset } from '../wire';
 import { isReadable } from './access';
 import { AskAgain } from './again';
 import { datasetNode, entryNode, ILocation, locationOfNode, nodesDownTo } from './nodes';
@@ -116,14 +116,30 @@ export class DatasetBrowserModel {
   /** Searches once the typing has paused; an earlier search that is still under way is given up. */
   search(query: string): void {
     this.found.words = query;
-    window.clearTimeout(this._searchTimer);
-    this._searchTimer = window.setTimeout(() => this.refresh(), SEARCH_DELAY_MILLISECONDS);
-    this._changed.emit();
+    this._searchSoon();
   }
 
   /** Narrows the search down, or widens it by values that are empty. */
   narrow(filters: Filters): void {
     this.found.narrow(filters);
+    this.refresh();
+  }
+
+  /** As {@link narrow}, once the typing has paused. */
+  narrowSoon(filters: Filters): void {
+    this.found.narrow(filters);
+    this._searchSoon();
+  }
+
+  /** Takes a value of a facet among those that may be found, or out again. */
+  toggleFacet(name: FacetName, value: string): void {
+    const chosen = this.found.chosen(name);
+    this.narrow({ [name]: chosen.includes(value) ? chosen.filter(one => one !== value) : [...chosen, value] });
+  }
+
+  /** Searches for the words alone. */
+  clearFilters(): void {
+    this.found.clearFilters();
     this.refresh();
   }
 
@@ -236,6 +252,12 @@ export class DatasetBrowserModel {
     this._again.stop();
     this._calls.forEach(call => call.abort());
     Signal.clearData(this);
+  }
+
+  private _searchSoon(): void {
+    window.clearTimeout(this._searchTimer);
+    this._searchTimer = window.setTimeout(() => this.refresh(), SEARCH_DELAY_MILLISECONDS);
+    this._changed.emit();
   }
 
   private async _fetch(key: string, cursor: string | null, signal: AbortSignal): Promise<INodePage> {

@@ -2,6 +2,7 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import { refreshIcon } from '@jupyterlab/ui-components';
 import * as React from 'react';
 import { useSignal } from '../hooks';
+import { Chips } from './chips';
 import { Details } from './details';
 import { Facets } from './facets';
 import { FolderFilter } from './folder-filter';
@@ -11,6 +12,7 @@ import { isNodeRow } from './rows';
 import { ShelfView } from './shelf-view';
 import { Sources } from './sources';
 import { DatasetTree } from './tree';
+import { WhereWhen } from './where-when';
 
 /** What the panel's content needs. */
 export interface IPanelProps {
@@ -59,8 +61,10 @@ export default function Panel({ models, actions, onReady, trans }: IPanelProps):
       <div className="pj-DataPanel-parts">
         <ShelfView shelf={models.shelf} onGoTo={actions.goTo} trans={trans} />
         <Facets model={model} trans={trans} />
+        <WhereWhen model={model} trans={trans} />
         <Sources catalogues={model.found.catalogues} trans={trans} />
       </div>
+      <Chips model={model} trans={trans} />
       <FolderFilter model={model} trans={trans} />
       <DatasetTree model={model} onOpen={on(actions.preview)} trans={trans} />
       {isNodeRow(row) && (

@@ -2,9 +2,16 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import * as React from 'react';
 import { formatBytes } from '../format';
 import { isPreviewable } from '../location';
+import type { IDataset } from '../wire';
 import { closedWord, whyClosed } from './access';
+import { nothingFound } from './chosen';
+import { formatWord } from './formats';
 import { locationOfNode } from './nodes';
 import { INodeRow, isNodeRow, IStatusRow, ROOT, Row } from './rows';
+import type { DatasetSearch } from './search';
+
+/** So many formats are named in a row; the details have all. */
+const FORMATS_SHOWN = 3;
 
 /** What one row needs. */
 export interface IRowProps {
@@ -18,9 +25,8 @@ export interface IRowProps {
   /** Measures a row whose height depends on its text. */
   measure: (element: Element | null) => void;
   onAct: (row: Row) => void;
-  query: string;
-  /** Whether words or filters narrow the search. */
-  narrowed: boolean;
+  /** What was searched for. */
+  found: DatasetSearch;
   trans: TranslationBundle;
 }
 
@@ -36,7 +42,7 @@ export function TreeRow(props: IRowProps): React.ReactElement {
       data-key={row.key}
       data-kind={row.kind}
       data-preview={isNode && isPreviewable(locationOfNode(row.node)) ? 'true' : undefined}
-      ref={isNode ? undefined : props.measure}
+      ref={hasFixedHeight(row) ? undefined : props.measure}
       aria-level={row.level}
       aria-setsize={row.setSize}
       aria-posinset={row.position}
@@ -50,7 +56,7 @@ export function TreeRow(props: IRowProps): React.ReactElement {
         <>
           <span className="pj-Tree-icon" />
           <span className="pj-Tree-label">{row.label}</span>
-          <span className="pj-Tree-size">{sideText(row, trans)}</span>
+          <span className="pj-Tree-size">{sideText(row, props.found, trans)}</span>
         </>
       ) : (
         <>
@@ -66,17 +72,26 @@ export function TreeRow(props: IRowProps): React.ReactElement {
   );
 }
 
-/** What stands at the end of a row: that it is filtered or closed, else its size. */
-function sideText({ node, prefix }: INodeRow, trans: TranslationBundle): string {
-  if (prefix) {
-    return trans.__('%1…', prefix);
-  }
-  const closed = node.entry ? '' : closedWord(node.dataset, trans);
-  const { size_bytes: size } = node.entry ?? node.dataset;
-  return closed || (size === null ? '' : formatBytes(size));
+/** Whether a row is of one line: names in a folder are, titles of datasets and sentences are not. */
+export function hasFixedHeight(row: Row): boolean {
+  return row.kind === 'directory' || row.kind === 'file';
 }
 
-function messageOf(row: IStatusRow, { query, narrowed, trans }: IRowProps): string {
+/** What stands beside a name or below a title: that it is filtered, the size, of a dataset also what it is made of. */
+function sideText({ node, prefix }: INodeRow, found: DatasetSearch, trans: TranslationBundle): string {
+  const { size_bytes: size } = node.entry ?? node.dataset;
+  const about = node.entry ? [] : aboutDataset(node.dataset, found, trans);
+  return [...about, prefix ? trans.__('%1…', prefix) : size !== null && formatBytes(size)].filter(Boolean).join(' · ');
+}
+
+function aboutDataset(dataset: IDataset, found: DatasetSearch, trans: TranslationBundle): string[] {
+  const formats = [...new Set(dataset.formats.map(formatWord))];
+  const shown = formats.slice(0, FORMATS_SHOWN).join(', ');
+  const source = dataset.catalogue === 'platform' ? '' : found.sourceTitle(dataset.catalogue ?? '');
+  return [closedWord(dataset, trans), formats.length > FORMATS_SHOWN ? `${shown}…` : shown, source];
+}
+
+function messageOf(row: IStatusRow, { found, trans }: IRowProps): string {
   switch (row.kind) {
     case 'loading':
     case 'more':
@@ -89,22 +104,17 @@ function messageOf(row: IStatusRow, { query, narrowed, trans }: IRowProps): stri
       if (row.parent !== ROOT) {
         return row.prefix ? trans.__('No name here begins with “%1”.', row.prefix) : trans.__('This folder is empty.');
       }
-      if (query.trim()) {
-        return trans.__('No dataset matches “%1”. Try fewer or other words.', query.trim());
-      }
-      return narrowed
-        ? trans.__('No dataset is like this. Take away some of what narrows the search.')
-        : trans.__('No dataset is open to you yet. Ask the people who run this platform for access.');
+      return nothingFound(found, trans);
   }
 }
 
 /** The words on the row's button; null for a row without one. */
-function actionOf(row: IStatusRow, { narrowed, trans }: IRowProps): string | null {
+function actionOf(row: IStatusRow, { found, trans }: IRowProps): string | null {
   switch (row.kind) {
     case 'failed':
       return trans.__('Try again');
     case 'empty':
-      return row.parent === ROOT ? (narrowed ? trans.__('Clear search') : trans.__('Look again')) : null;
+      return row.parent === ROOT ? (found.isNarrow ? trans.__('Clear search') : trans.__('Look again')) : null;
     default:
       return null;
   }

@@ -35,6 +35,11 @@ export class DatasetSearch {
     return this._catalogues;
   }
 
+  /** The title of a catalogue; its id when it is not known. */
+  sourceTitle(id: string): string {
+    return this._catalogues.find(catalogue => catalogue.id === id)?.title ?? id;
+  }
+
   /** Whether a catalogue has not answered yet. */
   get isPending(): boolean {
     return this._catalogues.some(({ state }) => state === 'pending');
@@ -47,13 +52,23 @@ export class DatasetSearch {
 
   /** Narrows the search; an empty or undefined value no longer does. */
   narrow(change: Filters): void {
-    const given = Object.entries({ ...this._filters, ...change }).filter(([, value]) => Boolean(value));
+    const given = Object.entries({ ...this._filters, ...change }).filter(([, value]) => value?.length);
     this._filters = Object.fromEntries(given);
+  }
+
+  /** The chosen values of a facet; what is found has one of them. */
+  chosen(name: FacetName): readonly string[] {
+    return this._filters[name] ?? [];
   }
 
   /** Searches for all again. */
   clear(): void {
     this.words = '';
+    this.clearFilters();
+  }
+
+  /** Searches for the words alone. */
+  clearFilters(): void {
     this._filters = {};
   }
 

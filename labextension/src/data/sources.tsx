@@ -1,8 +1,11 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 import * as React from 'react';
-import { formatTime } from '../format';
+import { formatLength, formatTime } from '../format';
 import type { ICatalogue } from '../wire';
 import { Disclosure } from './disclosure';
+
+/** So many of those that are not live are told of beside the folded list. */
+const UNWELL_SHOWN = 3;
 
 /** What the list of sources needs. */
 export interface ISourcesProps {
@@ -17,17 +20,35 @@ export function Sources({ catalogues, trans }: ISourcesProps): React.ReactElemen
     return null;
   }
   return (
-    <Disclosure title={trans.__('Sources')} aside={asideOf(catalogues, trans)}>
+    <Disclosure
+      title={trans.__('Sources')}
+      aside={asideOf(catalogues, trans)}
+      folded={<Unwell catalogues={unwell} trans={trans} />}
+    >
       <ul className="pj-Sources">
         {catalogues.map(catalogue => (
           <li key={catalogue.id} data-state={catalogue.state}>
             <span className="pj-Sources-title">{catalogue.title}</span>
-            <span>{stateText(catalogue, trans)}</span>
+            <span title={formatTime(catalogue.harvested)}>{stateText(catalogue, trans)}</span>
             {catalogue.error && <p>{catalogue.error}</p>}
           </li>
         ))}
       </ul>
     </Disclosure>
+  );
+}
+
+/** Those that are not live, a line for each of the first. */
+function Unwell({ catalogues, trans }: ISourcesProps): React.ReactElement | null {
+  return catalogues.length === 0 ? null : (
+    <ul className="pj-Sources pj-mod-unwell" aria-label={trans.__('Sources that are not live')}>
+      {catalogues.slice(0, UNWELL_SHOWN).map(catalogue => (
+        <li key={catalogue.id} data-state={catalogue.state} title={catalogue.error ?? undefined}>
+          {trans.__('%1: %2', catalogue.title, stateText(catalogue, trans))}
+        </li>
+      ))}
+      {catalogues.length > UNWELL_SHOWN && <li>{trans.__('and %1 more', catalogues.length - UNWELL_SHOWN)}</li>}
+    </ul>
   );
 }
 
@@ -44,8 +65,8 @@ function asideOf(catalogues: readonly ICatalogue[], trans: TranslationBundle): s
 /** State, number of datasets, and since when that is known. */
 function stateText({ state, harvested, datasets }: ICatalogue, trans: TranslationBundle): string {
   const count = trans._n('%1 dataset', '%1 datasets', datasets);
-  const time = state === 'live' ? '' : formatTime(harvested);
-  const since = time && trans.__('as of %1', time);
+  const age = state === 'live' || !harvested ? NaN : Date.now() - Date.parse(harvested);
+  const since = Number.isNaN(age) ? '' : trans.__('heard %1 ago', formatLength(age));
   return [stateWord(state, trans), state === 'pending' && datasets === 0 ? '' : count, since]
     .filter(Boolean)
     .join(', ');

@@ -5,8 +5,11 @@ import { focusRow, OVERSCAN_ROWS, ROW_HEIGHT_PIXELS, useTreeKeys, withRow } from
 import { DRAG_PIXELS, dragPlace } from './drag';
 import { DatasetBrowserModel } from './model';
 import { locationOfNode } from './nodes';
-import { TreeRow } from './row';
+import { hasFixedHeight, TreeRow } from './row';
 import { isNodeRow, ROOT, Row } from './rows';
+
+/** What a dataset's row is thought to need until it is measured: a line of title, a line about it. */
+const TITLE_HEIGHT_PIXELS = 42;
 
 /** What the tree needs. */
 export interface ITreeProps {
@@ -27,7 +30,7 @@ export function DatasetTree({ model, onOpen, trans }: ITreeProps): React.ReactEl
   const virtualizer = useVirtualizer({
     count: rows.length,
     getScrollElement: () => scroller.current,
-    estimateSize: () => ROW_HEIGHT_PIXELS,
+    estimateSize: index => (hasFixedHeight(rows[index]) ? ROW_HEIGHT_PIXELS : TITLE_HEIGHT_PIXELS),
     getItemKey: index => rows[index].key,
     overscan: OVERSCAN_ROWS,
     rangeExtractor: range => withRow(activeIndex, range)
@@ -106,8 +109,7 @@ export function DatasetTree({ model, onOpen, trans }: ITreeProps): React.ReactEl
             tabStop={item.index === activeIndex}
             measure={virtualizer.measureElement}
             onAct={act}
-            query={model.query}
-            narrowed={model.found.isNarrow}
+            found={model.found}
             trans={trans}
           />
         ))}

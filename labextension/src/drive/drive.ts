@@ -32,12 +32,10 @@ export class PerijoveDrive implements Contents.IDrive {
   /**
    * @param client - calls the server
    * @param serverSettings - of that server
-   * @param onCut - told of a folder of which only the first {@link ENTRIES_MAX} entries are shown
    */
   constructor(
     private readonly _client: IPerijoveClient,
-    readonly serverSettings: ServerConnection.ISettings,
-    private readonly _onCut: (localPath: string) => void
+    readonly serverSettings: ServerConnection.ISettings
   ) {}
 
   readonly name = DRIVE_NAME;
@@ -45,6 +43,26 @@ export class PerijoveDrive implements Contents.IDrive {
   /** Never emitted: nothing changes here. */
   get fileChanged(): ISignal<this, Contents.IChangedArgs> {
     return this._fileChanged;
+  }
+
+  /** Emitted with the path of a folder whenever it has been listed. */
+  get listed(): ISignal<this, string> {
+    return this._listed;
+  }
+
+  /** Whether a folder has more names than the first {@link ENTRIES_MAX}, which alone are shown. */
+  isCut(localPath: string): boolean {
+    return this._cut.has(pathOf(localPath));
+  }
+
+  /** With what the names in a folder shall begin; empty for all. */
+  prefixOf(localPath: string): string {
+    return this._prefixes.get(pathOf(localPath)) ?? '';
+  }
+
+  /** Lists of a folder, from its next listing on, the names that begin with `prefix`. */
+  setPrefix(localPath: string, prefix: string): void {
+    this._prefixes.set(pathOf(localPath), prefix);
   }
 
   get isDisposed(): boolean {
@@ -59,7 +77,7 @@ export class PerijoveDrive implements Contents.IDrive {
 
   async get(localPath: string, options: Contents.IFetchOptions = {}): Promise<Contents.IModel> {
     const place = splitPath(localPath);
-    const path = [place.dataset, place.path].filter(Boolean).join('/');
+    const path = pathOf(localPath);
     const isFolder = place.path === '' || options.type === 'directory';
     const file = isFolder ? null : await this._fileAt(path, place);
     if (!file) {
@@ -127,9 +145,8 @@ export class PerijoveDrive implements Contents.IDrive {
 
   private async _list(path: string, place: IDrivePath): Promise<Contents.IModel[]> {
     const [models, isCut] = place.dataset === '' ? await this._datasets() : await this._entries(place);
-    if (isCut) {
-      this._onCut(path);
-    }
+    this._cut[isCut ? 'add' : 'delete'](path);
+    this._listed.emit(path);
     return models;
   }
 
@@ -145,7 +162,8 @@ export class PerijoveDrive implements Contents.IDrive {
   }
 
   private async _entries({ dataset, path }: IDrivePath): Promise<[Contents.IModel[], boolean]> {
-    const page = await this._client.tree(dataset, { path, cursor: null, limit: ENTRIES_MAX });
+    const prefix = this.prefixOf(`${dataset}/${path}`);
+    const page = await this._client.tree(dataset, { path, cursor: null, limit: ENTRIES_MAX, prefix });
     if (this._known.size > KNOWN_MAX) {
       this._known.clear();
     }
@@ -161,8 +179,17 @@ export class PerijoveDrive implements Contents.IDrive {
   }
 
   private readonly _fileChanged = new Signal<this, Contents.IChangedArgs>(this);
+  private readonly _listed = new Signal<this, string>(this);
+  private readonly _cut = new Set<string>();
+  private readonly _prefixes = new Map<string, string>();
   private readonly _known = new Map<string, ITreeEntry>();
   private _isDisposed = false;
+}
+
+/** A path without slashes at its ends. */
+function pathOf(localPath: string): string {
+  const { dataset, path } = splitPath(localPath);
+  return [dataset, path].filter(Boolean).join('/');
 }
 
 function refuse(): Promise<never> {

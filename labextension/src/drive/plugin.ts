@@ -1,18 +1,18 @@
 import { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
-import { ICommandPalette, Notification } from '@jupyterlab/apputils';
+import { ICommandPalette } from '@jupyterlab/apputils';
 import { FileBrowser, IFileBrowserFactory } from '@jupyterlab/filebrowser';
+import { INotebookTracker, NotebookPanel } from '@jupyterlab/notebook';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 import { folderIcon } from '@jupyterlab/ui-components';
+import { Panel, Widget } from '@lumino/widgets';
 import { datasetIcon } from '../icons';
 import { locationOf } from '../location';
 import { CommandIds, IDatasetBrowser, IPerijoveClient } from '../tokens';
-import { DRIVE_NAME, ENTRIES_MAX, PerijoveDrive } from './drive';
+import { DRIVE_NAME, PerijoveDrive } from './drive';
+import { FolderBar } from './folder-bar';
 
 /** Datasets seldom change, and each look at a folder is a request to the store. */
 const REFRESH_MILLISECONDS = 600_000;
-
-/** How long it is shown that a folder is cut. */
-const NOTICE_MILLISECONDS = 15_000;
 
 /** Datasets as folders, for JupyterLab's own viewers. */
 export const drivePlugin: JupyterFrontEndPlugin<void> = {
@@ -20,31 +20,19 @@ export const drivePlugin: JupyterFrontEndPlugin<void> = {
   description: 'Shows datasets as read-only folders, so that JupyterLab’s own viewers open their files.',
   autoStart: true,
   requires: [IPerijoveClient, IDatasetBrowser],
-  optional: [IFileBrowserFactory, ICommandPalette, ITranslator],
+  optional: [IFileBrowserFactory, INotebookTracker, ICommandPalette, ITranslator],
   activate: (
     app: JupyterFrontEnd,
     client: IPerijoveClient,
     browser: IDatasetBrowser,
     factory: IFileBrowserFactory | null,
+    notebooks: INotebookTracker | null,
     palette: ICommandPalette | null,
     translator: ITranslator | null
   ): void => {
     const trans = (translator ?? nullTranslator).load('perijove');
-    const told = new Set<string>();
-    const drive = new PerijoveDrive(client, app.serviceManager.serverSettings, path => {
-      if (!told.has(path)) {
-        told.add(path);
-        const name = path || trans.__('The list of datasets');
-        Notification.info(
-          trans.__(
-            '%1 holds more than %2 entries: the first %2 are shown here, the Data panel has all.',
-            name,
-            ENTRIES_MAX
-          ),
-          { autoClose: NOTICE_MILLISECONDS }
-        );
-      }
-    });
+    const drive = new PerijoveDrive(client, app.serviceManager.serverSettings);
+    notebooks?.widgetAdded.connect((_, { context }) => withoutKernel(context));
     // asks for nothing until somebody opens a path of it; a document that is restored at the start may
     app.serviceManager.contents.addDrive(drive);
     if (!factory) {
@@ -63,6 +51,7 @@ export const drivePlugin: JupyterFrontEndPlugin<void> = {
         }
         if (!folders) {
           folders = makeBrowser(factory, trans.__('Datasets as folders'));
+          insertBar(folders, new FolderBar(drive, folders.model, trans));
           app.shell.add(folders, 'left', { rank: 151, type: 'Data' });
         }
         const { dataset, path, type } = location;
@@ -74,6 +63,23 @@ export const drivePlugin: JupyterFrontEndPlugin<void> = {
     palette?.addItem({ command: CommandIds.showFolder, category: trans.__('Data') });
   }
 };
+
+/** A notebook of a dataset is opened to be read: it starts no kernel and asks for none, unless somebody wants one. */
+function withoutKernel({ path, sessionContext }: NotebookPanel['context']): void {
+  if (path.startsWith(`${DRIVE_NAME}:`)) {
+    sessionContext.kernelPreference = { ...sessionContext.kernelPreference, shouldStart: false };
+  }
+}
+
+/** Puts a bar between the path and the names. */
+function insertBar(folders: FileBrowser, bar: Widget): void {
+  const [main] = folders.widgets;
+  if (main instanceof Panel) {
+    main.insertWidget(main.widgets.length - 1, bar);
+  } else {
+    folders.insertWidget(0, bar);
+  }
+}
 
 /** A file browser on the drive; it forgets where it was, and begins where the user asks. */
 function makeBrowser(factory: IFileBrowserFactory, caption: string): FileBrowser {

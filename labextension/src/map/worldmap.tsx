@@ -9,20 +9,22 @@ const HEIGHT = 360;
 /** A box of less is drawn as a spot of this many units. */
 const SPOT = 12;
 
+type Box = readonly [number, number, number, number];
+
 /** What the map needs. */
 export interface IWorldMapProps {
-  /** West, south, east, north in degrees; an east less than the west is beyond 180. */
-  box: readonly [number, number, number, number];
+  /** West, south, east, north in degrees; an east less than the west is beyond 180. Null: there is none. */
+  box: Box | null;
   label: string;
 }
 
-/** A small map of the world with a box on it. For `React.lazy`. */
+/** A small map of the world, with a box on it. For `React.lazy`. */
 export default function WorldMap({ box, label }: IWorldMapProps): React.ReactElement {
   const path = React.useMemo(() => coastPath(COASTS, [-180, -90, 180, 90], WIDTH, HEIGHT), []);
   return (
     <svg className="pj-WorldMap" viewBox={`0 0 ${WIDTH} ${HEIGHT}`} role="img" aria-label={label}>
       <path className="pj-WorldMap-coast" d={path} vectorEffect="non-scaling-stroke" />
-      {boxesOf(box).map(([x, y, width, height]) => (
+      {(box ? boxesOf(box) : []).map(([x, y, width, height]) => (
         <rect
           key={x}
           className="pj-WorldMap-box"
@@ -38,7 +40,7 @@ export default function WorldMap({ box, label }: IWorldMapProps): React.ReactEle
 }
 
 /** The box as rectangles of the map: two where it crosses the edge. */
-export function boxesOf([west, south, east, north]: IWorldMapProps['box']): [number, number, number, number][] {
+export function boxesOf([west, south, east, north]: Box): [number, number, number, number][] {
   return spansOf(west, east).map(([from, to]) => {
     const width = Math.max((to - from) * 2, SPOT);
     const height = Math.max((north - south) * 2, SPOT);

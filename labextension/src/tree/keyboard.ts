@@ -46,6 +46,8 @@ export function actionOf(key: string, rows: readonly ITreeRow[], index: number):
       return outward(rows, index);
     case 'Enter':
       return { kind: 'open' };
+    case ' ':
+      return press(rows[index]);
     default:
       return NONE;
   }
@@ -64,6 +66,14 @@ export function typeAhead(typed: string, rows: readonly ITreeRow[], index: numbe
     }
   }
   return -1;
+}
+
+/** What a click does, too: a folder is opened or closed; a row that only tells a state has a button. */
+function press({ expanded, label }: ITreeRow): KeyAction {
+  if (typeof expanded === 'boolean') {
+    return { kind: expanded ? 'collapse' : 'expand' };
+  }
+  return label === undefined ? { kind: 'open' } : NONE;
 }
 
 function inward(rows: readonly ITreeRow[], index: number): KeyAction {
