@@ -18,6 +18,7 @@ from itertools import islice
 from typing import Any
 
 import requests
+from astropy.io.votable import parse
 from pyvo.dal import DALQueryError, SIA2Service, SIAService, TAPService  # type: ignore[import-untyped]  # no types
 from requests.adapters import BaseAdapter
 from urllib3 import HTTPResponse
@@ -29,15 +30,14 @@ ANSWER_MAX_BYTES = 64 * 2**20
 #: A text of a table that is longer is of no use as a name, a title or an address.
 TEXT_MAX_CHARS = 4000
 
-#: One answer for everything that is asked: an empty list of capabilities, or of images.
-_EMPTY = (
-    b'<VOTABLE version="1.4" xmlns="http://www.ivoa.net/xml/VOTable/v1.3"><RESOURCE type="results">'
-    b'<INFO name="QUERY_STATUS" value="OK"/><TABLE><FIELD name="a" datatype="char" arraysize="*"/>'
-    b'<FIELD name="access_url" ucd="VOX:Image_AccessReference" utype="obscore:access.reference" datatype="char" '
-    b'arraysize="*"/><DATA>%s</DATA></TABLE></RESOURCE></VOTABLE>'
-)
-_ROWS = b"<TABLEDATA><TR><TD>a</TD><TD>https://x.example/</TD></TR></TABLEDATA>"
-_BINARY = b'<BINARY2><STREAM encoding="base64">AAAAAAFhAAAAAWI=</STREAM></BINARY2>'
+#: What a rehearsal reads: the types of the format (but for unsignedByte, arrays of which astropy writes as something
+#: else), scalar and in arrays, and what else tables commonly hold.
+_TYPES = (
+    "char", "unicodeChar", "boolean", "bit", "short", "int", "long", "float", "double", "floatComplex", "doubleComplex",
+)  # fmt: skip
+_CELLS = {"char": "a", "unicodeChar": "a", "boolean": "T", "floatComplex": "1 2", "doubleComplex": "1 2"}
+_UNITS = dict(enumerate(("", "deg", "mas.yr**-1", "km/s", "10**-16erg/s/cm**2/Angstrom", "nonsense of units")))
+_NO_ROWS = b"<VOTABLE><RESOURCE/></VOTABLE>"
 _NO_CAPABILITIES = b'<capabilities xmlns="http://www.ivoa.net/xml/VOSICapabilities/v1.0"/>'
 
 
@@ -152,19 +152,57 @@ def limit(memory_bytes: int, cpu_seconds: int) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
+def _everything() -> list[bytes]:
+    """A table with one of each, in the three forms that rows may have."""
+    fields = [("access_url", "char", "*")]
+    fields += [(f"f{number}", kind, size) for size in ("", "2", "*") for number, kind in enumerate(_TYPES)]
+    heads = "".join(
+        f'<FIELD name="{name}{size}" ID="c{at}" datatype="{kind}" unit="{_UNITS.get(at, "")}" xtype="timestamp" '
+        f'ucd="{"VOX:Image_AccessReference" if at == 0 else "meta.id;meta.main"}" utype="obscore:access.reference"'
+        + (f' arraysize="{size}">' if size else ">")
+        + ('<VALUES null="9"/>' if kind in ("short", "int", "long") else "<DESCRIPTION>d</DESCRIPTION>")
+        + "</FIELD>"
+        for at, (name, kind, size) in enumerate(fields)
+    )
+    cells = "".join(
+        f"<TD>{' '.join([_CELLS.get(kind, '1')] * (2 if size and 'har' not in kind else 1))}</TD>"
+        for _, kind, size in fields
+    )
+    text = (
+        '<?xml version="1.0"?><VOTABLE version="1.4" xmlns="http://www.ivoa.net/xml/VOTable/v1.3">'
+        '<RESOURCE type="results"><INFO name="QUERY_STATUS" value="OK"/><COOSYS ID="s" system="ICRS"/>'
+        '<TIMESYS ID="t" timeorigin="JD-origin" timescale="TT" refposition="TOPOCENTER"/>'
+        '<TABLE><PARAM name="p" datatype="char" arraysize="*" value="v"/><GROUP><FIELDref ref="c0"/></GROUP>'
+        f"{heads}<DATA><TABLEDATA><TR>{cells}</TR></TABLEDATA></DATA></TABLE></RESOURCE></VOTABLE>"
+    )
+    forms = []
+    for form in ("tabledata", "binary", "binary2"):
+        votable = parse(io.BytesIO(text.encode()), verify="ignore")
+        votable.get_first_table().format = form
+        written = io.BytesIO()
+        votable.to_xml(written)
+        forms.append(written.getvalue())
+    return forms
+
+
 def rehearse() -> None:
     """Do all of it once, so that what libraries load late is there when nothing can be opened any more."""
-    for body in (_EMPTY % _ROWS, _EMPTY % _BINARY):
-        session = _Session(_Rehearsal(body))
-        column(session, "https://x.example/tap", "q", 1)
-        images(session, "https://x.example/sia", 0.0, 0.0, 1.0, 1)
-        images_2(session, "https://x.example/sia", 0.0, 0.0, 1.0, 1)
-    for body in (_NO_CAPABILITIES, b"<nonsense"):
-        for operation in (column, queries_2):
-            try:
-                operation(_Session(_Rehearsal(body)), "https://x.example/", *(("q", 1) if operation is column else ()))
-            except Exception as error:  # noqa: BLE001 - whatever it raises, it raises it again later
-                str(error)
+    for codec in ("ascii", "latin-1", "utf-16", "utf-16-be", "utf-16-le", "utf-8-sig", "idna"):
+        "a".encode(codec)
+    table, *others = _everything()
+    for body in (table, _NO_CAPABILITIES, _NO_ROWS, b"<nonsense"):
+        _try(images, body, 0.0, 0.0, 1.0, 1)
+        _try(images_2, body, 0.0, 0.0, 1.0, 1)
+        _try(queries_2, body)
+    for body in (table, *others, _NO_ROWS, b"<nonsense"):
+        _try(column, body, "q", 1)
+
+
+def _try(operation: Callable[..., list[list[str]]], body: bytes, *arguments: object) -> None:
+    try:
+        operation(_Session(_Rehearsal(body)), "https://x.example/", *arguments)
+    except Exception as error:  # noqa: BLE001 - whatever it raises, it raises it again later
+        str(error)
 
 
 def lock_up() -> None:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import os
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import psutil
 import pytest
+from astropy.io.votable import from_table
+from astropy.io.votable.tree import Info
+from astropy.table import MaskedColumn, Table
+from astropy.units import Unit
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -126,6 +132,25 @@ def test_a_good_table_is_a_list_and_an_error_is_the_services_own_words(fake: Fak
     fake.faults["tap"] = 503
     with pytest.raises(CatalogueError, match=r"^It answered 503\.$"):
         schemas(fake, GOOD)
+
+
+@pytest.mark.parametrize("form", ["tabledata", "binary", "binary2"])
+def test_tables_of_all_types_and_forms_are_read_though_nothing_can_be_opened(fake: FakeCatalogues, form: str) -> None:
+    rows = Table(
+        {
+            "schema_name": ["ünï", "b"], "flag": [True, False], "byte": np.array([1, 2], "u1"), "long": [1, 2],
+            "float": np.array([1, np.nan], "f4"), "pair": np.ones((2, 2)), "complex": [1j, 2j],
+            "masked": MaskedColumn([1.0, 2.0], mask=[True, False]),
+            "flux": np.array([1.0, 2.0]) * Unit("mJy beam-1"), "mag": np.array([1.0, 2.0]) * Unit("mag"),
+            "odd": np.array([1.0, 2.0]) * Unit("W m-2 nm-1"),
+        }
+    )  # fmt: skip
+    written = from_table(rows)
+    written.resources[0].type = "results"
+    written.resources[0].infos.append(Info(name="QUERY_STATUS", value="OK"))
+    written.set_all_tables_format(form)
+    written.to_xml(text := io.BytesIO())
+    assert schemas(fake, text.getvalue()) == ["b", "ünï"]
 
 
 def test_what_takes_long_to_read_ends(fake: FakeCatalogues, monkeypatch: pytest.MonkeyPatch) -> None:
