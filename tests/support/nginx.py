@@ -1,7 +1,7 @@
 """A real nginx that serves a directory as archives do: ranges, ETags, index pages in HTML and in JSON.
 
 ``/files/`` has strong ETags and HTML indexes, ``/json/`` the same with JSON indexes; ``/weak/`` has weak ETags, as
-archives behind caches and compressors have, ``/bare/`` none; ``/whole/`` gives no parts.
+archives behind caches and compressors have, ``/bare/`` none; ``/whole/`` gives no parts. All else is another server's.
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ http {{
     location /weak/ {{ alias {root}/; etag off; add_header ETag 'W/"$sent_http_last_modified"'; }}
     location /bare/ {{ alias {root}/; etag off; }}
     location /whole/ {{ alias {root}/; max_ranges 0; }}
+    location / {{ proxy_pass http://127.0.0.1:{proxied_port}; }}
   }}
 }}
 """
@@ -64,7 +65,7 @@ class Nginx:
 
 
 @contextmanager
-def running_nginx(directory: Path) -> Iterator[Nginx]:
+def running_nginx(directory: Path, proxied_port: int = 9) -> Iterator[Nginx]:
     """A server on a free port of loopback that keeps all it writes in ``directory``."""
     program = shutil.which("nginx", path="/usr/sbin:/usr/local/sbin:/usr/bin:/opt/homebrew/bin") or shutil.which(
         "nginx"
@@ -76,7 +77,9 @@ def running_nginx(directory: Path) -> Iterator[Nginx]:
     state.mkdir()
     (port,) = free_ports(1)
     user = "user root;" if os.geteuid() == 0 else ""  # another could not enter the directory of a test
-    (state / "nginx.conf").write_text(CONFIG.format(user=user, port=port, root=root, state=state))
+    (state / "nginx.conf").write_text(
+        CONFIG.format(user=user, port=port, root=root, state=state, proxied_port=proxied_port)
+    )
     process = subprocess.Popen([program, "-p", state, "-e", state / "error.log", "-c", state / "nginx.conf"])
     server = Nginx(f"http://127.0.0.1:{port}", root, state, process)
     try:
