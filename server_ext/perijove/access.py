@@ -1,7 +1,8 @@
 """How much of a file to read at a time, by its format and by how it is read. Pure.
 
 Block sizes are a trade: headers, footers and B-trees want small ones, rows of pixels larger ones; s3fs's 50 MiB moves
-100 MB for a cutout of 256 × 256 pixels. What reads on gets more ahead, doubling; what jumps gets what it asked for.
+100 MB for a cutout of 256 × 256 pixels. What reads on gets more ahead the longer it does; what jumps gets what it
+asked for.
 """
 
 from __future__ import annotations
@@ -20,6 +21,11 @@ class Access:
     ahead_bytes: int
 
 
+#: So many times as much as was read in one go is read ahead.
+AHEAD_SHARE = 2
+#: A first read of so much from the beginning is that of a copy, which goes on.
+COPY_BYTES = 4 * MIB
+
 #: Rows of an image, strided or not, and rows of tables.
 FITS = Access(1 * MIB, 16 * MIB)
 #: Metadata lies scattered in small pieces; chunks are read whole and jump.
@@ -29,12 +35,12 @@ ZARR = Access(256 * KIB, 8 * MIB)
 #: The readers plan their own ranges: what is ahead is not theirs.
 PARQUET = Access(64 * KIB, 0)
 #: Read from the front, perhaps only the first lines.
-TEXT = Access(256 * KIB, 32 * MIB)
+TEXT = Access(256 * KIB, 64 * MIB)
 #: Messages are walked by their headers, one is decoded at a time.
 GRIB = Access(256 * KIB, 4 * MIB)
 #: Tiles of overviews.
 TIFF = Access(128 * KIB, 4 * MIB)
-OTHER = Access(1 * MIB, 16 * MIB)
+OTHER = Access(1 * MIB, 64 * MIB)
 
 _BY_ENDING = {
     **dict.fromkeys(("fits", "fit", "fts", "fz"), FITS),
@@ -61,19 +67,24 @@ class Pattern:
         self._ahead_max = access.ahead_bytes // access.block_bytes
         self._blocks = -(-size_bytes // access.block_bytes)
         self._block_bytes = access.block_bytes
-        self._ahead = 0
+        #: How many blocks were read on from each other.
+        self._run = 0
         self._last: int | None = None
 
     def next_read(self, start: int, stop: int) -> tuple[range, range]:
         """The blocks that hold ``start`` up to ``stop`` (not empty), and the blocks to fetch beside them.
 
-        Reads within one block change nothing. One that goes on into the next block doubles what is read ahead; one
-        that jumps ends it. The first read never reads ahead: many a reader only looks at a header.
+        Reads within one block change nothing. What is ahead is in proportion to what was read on from each other, so
+        that what is read in vain is, too; a read that jumps ends it. The first read reads ahead only when it is plainly
+        that of a copy: many a reader only looks at a header.
         """
         first, last = start // self._block_bytes, (stop - 1) // self._block_bytes
-        if self._last is None or not self._last <= first <= self._last + 1:
-            self._ahead = 0
+        if self._last is None:
+            self._run = last + 1 if start == 0 and stop >= COPY_BYTES else 0
+        elif not self._last <= first <= self._last + 1:
+            self._run = 0
         elif last > self._last:
-            self._ahead = min(max(1, 2 * self._ahead), self._ahead_max)
+            self._run += last - self._last
         self._last = last
-        return range(first, last + 1), range(last + 1, min(last + 1 + self._ahead, self._blocks))
+        ahead = min(AHEAD_SHARE * self._run, self._ahead_max)
+        return range(first, last + 1), range(last + 1, min(last + 1 + ahead, self._blocks))

@@ -6,10 +6,11 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
+from itertools import groupby
 
 from .access import Access, Pattern
 
-#: Blocks are kept up to this, or up to what is read ahead and as much again.
+#: So much is kept beside what is read ahead.
 KEPT_BYTES = 16 << 20
 #: What is read ahead is fetched as so many ranges at once.
 PIECES_IN_FLIGHT = 8
@@ -22,6 +23,7 @@ class Blocks:
         fetch: gives the bytes from one place up to another; runs in ``loop``, which is another thread's.
         size_bytes: of the object.
         access: how it is read.
+        beginning: the first bytes of the object, if they are at hand.
     """
 
     def __init__(
@@ -30,15 +32,19 @@ class Blocks:
         loop: asyncio.AbstractEventLoop,
         size_bytes: int,
         access: Access,
+        beginning: bytes = b"",
     ) -> None:
         self._fetch = fetch
         self._loop = loop
         self._size_bytes = size_bytes
         self._block_bytes = access.block_bytes
         self._pattern = Pattern(access, size_bytes)
-        self._kept_max = max(4, max(KEPT_BYTES, 2 * access.ahead_bytes) // access.block_bytes)
+        self._kept_max = max(4, (KEPT_BYTES + access.ahead_bytes) // access.block_bytes)
         #: By number; neighbours that were asked for at once are one range and share a future.
         self._kept: OrderedDict[int, tuple[Future[bytes], int]] = OrderedDict()
+        self._beginning = beginning if len(beginning) < min(access.block_bytes, size_bytes) else b""
+        if beginning and not self._beginning:
+            self._keep_beginning(beginning)
 
     def read(self, start: int, stop: int) -> bytes:
         """The bytes ``start`` up to ``stop``, cut at the end of the object.
@@ -53,22 +59,31 @@ class Blocks:
             raise RuntimeError("A file of perijove:// cannot be read from within the event loop that fetches for it.")
         for future in {future for future, _ in self._kept.values() if _has_failed(future)}:
             self._forget(future)  # read ahead in vain; now it is asked for, and may well work
+        if stop <= len(self._beginning):
+            return self._beginning[start:stop]
         asked, ahead = self._pattern.next_read(start, stop)
         self._order(asked)
-        self._order_ahead(ahead)
-        pieces: list[bytes] = []
-        for number in asked:
-            future, first = self._kept[number]
+        self._order_ahead(ahead, len(asked))
+        pieces: list[bytes | memoryview] = []
+        for (future, first), run in groupby(asked, self._kept.__getitem__):
+            numbers = list(run)
             try:
                 data = future.result()
             except BaseException:
                 future.cancel()
                 self._forget(future)
                 raise
-            at = number * self._block_bytes
-            pieces.append(data[max(start, at) - first : min(stop, at + self._block_bytes) - first])
-            self._kept.move_to_end(number)
+            for number in numbers:
+                self._kept.move_to_end(number)
+            begin = max(start, numbers[0] * self._block_bytes) - first
+            end = min(stop, (numbers[-1] + 1) * self._block_bytes) - first
+            pieces.append(data if end - begin == len(data) else memoryview(data)[begin:end])
+        for number in ahead:
+            if number in self._kept:
+                self._kept.move_to_end(number)  # what is to be read next is not what is dropped first
         self._drop(keep=len(asked) + len(ahead))
+        if len(pieces) == 1 and isinstance(pieces[0], bytes):
+            return pieces[0]  # nothing is copied
         return b"".join(pieces)
 
     def close(self) -> None:
@@ -91,13 +106,22 @@ class Blocks:
                 self._kept.update(dict.fromkeys(run, (future, start)))
                 run = []
 
-    def _order_ahead(self, numbers: range) -> None:
+    def _keep_beginning(self, data: bytes) -> None:
+        """As a run of blocks that has been fetched; what is not a whole block is left out."""
+        count = len(data) // self._block_bytes
+        count += len(data) == self._size_bytes and len(data) % self._block_bytes > 0
+        future: Future[bytes] = Future()
+        future.set_result(data[: count * self._block_bytes])
+        self._kept.update(dict.fromkeys(range(count), (future, 0)))
+
+    def _order_ahead(self, numbers: range, read: int) -> None:
         """Fetch ``numbers`` in parallel: one stream of a store is slow. Not before half of them are missing, lest
-        there be a request for every block."""
+        there be a request for every block. Pieces are at least as long as a read, ``read`` blocks, and so are not cut
+        and put together again."""
         missing = [number for number in numbers if number not in self._kept]
         if 2 * len(missing) < len(numbers):
             return
-        step = max(1, len(numbers) // PIECES_IN_FLIGHT)
+        step = max(read, len(numbers) // PIECES_IN_FLIGHT)
         for first in range(0, len(missing), step):
             part = missing[first : first + step]
             self._order(range(part[0], part[-1] + 1))

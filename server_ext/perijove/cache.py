@@ -16,7 +16,12 @@ import os
 import stat
 import tempfile
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
+
+from pydantic import TypeAdapter, ValidationError
+
+from .objects import Version
 
 DEFAULT_BYTES = 2 << 30
 #: Room is made for so large a share of the limit at once, so that the directory is not searched at every block.
@@ -25,6 +30,9 @@ ROOM_SHARE = 16
 FILE_BYTES = 4096
 
 _DIGEST_BYTES = 32
+#: A version is kept as a block of this length, of no ETag, which no object's are.
+_VERSION_BYTES = 512
+_VERSION = TypeAdapter(tuple[str, int, datetime | None])
 
 
 @dataclass(frozen=True)
@@ -95,6 +103,19 @@ class BlockCache:
             self._room_bytes -= cost_bytes
             path.parent.mkdir(mode=0o700, exist_ok=True)
             _write_whole(path, _sealed(digest, data) + data)
+
+    def recall(self, scope: str, dataset: str, path: str) -> Version | None:
+        """The version of an object that was seen last."""
+        said = self.get(BlockKey(scope, dataset, path, "", 0, 0, _VERSION_BYTES))
+        try:
+            return None if said is None else Version(*_VERSION.validate_json(said))
+        except ValidationError:
+            return None
+
+    def remember(self, scope: str, dataset: str, path: str, version: Version) -> None:
+        """Keep which version of an object was seen."""
+        said = _VERSION.dump_json((version.etag, version.size_bytes, version.modified)).ljust(_VERSION_BYTES)
+        self.put(BlockKey(scope, dataset, path, "", 0, 0, _VERSION_BYTES), said)
 
     def _path(self, digest: bytes) -> Path:
         name = digest.hex()

@@ -260,6 +260,16 @@ class AsyncControlClient:
     def __init__(self, url: str | None = None, token: str | None = None) -> None:
         self.url, headers = _settings(url, token)
         self._http = httpx.AsyncClient(headers=headers, timeout=TIMEOUT)
+        self._stores: httpx.AsyncClient | None = None
+
+    @property
+    def stores(self) -> httpx.AsyncClient:
+        """Carries what goes to servers of others, at addresses that control has named: without the token."""
+        if self._stores is None:
+            from .web import new_client  # brings in obstore, which lists of datasets do without
+
+            self._stores = new_client()
+        return self._stores
 
     async def send(self, call: Call[Answer]) -> Answer:
         """Carry out ``call``.
@@ -294,6 +304,8 @@ class AsyncControlClient:
     async def aclose(self) -> None:
         """Close the connections."""
         await self._http.aclose()
+        if self._stores is not None:
+            await self._stores.aclose()
 
     async def _attempt(self, request: httpx.Request) -> httpx.Response | httpx.TransportError:
         try:

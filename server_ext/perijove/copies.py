@@ -36,6 +36,8 @@ class Copies:
 
     def ordered(self) -> list[Replica]:
         """All replicas, the one to ask first at the front."""
+        if len(self.replicas) == 1:
+            return list(self.replicas)
         by_id = {replica.id: replica for replica in self.replicas}
         return [by_id[replica_id] for replica_id in in_order([self._candidate(one) for one in self.replicas])]
 
@@ -47,8 +49,20 @@ class Copies:
         """Whether it has failed of late."""
         return self._of(replica_id).state(self._clock()) == "down"
 
-    async def measured(self, replica: Replica, ask: Awaitable[Result], size_bytes: int = 0) -> Result:
-        """What ``ask`` gives, which asks ``replica`` for ``size_bytes``; how it answers is remembered.
+    def bytes_per_second(self, replica_id: str) -> float | None:
+        """How fast one stream of it was of late, if that is known."""
+        health = self._of(replica_id)
+        return health.bytes_per_second if health.is_fresh(self._clock()) else None
+
+    async def measured(
+        self, replica: Replica, ask: Awaitable[Result], size_bytes: Callable[[Result], int] = lambda _: 0
+    ) -> Result:
+        """What ``ask`` gives, which asks ``replica``; how it answers is remembered.
+
+        Args:
+            replica: that is asked.
+            ask: the request.
+            size_bytes: of the body that came with its result.
 
         Raises:
             StoreUnavailable: ``ask`` did; the replica is asked last for a while.
@@ -60,7 +74,7 @@ class Copies:
             self.mark_down(replica.id)
             raise
         now = self._clock()
-        self._of(replica.id).answered(size_bytes, now - began, now)
+        self._of(replica.id).answered(size_bytes(result), now - began, now)
         self._used = replica.id
         return result
 
@@ -101,4 +115,7 @@ class Copies:
         )
 
     def _of(self, replica_id: str) -> ReplicaHealth:
-        return self._health.setdefault(replica_id, ReplicaHealth())
+        health = self._health.get(replica_id)
+        if health is None:
+            health = self._health[replica_id] = ReplicaHealth()
+        return health

@@ -9,29 +9,35 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from typing import Any
+from pathlib import Path
+from typing import IO, Any
 
 from fsspec.asyn import AsyncFileSystem, get_loop, sync
 from fsspec.spec import AbstractBufferedFile
 
 from .access import Access, access_for
+from .beginning import Beginning, begin, first_span
 from .blocks import Blocks
 from .cache import block_cache
 from .client import AsyncControlClient
 from .counting import Counts
 from .errors import BadRequest, NotFound, NotSupported, ObjectChanged, PerijoveError, ReadOnly
 from .models import TreeEntry
+from .objects import ObjectInfo
+from .parallel import few_at_once
 from .paths import check_path, split_url
-from .replicas import ObjectInfo
-from .stores import DatasetReader, Readers, gather_or_cancel
+from .stores import SPLIT_ABOVE_BYTES, Readers
 
 #: A read of more than this passes by the blocks of the file, straight into parallel ranges.
-BYPASS_BYTES = 4 << 20
+BYPASS_BYTES = SPLIT_ABOVE_BYTES
 #: The name of our own way of reading by blocks, beside those of fsspec.
 BY_FORMAT = "perijove"
 #: What control says about a dataset is believed for so long.
 DATASET_SECONDS = 60.0
 RANGES_IN_FLIGHT = 32
+FILES_IN_FLIGHT = 64
+#: Files are opened with no more of their first block than this: many are opened for a look at their kind only.
+FIRST_BYTES = 1 << 20
 #: Options of fsspec itself. There are none of our own: options come with catalogues that strangers wrote.
 OPTIONS = frozenset({"asynchronous", "batch_size", "listings_expiry_time", "loop", "max_paths", "use_listings_cache"})
 
@@ -106,10 +112,9 @@ class PerijoveFileSystem(AsyncFileSystem):  # type: ignore[misc] # fsspec has no
             return [cls._strip_protocol(item) for item in path]
         return str(path).removeprefix("perijove://").rstrip("/")
 
-    async def _object(self, path: str) -> tuple[DatasetReader, ObjectInfo]:
+    async def _begin(self, path: str, start: int, stop: int) -> Beginning:
         dataset_id, inner = split_url(self._strip_protocol(path))
-        reader = await self._readers.get(dataset_id)
-        return reader, await reader.head(inner)
+        return await begin(await self._readers.get(dataset_id), inner, start, stop)
 
     async def _info(self, path: str, **kwargs: Any) -> dict[str, Any]:
         path = self._strip_protocol(path)
@@ -153,9 +158,48 @@ class PerijoveFileSystem(AsyncFileSystem):  # type: ignore[misc] # fsspec has no
         return {row["name"]: row for row in rows} if detail else [row["name"] for row in rows]
 
     async def _cat_file(self, path: str, start: int | None = None, end: int | None = None, **kwargs: Any) -> bytes:
-        reader, info = await self._object(path)
-        first, last, _ = slice(start, end).indices(info.size_bytes)
-        return await reader.read(info, first, last)
+        beginning = await self._begin(path, *first_span(start, end))
+        first, last, _ = slice(start, end).indices(beginning.info.size_bytes)
+        return await beginning.read(first, last)
+
+    async def _cat(
+        self,
+        path: str | list[str],
+        recursive: bool = False,
+        on_error: str = "raise",
+        batch_size: int | None = None,
+        **kwargs: Any,
+    ) -> Any:
+        """The contents of files, a bounded number of them at once: fsspec's own way opens more than a thousand."""
+        paths = await self._expand_path(path, recursive=recursive)
+
+        async def one(name: str) -> Any:
+            try:
+                return await self._cat_file(name, **kwargs)
+            except PerijoveError as exc:
+                if on_error == "raise":
+                    raise
+                return exc
+
+        found = await few_at_once(one, paths, batch_size or self.batch_size or FILES_IN_FLIGHT)
+        if isinstance(path, str) and paths == [self._strip_protocol(path)]:
+            return found[0]
+        kept = zip(paths, found, strict=True)
+        return {name: data for name, data in kept if on_error != "omit" or not isinstance(data, PerijoveError)}
+
+    async def _get_file(self, rpath: str, lpath: Any, **kwargs: Any) -> None:
+        """Write an object to a local file; directories are made as needed."""
+        if await self._isdir(rpath):
+            await asyncio.to_thread(os.makedirs, lpath, exist_ok=True)
+            return
+        beginning = await self._begin(rpath, *first_span(None, None))
+        file = await asyncio.to_thread(_created, lpath) if isinstance(lpath, str | os.PathLike) else lpath
+        try:
+            async for piece in beginning.stream(0, beginning.info.size_bytes):
+                await asyncio.to_thread(file.write, piece)
+        finally:
+            if file is not lpath:
+                await asyncio.to_thread(file.close)
 
     async def _cat_ranges(
         self,
@@ -167,25 +211,30 @@ class PerijoveFileSystem(AsyncFileSystem):  # type: ignore[misc] # fsspec has no
         on_error: str = "return",
         **kwargs: Any,
     ) -> list[Any]:
-        """Many ranges, each file opened once; ``max_gap`` is not used: each range is one request."""
+        """Many ranges, each file opened once; ``max_gap`` is not used: each range is one request.
+
+        The first range of each file opens it, so that a file is asked for as often as it has ranges.
+        """
         firsts = starts if isinstance(starts, list) else [starts] * len(paths)
         lasts = ends if isinstance(ends, list) else [ends] * len(paths)
-        gate = asyncio.Semaphore(batch_size or RANGES_IN_FLIGHT)
-        opened = {path: asyncio.ensure_future(self._object(path)) for path in dict.fromkeys(paths)}
+        opened: dict[str, asyncio.Task[Beginning]] = {}
 
-        async def one(path: str, start: int | None, end: int | None) -> Any:
+        async def one(asked: tuple[str, int | None, int | None]) -> Any:
+            path, start, end = asked
             try:
-                async with gate:
-                    reader, info = await opened[path]
-                    first, last, _ = slice(start, end).indices(info.size_bytes)
-                    return await reader.read(info, first, last)
+                if path not in opened:
+                    opened[path] = asyncio.ensure_future(self._begin(path, *first_span(start, end)))
+                beginning = await asyncio.shield(opened[path])
+                first, last, _ = slice(start, end).indices(beginning.info.size_bytes)
+                return await beginning.read(first, last)
             except PerijoveError as exc:
                 if on_error == "return":
                     return exc
                 raise
 
         try:
-            return await gather_or_cancel([one(*asked) for asked in zip(paths, firsts, lasts, strict=True)])
+            asked = list(zip(paths, firsts, lasts, strict=True))
+            return await few_at_once(one, asked, batch_size or RANGES_IN_FLIGHT)
         finally:
             for task in opened.values():
                 task.cancel()
@@ -202,8 +251,9 @@ class PerijoveFileSystem(AsyncFileSystem):  # type: ignore[misc] # fsspec has no
     ) -> PerijoveFile:
         if mode != "rb":
             raise ReadOnly(f"{path} cannot be opened with mode {mode!r}: datasets are read-only, use 'rb' or 'r'.")
-        reader, info = sync(self.loop, self._object, path)
-        return PerijoveFile(self, path, reader, info, block_size, cache_options, **kwargs)
+        block_bytes = block_size or access_for(self._strip_protocol(path)).block_bytes
+        beginning = sync(self.loop, self._begin, path, 0, min(block_bytes, FIRST_BYTES))
+        return PerijoveFile(self, path, beginning, block_size, cache_options, **kwargs)
 
     def created(self, path: str) -> Any:
         """Not known to object stores."""
@@ -243,20 +293,19 @@ class PerijoveFile(AbstractBufferedFile):  # type: ignore[misc] # fsspec has no 
         self,
         fs: PerijoveFileSystem,
         path: str,
-        reader: DatasetReader,
-        info: ObjectInfo,
+        beginning: Beginning,
         block_size: int | None = None,
         cache_options: dict[str, Any] | None = None,
         cache_type: str = BY_FORMAT,
         **kwargs: Any,
     ) -> None:
-        self._reader = reader
-        self._info = info
+        self._reader = beginning.reader
+        self._info = info = beginning.info
         access = access_for(info.path)
         if block_size:
             access = Access(block_size, max(access.ahead_bytes, block_size))
         by_format = cache_type == BY_FORMAT
-        self._blocks = Blocks(self._fetch, fs.loop, info.size_bytes, access) if by_format else None
+        self._blocks = Blocks(self._fetch, fs.loop, info.size_bytes, access, beginning.data) if by_format else None
         super().__init__(
             fs,
             path,
@@ -279,6 +328,8 @@ class PerijoveFile(AbstractBufferedFile):  # type: ignore[misc] # fsspec has no 
         if self._blocks is not None:
             self._blocks.close()
         super().close()
+        if self._info.opened.whole is not None:
+            self._info.opened.whole.close()
 
     def __reduce__(self) -> tuple[Any, ...]:
         """A copy of this file in another process, opened anew at the same place."""
@@ -305,6 +356,12 @@ def _reopened(
     if place:
         file.seek(place)
     return file
+
+
+def _created(path: str | os.PathLike[str]) -> IO[bytes]:
+    place = Path(path)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    return place.open("wb")
 
 
 def _read_only(path: str) -> ReadOnly:

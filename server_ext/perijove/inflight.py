@@ -14,7 +14,6 @@ import asyncio
 import atexit
 import contextlib
 import time
-from collections.abc import Iterator
 
 #: A thread needs microseconds; on a busy machine it may wait for its turn.
 SETTLE_SECONDS = 0.05
@@ -23,19 +22,23 @@ _tasks: dict[asyncio.Task[object], asyncio.AbstractEventLoop] = {}
 _last_call_at: list[float] = []
 
 
-@contextlib.contextmanager
-def in_flight() -> Iterator[None]:
+class in_flight:  # noqa: N801 - used as a function
     """Around every call of obstore: at exit, the task that makes it is cancelled."""
-    task = asyncio.current_task()
-    is_first = task is not None and task not in _tasks
-    if task is not None and is_first:
-        _tasks[task] = asyncio.get_running_loop()
-    try:
-        yield
-    finally:
+
+    __slots__ = ("_task",)
+
+    def __enter__(self) -> None:
+        """Remember the task, unless it is known already."""
+        task = asyncio.current_task()
+        self._task = None if task is None or task in _tasks else task
+        if self._task is not None:
+            _tasks[self._task] = asyncio.get_running_loop()
+
+    def __exit__(self, *error: object) -> None:
+        """Forget it."""
         _last_call_at[:] = [time.monotonic()]
-        if task is not None and is_first:
-            _tasks.pop(task, None)
+        if self._task is not None:
+            _tasks.pop(self._task, None)
 
 
 def settle() -> None:

@@ -61,7 +61,7 @@ def check_path(path: str, *, directory: bool = False) -> str:
     if _ENCODED.search(path):
         raise InvalidPath(f"The path {_shown(path)} holds an encoded dot, slash, backslash or percent sign.")
     # Look-alikes such as the full-width slash are checked as what they look like.
-    for form in (path, unicodedata.normalize("NFKC", path)):
+    for form in (path,) if path.isascii() else (path, unicodedata.normalize("NFKC", path)):
         _check_segments(form, path)
     return path
 

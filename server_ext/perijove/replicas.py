@@ -1,45 +1,29 @@
-"""Reading single objects from one replica: with credentials (``direct``) or by URLs that control names (the others).
-
-Both ways end in obstore, a binding to the Rust object_store crate: it pools connections, retries dropped connections
-and 5xx answers with back-off, goes on in the middle of a body that broke off, and checks that a range answer is the
-range asked for. Answers that are whole but not what was asked for are asked for again here, and a body that hardly
-moves is given up. What obstore raises is turned into one sentence each. Its own texts hold addresses, which for
-presigned URLs are secrets, and are never passed on.
-"""
+"""Reading single objects from one replica: with credentials (``direct``) or by URLs that control names (the others)."""
 
 from __future__ import annotations
 
 import asyncio
-import re
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
-from urllib.parse import urlsplit
 
 import obstore
-from obstore.exceptions import BaseError, PermissionDeniedError, PreconditionError, UnauthenticatedError
 from obstore.store import HTTPStore, S3Store
 
-from .client import AsyncControlClient, credentials_call, presign_call
-from .counting import Counts
+from . import answers, web
+from .answers import RETRIES_MAX, STORE_FAULTS, UnfitAnswer, address_of, known_date, store_error, store_status
+from .client import AsyncControlClient, credentials_call
 from .credentials import CredentialSource
-from .errors import (
-    ControlUnavailable,
-    InvalidPath,
-    NotFound,
-    NotSupported,
-    ObjectChanged,
-    PerijoveError,
-    Refused,
-    StoreUnavailable,
-)
+from .errors import NotSupported, PerijoveError
 from .inflight import in_flight
 from .models import Dataset, Replica
+from .objects import ObjectInfo as ObjectInfo
+from .objects import Opened, Version
+from .signed import SignedUrls
+from .whole import LOOK_MAX_BYTES, WHOLE_MAX_BYTES, collect, too_long
 
 if TYPE_CHECKING:
-    from obstore import GetOptions, GetResult, ObjectMeta
     from obstore.store import ClientConfig, RetryConfig, S3Credential
 
 Result = TypeVar("Result")
@@ -48,7 +32,7 @@ Result = TypeVar("Result")
 REQUEST_TIMEOUT = timedelta(seconds=300)
 CONNECT_TIMEOUT = timedelta(seconds=3)
 RETRIES: RetryConfig = {
-    "max_retries": 3,
+    "max_retries": RETRIES_MAX,
     "retry_timeout": timedelta(seconds=20),
     "backoff": {"init_backoff": timedelta(milliseconds=100), "max_backoff": timedelta(seconds=2), "base": 2},
 }
@@ -56,61 +40,8 @@ RETRIES: RetryConfig = {
 #: obstore asks a credential provider again once less than this is left of what it gave.
 OBSTORE_RENEWS_BEFORE = timedelta(seconds=300)
 
-#: How many presigned URLs are kept, and how long before their end they are replaced.
-URLS_KEPT = 512
-URL_RENEW_BEFORE = timedelta(minutes=2)
-#: A signed URL is asked for anew after this time, long before its end: so reads stop within a minute of the moment
-#: when the user may not read any more, of which half a minute is what control believes the hub.
-URL_KEPT = timedelta(seconds=25)
-
-#: What obstore raises: its own errors, and built-in ones for "not found", time-outs and bad paths.
-STORE_FAULTS = (BaseError, OSError, ValueError)
-
-#: An answer that is not what was asked for is asked for so often in all.
-ANSWER_TRIES = 3
-#: A store whose answer, or whose next so many bytes of it, take longer than this, retries included, is as good as dead.
-PATIENCE_SECONDS = 20.0
-PATIENCE_BYTES = 1 << 20
-
-_STATUS = re.compile(r"status code: (\d{3})")
-_RETRIES = re.compile(r"after (\d{1,3}) retries")
-_UNFIT = re.compile(r"non-partial response|Requested \d+\.\.\d+, got")
-_BROKEN_BODY = "response body error"
-#: What obstore says of servers that send no Last-Modified.
-_NO_DATE = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-@dataclass
-class Opened:
-    """What happens to an opened object: where it is read now, when not where it was opened, and what was moved."""
-
-    replica: str | None = None
-    counts: Counts = field(default_factory=Counts)
-
-
-@dataclass(frozen=True)
-class ObjectInfo:
-    """One object of one replica as it was when it was opened. ``etag`` and size guard all further reads of it."""
-
-    path: str
-    size_bytes: int
-    etag: str | None
-    modified: datetime | None
-    replica: str
-    opened: Opened = field(default_factory=Opened, compare=False, repr=False)
-
-    @property
-    def version(self) -> str | None:
-        """The ETag if it is a strong one: the same bytes wherever it is the same. None: copies cannot be compared."""
-        return self.etag if self.etag and not self.etag.startswith("W/") else None
-
-
-class UnfitAnswer(OSError):
-    """A whole answer that is not what was asked for, ``tries`` times."""
-
-    def __init__(self, tries: int) -> None:
-        super().__init__()
-        self.tries = tries
+#: How many stores of one URL are kept.
+STORES_KEPT = 512
 
 
 class ReplicaReader(Protocol):
@@ -119,8 +50,17 @@ class ReplicaReader(Protocol):
     async def head(self, path: str) -> ObjectInfo:
         """Size and ETag of one object."""
 
-    async def get(self, info: ObjectInfo, start: int, stop: int) -> bytes:
-        """The bytes from ``start`` up to, not including, ``stop``, of exactly the object that ``info`` tells of."""
+    async def open(self, path: str, start: int, stop: int, known: Version | None) -> tuple[ObjectInfo, bytes | None]:
+        """An object and its bytes from ``start`` up to, not including, ``stop``, as far as it has any.
+
+        No bytes, None, if it is the version ``known``.
+        """
+
+    async def get(self, info: ObjectInfo, start: int, stop: int, chunk_bytes: int) -> bytes:
+        """The bytes from ``start`` up to, not including, ``stop``, of exactly the object that ``info`` tells of.
+
+        ``chunk_bytes``: see :func:`answers.part`.
+        """
 
 
 class DirectReader:
@@ -155,19 +95,60 @@ class DirectReader:
 
     async def head(self, path: str) -> ObjectInfo:
         """See :class:`ReplicaReader`."""
-        meta = await self._guarded(path, lambda store: _head(store, path))
+        meta = await self._guarded(path, lambda store: answers.head(store, path))
         return ObjectInfo(path, meta["size"], meta["e_tag"], meta["last_modified"], self._replica.id)
 
-    async def get(self, info: ObjectInfo, start: int, stop: int) -> bytes:
+    async def open(self, path: str, start: int, stop: int, known: Version | None) -> tuple[ObjectInfo, bytes | None]:
+        """See :class:`ReplicaReader`. One request, but for empty objects and stores that give no parts."""
+        return await self._guarded(path, lambda store: self._first(store, path, start, stop, known))
+
+    async def get(self, info: ObjectInfo, start: int, stop: int, chunk_bytes: int) -> bytes:
         """See :class:`ReplicaReader`."""
-        return await self._guarded(info.path, lambda store: _get(store, info.path, info, start, stop))
+        path = info.path
+        return await self._guarded(path, lambda store: answers.part(store, path, info, start, stop, chunk_bytes))
+
+    async def _first(
+        self, store: S3Store, path: str, start: int, stop: int, known: Version | None
+    ) -> tuple[ObjectInfo, bytes | None]:
+        try:
+            first = await answers.first_part(store, path, start, stop, known.etag if known else None)
+        except UnfitAnswer as exc:
+            if not exc.is_whole:
+                raise
+            return await self._whole(store, path, start, stop)
+        except STORE_FAULTS as exc:
+            if store_status(exc) != 416:
+                raise
+            meta = await answers.head(store, path)  # there is no such part: it is empty, or shorter
+            if meta["size"] > start:
+                raise UnfitAnswer(1) from None
+            return ObjectInfo(path, meta["size"], meta["e_tag"], known_date(meta), self._replica.id), b""
+        if first is None:
+            return _as_known(path, known, self._replica)
+        return ObjectInfo(path, first.size_bytes, first.etag, first.modified, self._replica.id), first.data
+
+    async def _whole(self, store: S3Store, path: str, start: int, stop: int) -> tuple[ObjectInfo, bytes]:
+        """All of an object of a store that gives no parts."""
+        answer = await obstore.get_async(store, path)
+        meta, what = answer.meta, f"{self._dataset.id}/{path}"
+        if not meta["e_tag"]:
+            raise UnfitAnswer(1)  # stores name the version of what they send: this is a page of something else
+        if meta["size"] > WHOLE_MAX_BYTES:
+            raise too_long(what, WHOLE_MAX_BYTES)
+        whole = await collect(aiter(answer.stream(min_chunk_size=answers.PATIENCE_BYTES)), what, WHOLE_MAX_BYTES)
+        if whole.size_bytes != meta["size"]:
+            raise UnfitAnswer(1)
+        info = ObjectInfo(
+            path, whole.size_bytes, meta["e_tag"], known_date(meta), self._replica.id, Opened(whole=whole)
+        )
+        return info, await asyncio.to_thread(whole.read, min(start, info.size_bytes), min(stop, info.size_bytes))
 
     async def _guarded(self, path: str, action: Callable[[S3Store], Awaitable[Result]]) -> Result:
         """Do ``action`` with the store; if it refuses our credentials, once more with new ones."""
         used = await self.credentials.get()
         try:
             with in_flight():
-                return await action(await self.store())
+                return await action(self._store or await self.store())
         except STORE_FAULTS as exc:
             doubtful = used.kind != "anonymous" and store_status(exc) in {400, 401, 403}
             if not (doubtful and self.credentials.forget(used)):
@@ -191,168 +172,82 @@ class DirectReader:
         }
 
 
-@dataclass(frozen=True)
-class _Signed:
-    """A store of one URL; control is asked for another at ``ask_at``, and this one serves until ``ends_at``."""
-
-    store: HTTPStore
-    ask_at: datetime
-    ends_at: datetime
-
-
 class PresignedReader:
     """Reads by URLs that control names for one object each.
 
     Those of ``proxied`` datasets it signs, because the credentials stay with control. Those of ``linked`` ones are the
     public addresses at plain web servers, which may have weak ETags or none: then size and date tell the version.
+    Servers that give no parts send all of an object, which is then kept on disk while it is open.
     """
 
     def __init__(self, client: AsyncControlClient, dataset: Dataset, replica: Replica) -> None:
-        self._client = client
+        self._http = client.stores
         self._dataset = dataset
         self._replica = replica
-        self._stores: OrderedDict[str, _Signed] = OrderedDict()
+        self._urls = SignedUrls(client, dataset, replica)
+        self._stores: OrderedDict[str, tuple[str, HTTPStore]] = OrderedDict()
 
     async def head(self, path: str) -> ObjectInfo:
         """See :class:`ReplicaReader`. The URL is signed for GET, so the first byte is asked for instead of a HEAD."""
-        try:
-            with in_flight():
-                async with asyncio.timeout(PATIENCE_SECONDS):
-                    meta = (await self._first_answer(path)).meta
-        except STORE_FAULTS as exc:
-            raise store_error(exc, self._dataset, self._replica, path) from None
-        modified = meta["last_modified"] if meta["last_modified"] != _NO_DATE else None
-        if meta["e_tag"] is None and modified is None:
-            raise NotSupported(
-                f"The server of {self._dataset.id}/{path} tells neither an ETag nor a date of it, so reading it in "
-                "parts could mix two versions: download it as a whole from its own pages."
-            )
-        return ObjectInfo(path, meta["size"], meta["e_tag"], modified, self._replica.id)
+        return (await self._look(path, 0, 1, None, LOOK_MAX_BYTES))[0]
 
-    async def get(self, info: ObjectInfo, start: int, stop: int) -> bytes:
+    async def open(self, path: str, start: int, stop: int, known: Version | None) -> tuple[ObjectInfo, bytes | None]:
+        """See :class:`ReplicaReader`."""
+        return await self._look(path, start, stop, known, WHOLE_MAX_BYTES)
+
+    async def get(self, info: ObjectInfo, start: int, stop: int, chunk_bytes: int) -> bytes:
         """See :class:`ReplicaReader`."""
         try:
+            store = await self._store(info.path)
             with in_flight():
-                return await _get(await self._store(info.path), "", info, start, stop)
+                return await answers.part(store, "", info, start, stop, chunk_bytes)
         except STORE_FAULTS as exc:
-            self._stores.pop(info.path, None)  # the URL may be what is wrong
+            self._urls.forget(info.path)  # the URL may be what is wrong
             raise store_error(exc, self._dataset, self._replica, info.path) from None
 
-    async def _first_answer(self, path: str) -> GetResult:
-        store = await self._store(path)
+    async def _look(
+        self, path: str, start: int, stop: int, known: Version | None, whole_max_bytes: int
+    ) -> tuple[ObjectInfo, bytes | None]:
+        url = await self._urls.get(path)
+        asked = web.Asked(
+            url, f"{self._dataset.id}/{path}", f"copy {self._replica.id} at {address_of(self._replica)}",
+            start, stop, known.etag if known else None, whole_max_bytes, is_store=self._dataset.delivery == "proxied",
+        )  # fmt: skip
         try:
-            return await obstore.get_async(store, "", options={"range": (0, 1)})
-        except STORE_FAULTS as exc:
-            if store_status(exc) != 416:
-                raise
-        return await obstore.get_async(store, "")  # an empty object has no first byte
+            seen = await web.look(self._http, asked)
+        except PerijoveError:
+            self._urls.forget(path)
+            raise
+        if seen is None:
+            return _as_known(path, known, self._replica)
+        if start > 0 and seen.size_bytes > 0 and not seen.data:  # outside of it, of which the answer tells no version
+            return (await self._look(path, 0, 1, None, whole_max_bytes))[0], b""
+        if seen.etag is None and seen.modified is None and seen.whole is None and seen.size_bytes > 0:
+            raise NotSupported(
+                f"The server of {asked.what} tells neither an ETag nor a date of it, so reading it in "
+                "parts could mix two versions: download it as a whole from its own pages."
+            )
+        opened = Opened(whole=seen.whole)
+        return ObjectInfo(path, seen.size_bytes, seen.etag, seen.modified, self._replica.id, opened), seen.data
 
     async def _store(self, path: str) -> HTTPStore:
-        kept, now = self._stores.get(path), datetime.now(UTC)
-        if kept is not None and now < kept.ask_at:
+        """The whole address, query included, is the store's root: every read is of the empty path below it."""
+        url = await self._urls.get(path)
+        kept = self._stores.get(path)
+        if kept is not None and kept[0] == url:
             self._stores.move_to_end(path)
-            return kept.store
-        try:
-            answer = await self._client.send(presign_call(self._dataset.id, [path], self._replica.id))
-        except ControlUnavailable:
-            if kept is None or now >= kept.ends_at:
-                raise
-            return kept.store  # a pause of control must not stop running work
-        url = answer.items[0].url
-        # The whole address, query included, is the store's root: every read is of the empty path below it.
+            return kept[1]
         store = HTTPStore.from_url(url, client_options=_client_options(url), retry_config=RETRIES)
-        ends_at = answer.expires - URL_RENEW_BEFORE
-        ask_at = min(ends_at, now + URL_KEPT) if self._dataset.delivery == "proxied" else ends_at
-        self._stores[path] = _Signed(store, ask_at, ends_at)
-        if len(self._stores) > URLS_KEPT:
+        self._stores[path] = (url, store)
+        if len(self._stores) > STORES_KEPT:
             self._stores.popitem(last=False)
         return store
 
 
-async def _head(store: S3Store, path: str) -> ObjectMeta:
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        return await obstore.head_async(store, path)
-
-
-async def _get(store: S3Store | HTTPStore, key: str, info: ObjectInfo, start: int, stop: int) -> bytes:
-    """One range of exactly the object that ``info`` tells of, complete, or an error; in bounded time and tries."""
-    for _ in range(ANSWER_TRIES):
-        try:
-            async with asyncio.timeout(PATIENCE_SECONDS) as patience:
-                data = await _get_once(store, key, info, start, stop, patience)
-        except BaseError as exc:
-            if not _UNFIT.search(str(exc)):
-                raise
-            continue
-        if len(data) == stop - start:
-            return data
-    raise UnfitAnswer(ANSWER_TRIES)
-
-
-async def _get_once(
-    store: S3Store | HTTPStore, key: str, info: ObjectInfo, start: int, stop: int, patience: asyncio.Timeout
-) -> bytes:
-    options: GetOptions = {"range": (start, stop)}
-    if info.version is not None:
-        options["if_match"] = info.version  # weak ones never match by HTTP's rules
-    answer = await obstore.get_async(store, key, options=options)
-    # Some stores ignore If-Match; what they say about the object tells all the same.
-    meta = answer.meta
-    has_changed = meta["e_tag"] != info.etag or meta["size"] != info.size_bytes
-    if has_changed or (info.version is None and info.modified not in {None, meta["last_modified"]}):
-        raise PreconditionError
-    chunks: list[bytes] = []
-    async for chunk in answer.stream(min_chunk_size=PATIENCE_BYTES):
-        patience.reschedule(asyncio.get_running_loop().time() + PATIENCE_SECONDS)
-        chunks.append(bytes(chunk))
-    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
-
-
-def store_status(exc: BaseException) -> int | None:
-    """The HTTP status behind an error of obstore, which tells it in its text only; None: no answer."""
-    found = _STATUS.search(str(exc))
-    return int(found[1]) if found else None
-
-
-def store_error(exc: BaseException, dataset: Dataset, replica: Replica, path: str) -> PerijoveError:
-    """One sentence of ours for what obstore raised; nothing of its text is taken over."""
-    if isinstance(exc, PerijoveError):
-        return exc
-    what = f"{dataset.id}/{path}"
-    where = f"copy {replica.id} at {_address(replica)}"
-    status = store_status(exc)
-    if isinstance(exc, PreconditionError) or status in {412, 416}:
-        return ObjectChanged(f"{what} has changed in the {where} while it was being read: open it again.")
-    if isinstance(exc, FileNotFoundError) or status in {404, 410}:
-        return NotFound(f"There is no file {what} in the {where}.")
-    if isinstance(exc, PermissionDeniedError | UnauthenticatedError) or status in {401, 403}:
-        return Refused(f"The {where} refuses to let you read {what}.")
-    if isinstance(exc, TimeoutError):
-        pace = f"{PATIENCE_BYTES >> 20} MiB in {PATIENCE_SECONDS:g} s"
-        return StoreUnavailable(f"The {where} sends {what} too slowly, less than {pace} (tried once).")
-    if isinstance(exc, UnfitAnswer):
-        return StoreUnavailable(
-            f"The {where} gave answers that are not the part of {what} that was asked for (tried {exc.tries} times)."
-        )
-    if isinstance(exc, ValueError):
-        return InvalidPath(f"{what} is not a name that can be read from an object store.")
-    if status is not None:
-        return StoreUnavailable(f"The {where} answered {status} to reads of {what} ({_tried(exc)}).")
-    return StoreUnavailable(f"The {where} did not give a whole answer when reading {what} ({_tried(exc)}).")
-
-
-def _tried(exc: BaseException) -> str:
-    """How often obstore has tried, which it tells in its text only."""
-    text = str(exc)
-    found = _RETRIES.search(text)
-    retries = int(found[1]) if found else RETRIES["max_retries"] if _BROKEN_BODY in text else 0
-    return f"tried {retries + 1} times" if retries else "tried once"
-
-
-def _address(replica: Replica) -> str:
-    parts = urlsplit(replica.endpoint or replica.url)
-    is_http = parts.scheme in {"http", "https"} and parts.hostname
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}" if is_http else replica.region
+def _as_known(path: str, known: Version | None, replica: Replica) -> tuple[ObjectInfo, None]:
+    if known is None:
+        raise AssertionError("nothing was known")
+    return ObjectInfo(path, known.size_bytes, known.etag, known.modified, replica.id), None
 
 
 def _client_options(address: str | None) -> ClientConfig:

@@ -9,12 +9,13 @@ from __future__ import annotations
 import asyncio
 import itertools
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import TypeVar
 
 import obstore
 
 from . import linked, proxied
+from .answers import PATIENCE_BYTES, STORE_FAULTS, store_error
 from .cache import BlockCache, BlockKey, cache_scope
 from .client import AsyncControlClient, dataset_call
 from .copies import Copies
@@ -22,8 +23,9 @@ from .counting import Counts, counts_of
 from .errors import ControlUnavailable, NotFound, NotSupported, ObjectChanged, Refused, StoreUnavailable
 from .inflight import in_flight
 from .models import Copy, Dataset, Replica, TreeEntry
+from .objects import ObjectInfo, Version
 from .paths import check_path
-from .replicas import STORE_FAULTS, DirectReader, ObjectInfo, PresignedReader, ReplicaReader, store_error
+from .replicas import DirectReader, PresignedReader, ReplicaReader
 
 Result = TypeVar("Result")
 
@@ -33,6 +35,8 @@ PIECE_BYTES = 8 << 20
 PIECES_IN_FLIGHT = 8
 #: A stream to one reader keeps fewer pieces in memory.
 STREAM_PIECES = 3
+#: A replica that sent so fast that a chunk took no longer than this is waited for by such chunks.
+CHUNK_SECONDS = 0.2
 
 
 class DatasetReader:
@@ -72,6 +76,37 @@ class DatasetReader:
         self._count(info, Counts(requests=1))
         return info
 
+    async def open(self, path: str, start: int, stop: int) -> tuple[ObjectInfo, bytes]:
+        """Open one object by its first bytes: one request where :meth:`head` and a read would be two.
+
+        Args:
+            path: of the object.
+            start: of the bytes that are wanted with it.
+            stop: of them, cut at the end of the object; at least ``start + 1``.
+
+        Returns:
+            The object, and those of these bytes that it has.
+
+        Raises:
+            PerijoveError: bad path, no such file, refused, no replica answers; or its server gives no parts, and it is
+                too long to be fetched whole.
+        """
+        check_path(path)
+        scope = cache_scope(self._client.url)
+        known = await asyncio.to_thread(self._cache.recall, scope, self.dataset.id, path) if self._cache else None
+        info, data = await self.on_a_replica(
+            lambda replica: self._reader(replica).open(path, start, stop, known), lambda found: len(found[1] or b"")
+        )
+        if data is None:  # it is as it was when it was last opened: its blocks may be on disk
+            self._count(info, Counts(requests=1))
+            return info, await self.read(info, start, stop)
+        self._count(info, Counts(requests=1, bytes=len(data)))
+        if self._cache and info.version and not info.opened.whole:
+            seen = Version(info.version, info.size_bytes, info.modified)
+            key = BlockKey(scope, self.dataset.id, path, info.version, info.size_bytes, start, start + len(data))
+            await asyncio.to_thread(_keep, self._cache, seen, key, data)
+        return info, data
+
     async def read(self, info: ObjectInfo, start: int, stop: int) -> bytes:
         """The bytes ``start`` up to ``stop`` (cut at the end) of an opened object.
 
@@ -82,6 +117,8 @@ class DatasetReader:
         start, stop = max(start, 0), min(stop, info.size_bytes)
         if stop <= start:
             return b""
+        if info.opened.whole is not None:
+            return await asyncio.to_thread(info.opened.whole.read, start, stop)
         if stop - start <= SPLIT_ABOVE_BYTES:
             return await self._piece(info, start, stop)
         gate = asyncio.Semaphore(PIECES_IN_FLIGHT)
@@ -99,7 +136,7 @@ class DatasetReader:
         try:
             while True:
                 while len(tasks) < STREAM_PIECES and (span := next(spans, None)) is not None:
-                    tasks.append(asyncio.ensure_future(self._piece(info, *span)))
+                    tasks.append(asyncio.ensure_future(self.read(info, *span)))
                 if not tasks:
                     return
                 yield await tasks[0]
@@ -158,12 +195,17 @@ class DatasetReader:
 
         return await self.on_a_replica(ask)
 
-    async def on_a_replica(self, ask: Callable[[Replica], Awaitable[Result]]) -> Result:
-        """Do ``ask`` with the best replica that answers; replicas that failed of late come last."""
+    async def on_a_replica(
+        self, ask: Callable[[Replica], Awaitable[Result]], size_bytes: Callable[[Result], int] = lambda _: 0
+    ) -> Result:
+        """Do ``ask`` with the best replica that answers; replicas that failed of late come last.
+
+        ``size_bytes`` tells of a result how long the body was that came with it.
+        """
         failure: StoreUnavailable | None = None
         for replica in self.known.ordered():
             try:
-                return await self.known.measured(replica, ask(replica))
+                return await self.known.measured(replica, ask(replica), size_bytes)
             except StoreUnavailable as exc:
                 failure = failure or exc
         raise failure or StoreUnavailable(f"The dataset {self.dataset.id} has no replica that you may read.")
@@ -203,8 +245,8 @@ class DatasetReader:
         for replica in self._sources(info, current):
             self._count(info, Counts(requests=1))
             try:
-                ask = self._reader(replica).get(info, start, stop)
-                data = await self.known.measured(replica, ask, stop - start)
+                ask = self._reader(replica).get(info, start, stop, self._chunk_bytes(replica))
+                data = await self.known.measured(replica, ask, len)
             except StoreUnavailable as exc:
                 failure = exc if failure is None or replica.id == current else failure
             except (ControlUnavailable, NotFound, ObjectChanged, Refused):
@@ -218,10 +260,18 @@ class DatasetReader:
                 return data
         raise self._explained(info, failure)
 
-    def _sources(self, info: ObjectInfo, current: str) -> list[Replica]:
+    def _chunk_bytes(self, replica: Replica) -> int:
+        """What a replica has sent of late in a moment that is far below anybody's patience, or the least."""
+        return max(int((self.known.bytes_per_second(replica.id) or 0) * CHUNK_SECONDS), PATIENCE_BYTES)
+
+    def _sources(self, info: ObjectInfo, current: str) -> Iterator[Replica]:
         """Where to look for an opened object: where it is read now, unless that has failed of late, then elsewhere."""
+        now_at = None if self.known.is_down(current) else self.known.find(current)
+        if now_at is not None:
+            yield now_at
         replicas = [one for one in self.known.ordered() if one.id == current or info.version is not None]
-        return sorted(replicas, key=lambda one: (self.known.is_down(one.id), one.id != current))
+        rest = [one for one in replicas if one is not now_at]
+        yield from sorted(rest, key=lambda one: (self.known.is_down(one.id), one.id != current))
 
     def _explained(self, info: ObjectInfo, failure: StoreUnavailable | None) -> StoreUnavailable:
         what = f"{self.dataset.id}/{info.path}"
@@ -267,6 +317,9 @@ class Readers:
         Raises:
             PerijoveError: no such dataset, refused, or control is away and nothing is at hand.
         """
+        kept = self._kept.get(dataset_id)
+        if kept is not None and time.monotonic() < kept[1]:
+            return kept[0]
         async with self._locks.setdefault(dataset_id, asyncio.Lock()):
             kept = self._kept.get(dataset_id)
             if kept is not None and time.monotonic() < kept[1]:
@@ -301,6 +354,12 @@ async def gather_or_cancel(work: list[Awaitable[Result]]) -> list[Result]:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         raise
+
+
+def _keep(cache: BlockCache, seen: Version, key: BlockKey, data: bytes) -> None:
+    cache.remember(key.scope, key.dataset, key.path, seen)
+    if data:
+        cache.put(key, data)
 
 
 def _pieces(start: int, stop: int) -> list[tuple[int, int]]:

@@ -14,7 +14,7 @@ import fsspec
 import pytest
 
 import perijove
-from perijove import replicas
+from perijove import answers
 from perijove.filesystem import close_connections
 from tests.support.control import TOKEN, FakeControl, FakeReplica, threaded_control
 from tests.support.s3 import Fault, FaultKind, S3Bed, threaded_bed
@@ -46,7 +46,7 @@ def control(
 ) -> Iterator[FakeControl]:
     monkeypatch.setenv("PERIJOVE_CACHE_BYTES", "0")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr(replicas, "PATIENCE_SECONDS", 1.0)
+    monkeypatch.setattr(answers, "PATIENCE_SECONDS", 1.0)
     with threaded_control() as control:
         control.add("open-sky", FakeReplica("esac", bed, "archive", "sky/"), delivery=request.param)
         monkeypatch.setenv("PERIJOVE_CONTROL_URL", control.url)

@@ -16,12 +16,17 @@ from aiohttp import web
 
 @dataclass
 class WebFile:
-    """One file. ``etag`` as it is sent, quotes and all; None: none. ``gives_ranges`` False: always all of it."""
+    """One file. ``etag`` as it is sent, quotes and all; None: none. ``gives_ranges`` False: always all of it.
+
+    ``tells_length`` False: all of it comes in chunks, as services send what they compute.
+    """
 
     data: bytes
     etag: str | None = None
     modified: datetime | None = datetime(2024, 5, 1, tzinfo=UTC)
     gives_ranges: bool = True
+    tells_length: bool = True
+    kind: str = "application/octet-stream"
 
 
 @dataclass
@@ -31,11 +36,16 @@ class WebServer:
     url: str = ""
     files: dict[str, WebFile] = field(default_factory=dict)
     asked: Counter[str] = field(default_factory=Counter)
+    bytes_out: int = 0
+    #: Statuses to answer first.
+    stumbles: list[int] = field(default_factory=list)
 
-    async def answer(self, request: web.Request) -> web.Response:
+    async def answer(self, request: web.Request) -> web.StreamResponse:
         """A file, a part of it, or 404."""
         path = request.path.removeprefix("/")
         self.asked[path] += 1
+        if self.stumbles:
+            return web.Response(status=self.stumbles.pop(0))
         file = self.files.get(path)
         if file is None:
             return web.Response(status=404, text="<html>not here</html>", content_type="text/html")
@@ -48,12 +58,25 @@ class WebServer:
             return web.Response(status=412, headers=headers)
         asked = request.http_range
         if not file.gives_ranges or asked.start is None:
-            return web.Response(body=file.data, headers=headers)
+            return await self._send_whole(request, file, headers)
         start, stop, _ = asked.indices(len(file.data))
         if start >= len(file.data):
             return web.Response(status=416, headers={"Content-Range": f"bytes */{len(file.data)}"})
         headers["Content-Range"] = f"bytes {start}-{stop - 1}/{len(file.data)}"
         return web.Response(status=206, body=file.data[start:stop], headers=headers)
+
+    async def _send_whole(self, request: web.Request, file: WebFile, headers: dict[str, str]) -> web.StreamResponse:
+        response = web.StreamResponse(headers={**headers, "Content-Type": file.kind})
+        if file.tells_length:
+            response.content_length = len(file.data)
+        else:
+            response.enable_chunked_encoding()
+        await response.prepare(request)
+        for start in range(0, len(file.data), 1 << 16):
+            chunk = file.data[start : start + (1 << 16)]
+            await response.write(chunk)
+            self.bytes_out += len(chunk)
+        return response
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from perijove.client import AsyncControlClient, next_cursor, tree_call
 from perijove.errors import NotSupported, ObjectChanged, PerijoveError
 from perijove.listed import Listed, ListedObject
 from perijove.models import PresignListRequest
-from perijove.replicas import ObjectInfo
+from perijove.objects import ObjectInfo
 from perijove.stores import DatasetReader, Readers
 
 from ..listing import TreeLister

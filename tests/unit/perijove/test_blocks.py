@@ -77,7 +77,7 @@ def test_reads_that_go_on_fetch_ahead_in_few_parallel_ranges(loop: asyncio.Abstr
         blocks.read(start, start + 50)
 
     assert sum(stop - start for start, stop in store.asked) <= 5000 + SMALL.ahead_bytes + 100
-    assert len(store.asked) <= 40
+    assert len(store.asked) <= 45
     assert len({start for start, _ in store.asked}) == len(store.asked)  # nothing twice
 
 

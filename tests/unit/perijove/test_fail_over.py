@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 import perijove
-from perijove import replicas
+from perijove import answers
 from tests.support.control import FakeControl, FakeReplica
 from tests.support.s3 import Fault, FaultKind, S3Bed
 
@@ -53,7 +53,7 @@ def test_reading_goes_on_from_another_copy_of_the_same_version(
     kind: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(replicas, "PATIENCE_SECONDS", 3.0)
+    monkeypatch.setattr(answers, "PATIENCE_SECONDS", 3.0)
     put(BODY, BODY)
     with perijove.open("demo/x.bin") as file:
         head = file.read(100_000)
@@ -128,7 +128,7 @@ def test_a_broken_body_goes_on_where_it_broke_off(put: Callable[[bytes, bytes], 
 def test_an_object_is_opened_elsewhere_when_the_nearest_copy_hangs_or_errs(
     put: Callable[[bytes, bytes], None], bed: S3Bed, kind: FaultKind, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(replicas, "PATIENCE_SECONDS", 3.0)
+    monkeypatch.setattr(answers, "PATIENCE_SECONDS", 3.0)
     put(BODY, BODY)
     bed.faults.add(Fault(kind, times=None))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import random
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -12,6 +13,7 @@ import fsspec
 import pytest
 
 import perijove
+from perijove import replicas, whole
 from tests.support.control import FakeControl, FakeReplica
 from tests.support.s3 import S3Bed
 from tests.support.web_server import WebFile, WebServer, threaded_web_server
@@ -43,7 +45,7 @@ def test_a_file_of_an_archive_is_read_by_ranges(publish: Publish, etag: str | No
         assert file.size == len(BODY)
         file.seek(2_000_000)
         assert file.read(5) == BODY[2_000_000:2_000_005]
-        assert file.counts.bytes <= 1 << 20
+        assert file.counts.bytes <= 2 << 20  # the first block, with which it was opened, and this one
         file.seek(0)
         assert file.read() == BODY
 
@@ -71,10 +73,72 @@ def test_what_cannot_be_told_from_another_version_is_not_read_in_parts(publish: 
         perijove.open("archive.x~2fy/x.bin")
 
 
-def test_a_server_that_gives_no_parts_is_an_error_in_words(publish: Publish) -> None:
+@pytest.mark.parametrize("tells_length", [True, False])
+def test_a_server_that_gives_no_parts_is_asked_once_and_read_like_any_other(
+    publish: Publish, tells_length: bool
+) -> None:
+    server = publish(WebFile(BODY, modified=None, gives_ranges=False, tells_length=tells_length))
+
+    with perijove.open("archive.x~2fy/x.bin") as file:
+        assert file.size == len(BODY)
+        file.seek(-5, 2)
+        assert file.read() == BODY[-5:]
+        server.files["some/x.bin"] = WebFile(BODY[::-1], gives_ranges=False)  # it stays the answer that it was
+        file.seek(0)
+        assert file.read() == BODY
+    assert server.asked["some/x.bin"] == 1
+    assert fsspec.filesystem("perijove").cat("archive.x~2fy/x.bin") == BODY[::-1]
+
+
+@pytest.mark.parametrize("tells_length", [True, False])
+def test_what_is_too_long_to_be_fetched_whole_is_said_and_not_fetched(
+    publish: Publish, monkeypatch: pytest.MonkeyPatch, tells_length: bool
+) -> None:
+    monkeypatch.setattr(replicas, "WHOLE_MAX_BYTES", 1 << 20)
+    server = publish(WebFile(bytes(64 << 20), gives_ranges=False, tells_length=tells_length))
+
+    with pytest.raises(perijove.NotSupported, match=r"gives no parts of it, and all of it is more than 1 MiB"):
+        perijove.open("archive.x~2fy/x.bin")
+    assert server.bytes_out < 32 << 20
+
+
+def test_all_that_is_kept_whole_has_a_bound_and_is_let_go_with_its_files(
+    publish: Publish, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gc.collect()
+    monkeypatch.setattr(whole, "ALL_MAX_BYTES", whole._open_bytes[0] + len(BODY) * 3 // 2)
     publish(WebFile(BODY, gives_ranges=False))
 
-    with pytest.raises(perijove.StoreUnavailable, match=r"archive\.x~2fy/x\.bin"):
+    with perijove.open("archive.x~2fy/x.bin"), pytest.raises(perijove.NotSupported, match="close some"):
+        perijove.open("archive.x~2fy/x.bin")
+    with perijove.open("archive.x~2fy/x.bin") as file:
+        assert file.read() == BODY
+
+
+def test_a_look_at_its_size_does_not_fetch_much(publish: Publish, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(replicas, "LOOK_MAX_BYTES", 1 << 20)
+    publish(WebFile(BODY, gives_ranges=False))
+
+    with pytest.raises(perijove.NotSupported, match="more than 1 MiB"):
+        fsspec.filesystem("perijove").info("archive.x~2fy/x.bin")
+
+
+def test_a_page_of_a_web_site_is_not_taken_for_the_file(publish: Publish) -> None:
+    publish(WebFile(b"<html>sign in</html>", gives_ranges=False, kind="text/html; charset=utf-8"))
+
+    with pytest.raises(perijove.NotSupported, match="a web page instead of"):
+        perijove.open("archive.x~2fy/x.bin")
+
+
+@pytest.mark.parametrize("status", [500, 503, 429])
+def test_a_server_that_stumbles_is_asked_again(publish: Publish, status: int) -> None:
+    server = publish(WebFile(BODY, '"e"'))
+    server.stumbles = [status, status]
+
+    with perijove.open("archive.x~2fy/x.bin") as file:
+        assert file.read(5) == BODY[:5]
+    server.stumbles = [status] * 9
+    with pytest.raises(perijove.StoreUnavailable, match=rf"answered {status} .*tried 4 times"):
         perijove.open("archive.x~2fy/x.bin")
 
 

@@ -13,7 +13,7 @@ import pytest
 from astropy.io import fits
 
 import perijove
-from perijove import replicas
+from perijove import signed
 from perijove_hub.web.auth import CACHE_SECONDS
 from tests.support.control import TOKEN, FakeControl, FakeReplica
 from tests.support.fits import cone, fits_bytes
@@ -79,10 +79,7 @@ def test_large_reads_go_in_parallel_pieces_and_come_out_right(put: Callable[[str
     with perijove.open("demo/big.bin") as file:
         assert file.read() == body
 
-    whole_reads = [
-        request for request in bed.requests if request.op == "GetObject" and request.byte_range != "bytes=0-0"
-    ]
-    assert len(whole_reads) == 7
+    assert bed.counters == {"GetObject": 1 + 7}  # the first block, and the pieces
     assert bed.most_at_once >= 4
 
 
@@ -218,8 +215,8 @@ def test_a_store_that_stumbles_is_tried_again(put: Callable[[str, bytes], None],
 def test_reads_of_a_proxied_dataset_stop_within_a_minute_after_it_was_taken_away(
     control: FakeControl, bed: S3Bed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert replicas.URL_KEPT.total_seconds() + CACHE_SECONDS < 60
-    monkeypatch.setattr(replicas, "URL_KEPT", timedelta(0))  # that time passes
+    assert signed.URL_KEPT.total_seconds() + CACHE_SECONDS < 60
+    monkeypatch.setattr(signed, "URL_KEPT", timedelta(0))  # that time passes
     monkeypatch.setenv("PERIJOVE_CACHE_BYTES", "0")
     control.add("closed", FakeReplica("near", bed, "bucket", "c/"), delivery="proxied")
     bed.put("bucket", "c/x", bytes(8 << 20))
@@ -243,7 +240,7 @@ def test_errors_of_presigned_reads_do_not_show_the_url(control: FakeControl, bed
         perijove.open("closed/x")
 
     shown = f"{caught.value!r}{caught.value.__cause__!r}"
-    assert caught.value.__suppress_context__
+    assert caught.value.__suppress_context__ or caught.value.__context__ is None
     assert "X-Amz" not in shown
     assert not [secret for secret in control.secrets if secret in shown]
 
