@@ -67,7 +67,8 @@ export class PerijoveClient implements IPerijoveClient {
   }
 
   preview(dataset: string, path: string, options: IPreviewOptions, signal: AbortSignal): Promise<Preview> {
-    const query = { path, ...options, index: options.index?.join(',') };
+    const { index, window: part, limits, ...rest } = options;
+    const query = { path, ...rest, index: index?.join(','), window: part?.join(','), limits: limits?.join(',') };
     return this._json(of(dataset, 'preview'), query, signal);
   }
 

@@ -176,6 +176,22 @@ export interface ISkyGrid {
   latitude: (number | null)[][];
 }
 
+/** Which part of a plane a picture shows, in pixels of the plane as it is drawn. */
+export interface IPlanePart {
+  /** Of the whole plane. */
+  columns: number;
+  rows: number;
+  /** From the left and upper edge of the whole plane. */
+  x: number;
+  y: number;
+  width: number;
+  height: number;
+  /** Whether the plane's first row is drawn lowest. */
+  upward: boolean;
+  /** Whether not all that the picture could show was read. */
+  partial: boolean;
+}
+
 /** A picture: of an array and drawn by the server, or one that is a picture already. */
 export interface IImageContent {
   /** Relative to the extension's base, `perijove/`. */
@@ -198,6 +214,8 @@ export interface IImageContent {
   /** What the reader should know of how the picture was made, for example which rows were skipped. */
   note?: string | null;
   sky?: ISkyGrid | null;
+  /** With it, other parts of the plane can be asked for. */
+  part?: IPlanePart | null;
 }
 
 /** A name and a value in words. */
@@ -271,6 +289,8 @@ export interface IDrawing {
   unit?: string | null;
   /** West, south, east, north in degrees, where the picture is a map in longitude and latitude. */
   extent?: [number, number, number, number] | null;
+  /** With it, other parts of the plane can be asked for. */
+  part?: IPlanePart | null;
   note?: string | null;
 }
 
@@ -297,6 +317,8 @@ interface IPreviewCommon {
   /** How many bytes the look has moved, in how many requests to the store. */
   bytes_read: number;
   requests: number;
+  /** Whether it was made before, so that nothing of the object was moved. */
+  kept?: boolean;
 }
 
 /** A preview that shows a picture. */
@@ -338,6 +360,10 @@ export interface IPreviewOptions {
   index?: number[];
   /** The number of the first row of a table, from 0. */
   first_row?: number;
+  /** Of a picture: x, y, width and height of a part, in pixels of the whole as it is drawn. */
+  window?: readonly number[];
+  /** The values to be drawn darkest and brightest, instead of what `scale` finds. */
+  limits?: readonly [number, number];
 }
 
 /** Code that opens an object or a dataset. */

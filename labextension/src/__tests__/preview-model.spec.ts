@@ -1,7 +1,9 @@
 import { beforeEach, describe, expect, it, vi } from 'vitest';
-import { PreviewModel } from '../preview/model';
+import { PreviewModel, REFINE_DELAY_MILLISECONDS } from '../preview/model';
 import { IMAGE } from './fixtures';
 import { FakeServer, settle } from './support';
+
+const PART = { columns: 16, rows: 16, x: 1, y: 0, width: 4, height: 4, upward: true, partial: false };
 
 let server: FakeServer;
 let live: Set<string>;
@@ -85,6 +87,40 @@ describe('a preview', () => {
     await settle();
     expect(live.size).toBe(0);
     expect(model.preview).toBeNull();
+  });
+
+  it('asks for the last window only, and gives up the one before', async () => {
+    vi.useFakeTimers();
+    const model = new PreviewModel(server, 'demo', 'a.fits');
+    await model.load();
+    server.previewHeld = { ...IMAGE, kept: true, content: { ...IMAGE.content, part: PART } };
+    model.refine({ x: 0, y: 0, width: 4, height: 4 });
+    model.refine({ x: 1, y: 0, width: 4, height: 4 });
+    await vi.advanceTimersByTimeAsync(REFINE_DELAY_MILLISECONDS);
+    expect(model.refined?.window).toEqual({ x: 1, y: 0, width: 4, height: 4 });
+    expect(server.asked.filter(call => call.startsWith('preview'))).toHaveLength(2);
+    expect(model.moved).toEqual({ bytes: 2048, requests: 4, kept: false });
+    expect(live.size).toBe(2);
+    model.refine({ x: 2, y: 0, width: 4, height: 4 });
+    vi.advanceTimersByTime(REFINE_DELAY_MILLISECONDS);
+    model.refine(null);
+    expect(server.signals.at(-1)!.aborted).toBe(true);
+    expect(live.size).toBe(1);
+    vi.useRealTimers();
+  });
+
+  it('keeps what is shown when a part does not come, and says why', async () => {
+    vi.useFakeTimers();
+    const model = new PreviewModel(server, 'demo', 'a.fits');
+    await model.load();
+    server.trouble = 'The store does not answer.';
+    model.refine({ x: 0, y: 0, width: 4, height: 4 });
+    await vi.advanceTimersByTimeAsync(REFINE_DELAY_MILLISECONDS);
+    expect([model.refineError, model.error, model.refining]).toEqual(['The store does not answer.', '', false]);
+    server.trouble = null;
+    await model.setOptions({ stretch: 'log' });
+    expect([model.refineError, model.refined, model.pictureUrl]).toEqual(['', null, 'blob:2']);
+    vi.useRealTimers();
   });
 
   it('forgets where another node was cut', async () => {

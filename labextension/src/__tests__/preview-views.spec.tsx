@@ -3,13 +3,49 @@ import { nullTranslator } from '@jupyterlab/translation';
 import { act, cleanup, fireEvent, render, screen } from '@testing-library/react';
 import * as React from 'react';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { CUT_DELAY_MILLISECONDS, PreviewModel } from '../preview/model';
+import { CUT_DELAY_MILLISECONDS, PreviewModel, REFINE_DELAY_MILLISECONDS } from '../preview/model';
 import PreviewView from '../preview/view';
 import { fileOf, IMAGE, LINE, MAP, tableOf } from './fixtures';
 import { FakeServer } from './support';
+import type { IImagePreview } from '../wire';
 
 const trans = nullTranslator.load('perijove');
 const nothing = () => undefined;
+
+const WHOLE_PART = {
+  columns: 1024,
+  rows: 1024,
+  x: 0,
+  y: 0,
+  width: 1024,
+  height: 1024,
+  upward: true,
+  partial: false
+};
+const LARGE: IImagePreview = {
+  ...IMAGE,
+  content: { ...IMAGE.content, shape: [1024, 1024], width: 256, height: 256, limits: [0, 5], part: WHOLE_PART }
+};
+const partOfLarge: IImagePreview = {
+  ...LARGE,
+  content: {
+    ...LARGE.content,
+    width: 192,
+    height: 144,
+    part: { ...WHOLE_PART, x: 416, y: 448, width: 192, height: 144 }
+  }
+};
+
+/** What jsdom has not. */
+class FingerEvent extends MouseEvent {
+  readonly pointerId: number;
+
+  constructor(type: string, { pointerId = 0, ...init }: PointerEventInit = {}) {
+    super(type, init);
+    this.pointerId = pointerId;
+  }
+}
+window.PointerEvent ??= FingerEvent as typeof PointerEvent;
 
 let server: FakeServer;
 let model: PreviewModel;
@@ -169,7 +205,7 @@ describe('an image', () => {
     await show(IMAGE);
     const figure = screen.getByRole('figure');
     fireEvent.keyDown(figure, { key: 'ArrowRight' });
-    expect(screen.getByText('pixel x 9, y 6 (from 0)')).toBeTruthy();
+    expect(screen.getByText('pixel x 8, y 7 (from 0)')).toBeTruthy();
     expect(screen.getByText(/^ICRS 149\.4.*° \+2\.4/)).toBeTruthy();
     expect(screen.getByText(/^09h57m.*s \+02°2/)).toBeTruthy();
   });
@@ -178,8 +214,50 @@ describe('an image', () => {
     const { url, width, height, shape } = IMAGE.content;
     await show({ ...IMAGE, content: { url, width, height, shape } });
     fireEvent.keyDown(screen.getByRole('figure'), { key: 'ArrowRight' });
-    expect(document.querySelector('.pj-Picture-readout')?.textContent).toBe('pixel x 9, y 9 (from 0)');
+    expect(document.querySelector('.pj-Picture-readout')?.textContent).toBe('pixel x 8, y 8 (from 0)');
     expect(screen.queryByRole('combobox')).toBeNull();
     expect(screen.queryByRole('button', { name: 'Header' })).toBeNull();
+  });
+
+  it('gets sharper where one looks, after a pause, and tells of it and of all that was moved', async () => {
+    await show(LARGE);
+    vi.useFakeTimers();
+    const figure = screen.getByRole('figure');
+    server.previewHeld = partOfLarge;
+    for (let times = 0; times < 3; times += 1) {
+      fireEvent.keyDown(figure, { key: '+' });
+    }
+    expect(server.asked.filter(call => call.startsWith('preview'))).toHaveLength(1);
+    await act(() => vi.advanceTimersByTimeAsync(REFINE_DELAY_MILLISECONDS));
+    expect(options()).toEqual({ window: [416, 448, 192, 144], limits: [0, 5] });
+    expect(document.querySelectorAll('.pj-Picture-stage img')).toHaveLength(2);
+    expect(screen.getByText(/KiB moved in 4 requests$/)).toBeTruthy();
+    expect(screen.getByText(/^\d+% · sharp here$/)).toBeTruthy();
+    // the same is not asked for again, and all of it needs no part
+    fireEvent.keyDown(figure, { key: 'ArrowRight', shiftKey: true });
+    await act(() => vi.advanceTimersByTimeAsync(REFINE_DELAY_MILLISECONDS));
+    expect(server.asked.filter(call => call.startsWith('preview'))).toHaveLength(2);
+    fireEvent.click(screen.getByRole('button', { name: 'Whole picture (0)' }));
+    expect(document.querySelectorAll('.pj-Picture-stage img')).toHaveLength(1);
+  });
+
+  it('is zoomed by buttons, wheel, double click and dragging', async () => {
+    await show(LARGE);
+    const stage = document.querySelector<HTMLElement>('.pj-Picture-stage')!;
+    const left = () => parseFloat(stage.querySelector('img')!.style.width);
+    const before = left();
+    fireEvent.click(screen.getByRole('button', { name: 'Zoom in (+)' }));
+    expect(left()).toBeCloseTo(2 * before);
+    fireEvent.doubleClick(stage, { clientX: 300, clientY: 200 });
+    expect(left()).toBeCloseTo(4 * before);
+    fireEvent.wheel(stage, { deltaY: 100 });
+    expect(left()).toBeLessThan(4 * before);
+    const x = parseFloat(stage.querySelector('img')!.style.left);
+    fireEvent.pointerDown(stage, { pointerId: 1, button: 0, clientX: 100, clientY: 100 });
+    fireEvent.pointerMove(stage, { pointerId: 1, clientX: 90, clientY: 100 });
+    fireEvent.pointerUp(stage, { pointerId: 1 });
+    expect(parseFloat(stage.querySelector('img')!.style.left)).toBeCloseTo(x - 10);
+    fireEvent.keyDown(screen.getByRole('figure'), { key: '0' });
+    expect(left()).toBeCloseTo(before);
   });
 });

@@ -1,12 +1,12 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 import * as React from 'react';
 import { Later } from '../later';
-import type { IDrawing } from '../wire';
+import type { IDrawing, IPlanePart } from '../wire';
 import { Cuts } from './cuts';
 import { PreviewModel } from './model';
 import { Picture } from './picture';
 import { PlotView } from './plot';
-import { elementAt, IPoint, placeAt } from './pointer';
+import { elementAt, IPoint, partOf, placeAt } from './pointer';
 import { StretchChoices } from './stretch';
 import { shortNumber } from './ticks';
 import { ToggleButton } from './toggle';
@@ -22,10 +22,13 @@ export interface IDrawingViewProps {
 
 /** A node of a file as a picture or a plot, where it is cut, and in what unit it is. */
 export function DrawingView({ model, drawing, trans }: IDrawingViewProps): React.ReactElement {
-  const [actualSize, setActualSize] = React.useState(false);
   const [coasts, setCoasts] = React.useState(true);
   const { width, height, extent } = drawing;
   const isPicture = width !== null && width !== undefined && height !== null && height !== undefined;
+  const part = React.useMemo(() => {
+    const sizes = drawing.axes.filter(axis => axis.index === null).map(axis => axis.size);
+    return partOf(drawing.part, { width: drawing.width ?? 1, height: drawing.height ?? 1 }, sizes, false);
+  }, [drawing]);
   return (
     <div className="pj-Drawing" role="group" aria-label={trans.__('Drawing of %1', drawing.node)}>
       <div className="pj-Preview-controls" role="group" aria-label={trans.__('How it is drawn')}>
@@ -33,12 +36,6 @@ export function DrawingView({ model, drawing, trans }: IDrawingViewProps): React
         {isPicture && (
           <>
             <StretchChoices model={model} drawn={model.options} trans={trans} />
-            <ToggleButton on={!actualSize} onClick={() => setActualSize(false)}>
-              {trans.__('Fit')}
-            </ToggleButton>
-            <ToggleButton on={actualSize} onClick={() => setActualSize(true)}>
-              {trans.__('100%')}
-            </ToggleButton>
             {extent && (
               <ToggleButton on={coasts} onClick={() => setCoasts(!coasts)}>
                 {trans.__('Coastlines')}
@@ -52,12 +49,14 @@ export function DrawingView({ model, drawing, trans }: IDrawingViewProps): React
       {drawing.note && <p className="pj-Preview-note">{drawing.note}</p>}
       {isPicture && (
         <Picture
-          url={model.pictureUrl}
+          // another plane is looked at from its whole
+          key={`${drawing.node} ${part.columns} ${part.rows}`}
+          model={model}
+          part={part}
           width={width}
           height={height}
           alt={trans.__('%1, drawn as a picture', drawing.node)}
-          actualSize={actualSize}
-          tell={point => tell(drawing, { width, height }, point, trans)}
+          tell={point => tell(drawing, part, point, trans)}
           trans={trans}
         >
           {extent && coasts && (
@@ -80,23 +79,17 @@ function scaleText({ unit, limits }: IDrawing, trans: TranslationBundle): string
 }
 
 /** The element of the array under a point, and its place on a map. */
-function tell(
-  drawing: IDrawing,
-  size: { width: number; height: number },
-  point: IPoint,
-  trans: TranslationBundle
-): string[] {
+function tell(drawing: IDrawing, part: IPlanePart, point: IPoint, trans: TranslationBundle): string[] {
   const along = drawing.axes.filter(axis => axis.index === null);
   const told: string[] = [];
   if (drawing.extent) {
-    const [longitude, latitude] = placeAt(point, size, drawing.extent);
+    const [longitude, latitude] = placeAt({ x: point.x - part.x, y: point.y - part.y }, part, drawing.extent);
     told.push(
       `${Math.abs(longitude).toFixed(2)}° ${longitude < 0 ? trans.__('W') : trans.__('E')}`,
       `${Math.abs(latitude).toFixed(2)}° ${latitude < 0 ? trans.__('S') : trans.__('N')}`
     );
   } else if (along.length === 2) {
-    const sizes = along.map(axis => axis.size);
-    const [column, row] = elementAt(point, size, sizes, false);
+    const [column, row] = elementAt(point, part);
     told.push(`${along[1].name} ${column}`, `${along[0].name} ${row}`);
   }
   return told;

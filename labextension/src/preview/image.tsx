@@ -1,10 +1,10 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 import * as React from 'react';
-import type { IImageContent } from '../wire';
+import type { IImageContent, IPlanePart } from '../wire';
 import { HeaderTable } from './header';
-import { PreviewModel } from './model';
+import type { IRefined, PreviewModel } from './model';
 import { Picture } from './picture';
-import { elementAt, IPoint } from './pointer';
+import { elementAt, IPoint, partOf, pointWithin } from './pointer';
 import { decimal, isEquatorial, sexagesimal, skyAt } from './sky';
 import { StretchChoices } from './stretch';
 import { ToggleButton } from './toggle';
@@ -19,19 +19,16 @@ export interface IImageViewProps {
 
 /** The picture of an array, the controls of how it is drawn, and the header it came with. */
 export function ImageView({ model, title, content, trans }: IImageViewProps): React.ReactElement {
-  const [actualSize, setActualSize] = React.useState(false);
   const [withHeader, setWithHeader] = React.useState(true);
   const cards = content.header ?? [];
+  const part = React.useMemo(
+    () => partOf(content.part, content, content.shape, (content.hdu ?? null) !== null),
+    [content]
+  );
   return (
     <>
       <div className="pj-Preview-controls" role="group" aria-label={trans.__('How the image is drawn')}>
         {content.stretch && <StretchChoices model={model} drawn={content} trans={trans} />}
-        <ToggleButton on={!actualSize} onClick={() => setActualSize(false)}>
-          {trans.__('Fit')}
-        </ToggleButton>
-        <ToggleButton on={actualSize} onClick={() => setActualSize(true)}>
-          {trans.__('100%')}
-        </ToggleButton>
         {cards.length > 0 && (
           <ToggleButton on={withHeader} onClick={() => setWithHeader(!withHeader)}>
             {trans.__('Header')}
@@ -41,12 +38,14 @@ export function ImageView({ model, title, content, trans }: IImageViewProps): Re
       {content.note && <p className="pj-Preview-note">{content.note}</p>}
       <div className="pj-Preview-split">
         <Picture
-          url={model.pictureUrl}
+          // another plane is looked at from its whole
+          key={`${content.hdu} ${part.columns} ${part.rows}`}
+          model={model}
+          part={part}
           width={content.width}
           height={content.height}
           alt={trans.__('%1, %2 pixels', title, content.shape.join(' × '))}
-          actualSize={actualSize}
-          tell={point => tell(content, point, trans)}
+          tell={point => tell(content, part, model.refined, point, trans)}
           trans={trans}
         />
         {withHeader && cards.length > 0 && <HeaderTable cards={cards} trans={trans} />}
@@ -56,16 +55,29 @@ export function ImageView({ model, title, content, trans }: IImageViewProps): Re
 }
 
 /** The pixel of the array, and the position on the sky where that is known. */
-export function tell(content: IImageContent, point: IPoint, trans: TranslationBundle): string[] {
-  const isFits = (content.hdu ?? null) !== null;
-  const [column, row] = elementAt(point, content, content.shape, isFits);
+export function tell(
+  content: IImageContent,
+  part: IPlanePart,
+  refined: IRefined | null,
+  point: IPoint,
+  trans: TranslationBundle
+): string[] {
+  const [column, row] = elementAt(point, part);
   const told = [trans.__('pixel x %1, y %2 (from 0)', column, row)];
-  const position = content.sky ? skyAt(content.sky, point.x, point.y) : null;
-  if (content.sky && position) {
-    told.push(`${content.sky.frame.toUpperCase()} ${decimal(position)}`);
-    if (isEquatorial(content.sky.frame)) {
+  // the grid over a part has its crossings nearer to each other
+  const fine = refined?.sky && isWithin(point, refined.part) ? refined : null;
+  const grid = fine ? fine.sky : content.sky;
+  const at = fine ? pointWithin(point, fine.part, fine) : pointWithin(point, part, content);
+  const position = grid ? skyAt(grid, at.x, at.y) : null;
+  if (grid && position) {
+    told.push(`${grid.frame.toUpperCase()} ${decimal(position)}`);
+    if (isEquatorial(grid.frame)) {
       told.push(sexagesimal(position));
     }
   }
   return told;
+}
+
+function isWithin({ x, y }: IPoint, part: IPlanePart): boolean {
+  return x >= part.x && y >= part.y && x <= part.x + part.width && y <= part.y + part.height;
 }

@@ -4,10 +4,35 @@
 
 import { ISignal, Signal } from '@lumino/signaling';
 import { IPerijoveClient, sentenceOf } from '../client';
-import type { IHdu, IPreviewOptions, Preview } from '../wire';
+import type { IHdu, IPlanePart, IPreviewOptions, ISkyGrid, Preview } from '../wire';
+import type { IRect } from './viewport';
 
 /** How long moving along an axis waits for the next step. */
 export const CUT_DELAY_MILLISECONDS = 200;
+
+/** How long moving over a picture waits before a sharper part of it is asked for. */
+export const REFINE_DELAY_MILLISECONDS = 250;
+
+/** A sharper picture of a part. */
+export interface IRefined {
+  /** What it was asked for by. */
+  window: IRect;
+  part: IPlanePart;
+  /** In its own pixels. */
+  width: number;
+  height: number;
+  /** Of the picture within this page. */
+  url: string;
+  sky: ISkyGrid | null;
+  note: string | null;
+}
+
+/** What looks have moved in all. `kept`: all of them were made before. */
+export interface IMoved {
+  bytes: number;
+  requests: number;
+  kept: boolean;
+}
 
 /** The look into one object of one dataset. */
 export class PreviewModel {
@@ -73,6 +98,45 @@ export class PreviewModel {
     return this._pageRows;
   }
 
+  /** A sharper picture of a part of what is shown, if one was asked for and is here. */
+  get refined(): IRefined | null {
+    return this._refined;
+  }
+
+  /** Whether one is on its way. */
+  get refining(): boolean {
+    return this._refineCall !== null;
+  }
+
+  /** Why the last one did not come, in one sentence; empty when it did. */
+  get refineError(): string {
+    return this._refineError;
+  }
+
+  /** What this picture and its sharper parts have moved, or null before there is one. */
+  get moved(): IMoved | null {
+    return this._moved;
+  }
+
+  /**
+   * Asks for a sharper picture of `window`, once the moving has paused; null for none.
+   *
+   * The one before stays until then, and a call that is still under way is given up.
+   */
+  refine(window: IRect | null): void {
+    if (isSame(window, this._wanted)) {
+      return;
+    }
+    this._wanted = window;
+    this._giveUpRefining();
+    if (window === null) {
+      this._dropRefined();
+    } else if (!isSame(window, this._refined?.window ?? null)) {
+      this._refineTimer = globalThis.setTimeout(() => void this._loadWindow(window), REFINE_DELAY_MILLISECONDS);
+    }
+    this._changed.emit();
+  }
+
   /** Shows another part, or draws it in another way. */
   setOptions(change: IPreviewOptions): Promise<void> {
     window.clearTimeout(this._cutTimer);
@@ -127,12 +191,71 @@ export class PreviewModel {
     window.clearTimeout(this._cutTimer);
     this._call?.abort();
     this._call = null;
+    this._giveUpRefining();
     this._free();
     Signal.clearData(this);
   }
 
+  private async _loadWindow(window: IRect): Promise<void> {
+    const call = new AbortController();
+    this._refineCall = call;
+    this._changed.emit();
+    try {
+      const { x, y, width, height } = window;
+      const limits = this._preview && shownOf(this._preview)?.limits;
+      const options = { ...this._options, window: [x, y, width, height], ...(limits ? { limits } : {}) };
+      const preview = await this._client.preview(this.dataset, this.path, options, call.signal);
+      const shown = shownOf(preview);
+      if (!shown?.url || !shown.part || !shown.width || !shown.height) {
+        throw new Error('The server gave no picture of this part.');
+      }
+      const picture = await this._client.picture(shown.url, call.signal);
+      if (!call.signal.aborted) {
+        this._dropRefined();
+        const { part, width: across, height: down, sky = null, note = null } = shown;
+        this._refined = { window, part, width: across, height: down, url: URL.createObjectURL(picture), sky, note };
+        this._count(preview);
+      }
+    } catch (error) {
+      if (!call.signal.aborted) {
+        this._refineError = sentenceOf(error);
+      }
+    }
+    if (this._refineCall === call) {
+      this._refineCall = null;
+      this._changed.emit();
+    }
+  }
+
+  private _giveUpRefining(): void {
+    globalThis.clearTimeout(this._refineTimer);
+    this._refineCall?.abort();
+    this._refineCall = null;
+    this._refineError = '';
+  }
+
+  private _dropRefined(): void {
+    if (this._refined) {
+      URL.revokeObjectURL(this._refined.url);
+      this._refined = null;
+    }
+  }
+
+  private _count({ bytes_read, requests, kept = false }: Preview): void {
+    const before = this._moved ?? { bytes: 0, requests: 0, kept: true };
+    this._moved = {
+      bytes: before.bytes + bytes_read,
+      requests: before.requests + requests,
+      kept: before.kept && kept
+    };
+  }
+
   private _show(preview: Preview, picture: Blob | null): void {
+    this._giveUpRefining();
     this._free();
+    this._wanted = null;
+    this._moved = null;
+    this._count(preview);
     this._preview = preview;
     if (preview.kind === 'image' || preview.kind === 'table') {
       this._hdus = preview.content.hdus ?? [];
@@ -144,6 +267,7 @@ export class PreviewModel {
   }
 
   private _free(): void {
+    this._dropRefined();
     if (this._pictureUrl !== null) {
       URL.revokeObjectURL(this._pictureUrl);
       this._pictureUrl = null;
@@ -160,4 +284,42 @@ export class PreviewModel {
   private _error = '';
   private _pageRows = 0;
   private _cutTimer = 0;
+  private _wanted: IRect | null = null;
+  private _refined: IRefined | null = null;
+  private _refineCall: AbortController | null = null;
+  private _refineTimer: ReturnType<typeof setTimeout> | undefined;
+  private _refineError = '';
+  private _moved: IMoved | null = null;
+}
+
+/** What is said of the picture of a preview; undefined without one. */
+function shownOf(preview: Preview): IShown | undefined {
+  if (preview.kind === 'image') {
+    return preview.content;
+  }
+  return preview.kind === 'tree' && preview.content.drawing
+    ? { ...preview.content.drawing, url: preview.content.url }
+    : undefined;
+}
+
+interface IShown {
+  url?: string;
+  width?: number | null;
+  height?: number | null;
+  part?: IPlanePart | null;
+  limits?: [number, number] | null;
+  sky?: ISkyGrid | null;
+  note?: string | null;
+}
+
+function isSame(one: IRect | null, other: IRect | null): boolean {
+  return (
+    one === other ||
+    (one !== null &&
+      other !== null &&
+      one.x === other.x &&
+      one.y === other.y &&
+      one.width === other.width &&
+      one.height === other.height)
+  );
 }

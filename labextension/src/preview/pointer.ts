@@ -1,4 +1,6 @@
-/** Which point of a picture is under the pointer. Pure. */
+/** Which element of an array, or place on Earth, a point of a picture is. Pure. */
+
+import type { IPlanePart } from '../wire';
 
 /** Sides in pixels. */
 export interface ISize {
@@ -6,31 +8,14 @@ export interface ISize {
   height: number;
 }
 
-/** A point in pixels of the picture, from its left and upper edge. */
+/** A point in pixels, from a left and upper edge. */
 export interface IPoint {
   x: number;
   y: number;
 }
 
-/**
- * The point of `picture` at `at`, or null beside it.
- *
- * @param at - from the left and upper edge of the box that the picture is fitted into
- * @param box - that box; the picture keeps its shape in it and is in its middle, as `object-fit: contain` does
- * @param picture - the picture's own size
- */
-export function pointUnder(at: IPoint, box: ISize, picture: ISize): IPoint | null {
-  const scale = Math.min(box.width / picture.width, box.height / picture.height);
-  if (!(scale > 0 && Number.isFinite(scale))) {
-    return null;
-  }
-  const x = (at.x - (box.width - picture.width * scale) / 2) / scale;
-  const y = (at.y - (box.height - picture.height * scale) / 2) / scale;
-  return x >= 0 && y >= 0 && x < picture.width && y < picture.height ? { x, y } : null;
-}
-
-/** The point that an arrow key moves `point` to, or null for another key; the first one goes to the middle. */
-export function pointAfter(key: string, point: IPoint | null, picture: ISize, step: number): IPoint | null {
+/** The point that an arrow key moves `point` to, or null for another key. */
+export function pointAfter(key: string, point: IPoint, picture: ISize, step: number): IPoint | null {
   const steps: Record<string, [number, number]> = {
     ArrowLeft: [-1, 0],
     ArrowRight: [1, 0],
@@ -41,9 +26,6 @@ export function pointAfter(key: string, point: IPoint | null, picture: ISize, st
   if (!move) {
     return null;
   }
-  if (!point) {
-    return { x: Math.floor(picture.width / 2) + 0.5, y: Math.floor(picture.height / 2) + 0.5 };
-  }
   const within = (value: number, size: number) => Math.min(Math.max(value, 0.5), size - 0.5);
   return {
     x: within(point.x + move[0] * step, picture.width),
@@ -51,17 +33,33 @@ export function pointAfter(key: string, point: IPoint | null, picture: ISize, st
   };
 }
 
-/**
- * The element of an array that a point of its picture shows, as column and row from 0.
- *
- * @param shape - the array's axes, rows and columns last
- * @param upward - whether the array's first row is the lowest of the picture, as in FITS
- */
-export function elementAt(point: IPoint, picture: ISize, shape: readonly number[], upward: boolean): [number, number] {
-  const [rows, columns] = shape.length >= 2 ? shape.slice(-2) : [picture.height, picture.width];
-  const column = Math.min(Math.floor((point.x * columns) / picture.width), columns - 1);
-  const row = Math.min(Math.floor((point.y * rows) / picture.height), rows - 1);
+/** The part that a picture shows, where the server does not tell: all of `shape`, or of the picture's own pixels. */
+export function partOf(
+  part: IPlanePart | null | undefined,
+  picture: ISize,
+  shape: readonly number[],
+  upward: boolean
+): IPlanePart {
+  if (part) {
+    return part;
+  }
+  const [rows, columns] = shape.length === 2 ? shape : [picture.height, picture.width];
+  return { columns, rows, x: 0, y: 0, width: columns, height: rows, upward, partial: false };
+}
+
+/** The element of an array at a point of its plane, as column and row from 0. */
+export function elementAt(point: IPoint, { columns, rows, upward }: IPlanePart): [number, number] {
+  const column = Math.min(Math.floor(point.x), columns - 1);
+  const row = Math.min(Math.floor(point.y), rows - 1);
   return [column, upward ? rows - 1 - row : row];
+}
+
+/** A point of the plane in pixels of a picture of `part` of it. */
+export function pointWithin(point: IPoint, part: IPlanePart, picture: ISize): IPoint {
+  return {
+    x: ((point.x - part.x) / part.width) * picture.width,
+    y: ((point.y - part.y) / part.height) * picture.height
+  };
 }
 
 /** West, south, east, north in degrees. */

@@ -6,7 +6,7 @@ import { Later } from '../later';
 import type { IHdu, ITextContent, Preview } from '../wire';
 import { Choice } from './choice';
 import { ImageView } from './image';
-import { PreviewModel } from './model';
+import { IMoved, PreviewModel } from './model';
 
 const TableView = React.lazy(() => import('./table'));
 const TreeView = React.lazy(() => import('./tree'));
@@ -42,7 +42,7 @@ export default function PreviewView(props: IPreviewViewProps): React.ReactElemen
           />
         )}
         <span className="pj-Preview-moved" role="status">
-          {model.loading ? trans.__('Loading…') : preview && movedText(preview, trans)}
+          {model.loading ? trans.__('Loading…') : model.moved && movedText(model.moved, trans)}
         </span>
       </div>
       {model.error && (
@@ -111,9 +111,9 @@ function TextView({ content, trans }: { content: ITextContent; trans: Translatio
   );
 }
 
-function movedText(preview: Preview, trans: TranslationBundle): string {
-  const moved = formatBytes(preview.bytes_read);
-  return trans._n('%2 moved in %1 request', '%2 moved in %1 requests', preview.requests, moved);
+function movedText({ bytes, requests, kept }: IMoved, trans: TranslationBundle): string {
+  const told = trans._n('%2 moved in %1 request', '%2 moved in %1 requests', requests, formatBytes(bytes));
+  return kept ? trans.__('%1: it was drawn before', told) : told;
 }
 
 function hduText(hdu: IHdu): string {
