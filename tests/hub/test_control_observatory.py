@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from perijove_hub.catalogue import harvest
 from tests.support.catalogues import FakeCatalogues, running_catalogues
 from tests.support.federated import addresses, harvested, opened, spec, tree
 
@@ -67,20 +66,3 @@ async def test_a_service_of_the_second_version_is_known_by_its_capabilities(
             f"{fake.url}/sia2/find?POS=CIRCLE+83.633+22.014+0.1&MAXREC=5000",
         ]
     assert fake.calls["sia"] == 0
-
-
-@pytest.mark.parametrize("fault", [503, "html", "drop", "slow"])
-async def test_a_service_that_is_down_is_dead_and_says_why(
-    fake: FakeCatalogues,
-    tmp_path: Path,
-    caplog: pytest.LogCaptureFixture,
-    monkeypatch: pytest.MonkeyPatch,
-    fault: int | str,
-) -> None:
-    monkeypatch.setattr(harvest, "HARVEST_SECONDS", 4.0)
-    for kind in ("tap", "sia2"):
-        fake.faults[kind] = fault
-    async with harvested(tmp_path, caplog, {each: spec(fake, each) for each in ("tap", "sia2")}) as control:
-        views = (await control.get("datasets", control.ana)).body["catalogues"]
-    assert {view["state"] for view in views} == {"dead"}
-    assert all(view["error"].startswith("It ") and view["error"].endswith(".") for view in views)

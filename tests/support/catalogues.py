@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 PAGE = b"<!DOCTYPE html><html><body><h1>Down for maintenance</h1></body></html>"
 XSS = "<script>alert(1)</script>"
@@ -43,8 +43,8 @@ class FakeCatalogues:
     """What is served and how it misbehaves; ``faults`` maps the first part of a path to a fault.
 
     A fault is a status, ``html`` (a page with 200), ``drop`` (no answer), ``slow`` (an answer that drips for ever),
-    ``huge`` (an answer without end), ``short`` (half of it) or an address to redirect to; ``bodies`` maps the same to
-    what is answered instead.
+    ``huge`` (an answer without end), ``short`` (less than it says) or an address to redirect to; ``bodies`` maps the
+    same to what is answered instead.
     """
 
     url: str = ""
@@ -74,6 +74,7 @@ class FakeCatalogues:
             "files": self._files,
             "json": self._json_index,
             "cds": self._cds,
+            "s3": self._s3,
         }
         made = kinds[first](rest, query) if first in kinds else None
         return (200, *made) if made else (404, "text/plain", b"nothing here")
@@ -171,6 +172,15 @@ class FakeCatalogues:
         entries += [{"name": name, "type": "file", "size": len(body), **stamp} for name, body in files.items()]
         return _json([*entries, {"name": "../up", "type": "file"}, {"name": ".."}, {"name": 7}, "junk"])
 
+    def _s3(self, rest: str, query: dict[str, str]) -> tuple[str, bytes] | None:
+        folders, files = self._below(query.get("prefix", ""))
+        rows = "".join(
+            f"<Contents><Key>{quote(name)}</Key><Size>{len(body)}</Size></Contents>" for name, body in files.items()
+        )
+        rows += "".join(f"<CommonPrefixes><Prefix>{quote(name)}</Prefix></CommonPrefixes>" for name in folders)
+        named = f'<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">{rows}</ListBucketResult>'
+        return None if rest else ("application/xml", named.encode())
+
     def _cds(self, rest: str, query: dict[str, str]) -> tuple[str, bytes] | None:
         start = "catalogue/v1/collections"
         form = {"rel": "form", "href": f"{self.url}/cds/{start}/era5/form.json"}
@@ -222,18 +232,19 @@ def running_catalogues() -> Iterator[FakeCatalogues]:
             fake.calls[first] += 1
             fake.seen_headers.append(dict(self.headers))
             fault = fake.faults.get(first)
-            if fault is not None:
+            if fault not in (None, "short"):
                 self._misbehave(fault)
                 return
             query = {name: values[-1] for name, values in parse_qs(parts.query).items()}
-            self._send(*fake.answer(parts.path, query | form))
+            self._send(*fake.answer(parts.path, query | form), is_short=fault == "short")
 
-        def _send(self, status: int, kind: str, body: bytes, **headers: str) -> None:
+        def _send(self, status: int, kind: str, body: bytes, *, is_short: bool = False, **headers: str) -> None:
             self.send_response(status)
             for name, value in {"Content-Type": kind, "Content-Length": str(len(body)), **headers}.items():
                 self.send_header(name, value)
             self.end_headers()
-            self.wfile.write(body)
+            self.wfile.write(body[:-20] if is_short else body)
+            self.close_connection |= is_short
 
         def _misbehave(self, fault: int | str) -> None:
             self.close_connection = True
@@ -241,12 +252,6 @@ def running_catalogues() -> Iterator[FakeCatalogues]:
                 self._send(fault, "text/html", PAGE, Connection="close")
             elif fault == "html":
                 self._send(200, "text/html", PAGE, Connection="close")
-            elif fault == "short":
-                self.send_response(200)
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", "1000")
-                self.end_headers()
-                self.wfile.write(b'{"collections": [')
             elif fault in ("slow", "huge"):
                 self.send_response(200)
                 self.send_header("Content-Type", "application/json")

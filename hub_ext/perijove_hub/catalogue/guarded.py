@@ -22,7 +22,7 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool, HTTPResponse, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.exceptions import HTTPError, NewConnectionError
+from urllib3.exceptions import HTTPError, IncompleteRead, NewConnectionError
 from urllib3.util import Retry
 
 from perijove_hub.catalogue.models import CatalogueError
@@ -234,6 +234,8 @@ def spoken(error: BaseException) -> CatalogueError:
             return CatalogueError(f"It led to a place that is not reached from here: {seen}.")
         if isinstance(seen, TimeoutError | requests.Timeout):
             return CatalogueError("It did not answer in time.")
+        if isinstance(seen, IncompleteRead):
+            return CatalogueError("Its answer ended before it was whole.")
         reason = getattr(seen, "reason", None)
         inner = [part for part in getattr(seen, "args", ()) if isinstance(part, BaseException)]
         following = reason if isinstance(reason, BaseException) else inner[0] if inner else None

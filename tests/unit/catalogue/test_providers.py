@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+import pytest
 import requests
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,6 +15,7 @@ from perijove_hub.catalogue import texts
 from perijove_hub.catalogue.guarded import Budget, GuardedSession
 from perijove_hub.catalogue.models import Branch, CatalogueError, Found
 from perijove_hub.catalogue.providers import provider_of
+from perijove_hub.catalogue.providers.http_index import NO_INDEX
 from perijove_hub.policy.catalogues import CatalogueSpec
 
 JUNK = st.recursive(
@@ -105,4 +107,18 @@ def test_whatever_a_stac_catalogue_says_is_a_list_or_a_sentence(documents: list[
 def test_whatever_a_page_holds_is_an_index_of_paths(text: str) -> None:
     provider = provider_of(INDEX)
     (found,) = provider.parts()
-    check(provider.branch(Canned([{}], text), found, "", "", 1000), "")
+    branch = answer_or_sentence(lambda: provider.branch(Canned([{}], text), found, "", "", 1000))
+    if isinstance(branch, str):
+        assert branch == NO_INDEX
+    else:
+        check(branch, "")
+
+
+def test_an_empty_directory_is_not_taken_for_a_page_that_says_that_a_server_is_down() -> None:
+    provider = provider_of(INDEX)
+    (found,) = provider.parts()
+    empty = '<html><head><title>Index of /data/</title></head><body><pre><a href="../">../</a></pre></body></html>'
+    assert provider.branch(Canned([{}], empty), found, "", "", 1000).leaves == []
+    for down in ("", "<h1>Down for maintenance</h1>", '<p>Ask <a href="/">us</a></p>'):
+        with pytest.raises(CatalogueError, match=NO_INDEX):
+            provider.branch(Canned([{}], down), found, "", "", 1000)

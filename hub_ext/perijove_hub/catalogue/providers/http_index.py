@@ -17,7 +17,10 @@ from perijove_hub.catalogue.providers.base import Provider, file_leaf, folder_le
 
 #: More entries of one page are not looked at.
 ENTRIES_MAX = 100_000
+NO_INDEX = "It answered with a page that is no index of files."
 
+#: By this an empty directory is told from a page that says that the server is down.
+_TITLE = re.compile("index of|directory listing", re.IGNORECASE)
 _DETAILS = re.compile(r"(\d{1,2}-\w{3}-\d{4}|\d{4}-\d{2}-\d{2})[ T](\d{2}:\d{2})(?::\d{2})?\s+(\d+)?(?!\S)")
 
 
@@ -29,7 +32,7 @@ class HttpIndexProvider(Provider):
         found = self.parts()
         for each in found[:1]:
             if not self._leaves(session, each, ""):
-                raise CatalogueError("It answered with a page that is no index of files.")
+                raise CatalogueError(NO_INDEX)
         return found
 
     def branch(self, session: GuardedSession, found: Found, path: str, cursor: str, limit: int) -> Branch:
@@ -96,6 +99,8 @@ def _of_html(text: str, url: str, path: str) -> list[Leaf]:
         else:
             size_bytes = int(match[3]) if match and match[3] and len(match[3]) < 16 else None
             leaves.setdefault(segment, file_leaf(path, segment, url + quote(name, safe=""), size_bytes, modified))
+    if not leaves and not _TITLE.search(text[:4000]):
+        raise CatalogueError(NO_INDEX)
     return list(leaves.values())
 
 
