@@ -49,7 +49,7 @@ ui: .make/dev .make/npm $(VENDOR) $(EXTENSION) .make/extension .make/browser
 docs: .make/dev
 	@$(BIN)/python tests/run.py docs
 
-bench: .make/bench .make/npm .make/postgres
+bench: .make/bench .make/peers/installed .make/npm .make/postgres
 	@$(BIN)/python -m benchmarks.run $(ARGS)
 
 soak: .make/dev .make/npm .make/postgres
@@ -81,6 +81,13 @@ soak: .make/dev .make/npm .make/postgres
 .make/bench: .make/dev
 	@echo "  installing what is measured beside us into $(VENV)"
 	@$(INSTALL) -e '.[bench]'
+	@touch $@
+
+# pip installs them as it does for anybody, not with the versions of constraints.txt, which they do not bear
+.make/peers/installed: benchmarks/peers.txt | .make/venv
+	@echo "  installing peers that need other versions than ours into .make/peers"
+	@$(PYTHON) -m venv --clear .make/peers
+	@.make/peers/bin/pip install --quiet --disable-pip-version-check -r benchmarks/peers.txt
 	@touch $@
 
 .make/npm: package-lock.json package.json labextension/package.json ui-tests/package.json | .make/venv

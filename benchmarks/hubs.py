@@ -8,6 +8,7 @@ import os
 import secrets
 import signal
 import sys
+from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -52,10 +53,13 @@ class Hub:
         processes: where it runs.
         name: of its logs and its database.
         told: what its configuration needs beside what every hub is told.
+        control: that it asks.
     """
 
-    def __init__(self, processes: Processes, name: str, told: dict[str, Any]) -> None:
-        self._processes, self.name = processes, name
+    def __init__(
+        self, processes: Processes, name: str, told: dict[str, Any], control: ControlService | None = None
+    ) -> None:
+        self._processes, self.name, self.control = processes, name, control
         ports = dict(zip(("public", "hub", "proxy_api"), free_ports(3), strict=True))
         self.base_url = f"http://127.0.0.1:{ports['hub']}"
         token, proxy_token = secrets.token_hex(16), secrets.token_hex(16)
@@ -103,13 +107,18 @@ class Hub:
         for first in range(0, len(names), 200):
             (await self.api.post("users", json={"usernames": names[first : first + 200]})).raise_for_status()
 
-    async def spawn(self, names: list[str], at_once: int = 10) -> None:
-        """Start a server for each, and wait until all are ready."""
+    async def spawn(
+        self, names: list[str], at_once: int = 10, beside: Callable[[str], Awaitable[None]] | None = None
+    ) -> None:
+        """Start a server for each, and wait until all are ready. Beside each start runs ``beside`` of its user."""
         turn = asyncio.Semaphore(at_once)
 
         async def start(name: str) -> None:
             async with turn:
-                answer = await self.api.post(f"users/{name}/server")
+                asked = asyncio.ensure_future(self.api.post(f"users/{name}/server"))
+                if beside is not None:
+                    await beside(name)
+                answer = await asked
                 if answer.status_code != 201:
                     raise RuntimeError(f"{self.name}: {name} was not started: {answer.status_code} {answer.text}")
 
@@ -162,7 +171,7 @@ def perijove_hub(
             "controller_token": secrets.token_hex(16),
         },
     }
-    return Hub(processes, "perijove", told)
+    return Hub(processes, "perijove", told, control)
 
 
 def _made(path: Path) -> Path:

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import boto3
 import obstore
@@ -14,6 +14,8 @@ import s3fs
 from botocore.config import Config
 from obstore.store import S3Store
 
+import perijove
+from benchmarks.processes import Processes
 from perijove.client import AsyncControlClient
 from perijove.filesystem import PerijoveFileSystem, close_connections
 from perijove.stores import Readers
@@ -23,20 +25,33 @@ KEY, SECRET, REGION = "admin", "admin-secret", "eu-test-1"
 CHUNK_BYTES = 8 << 20
 IN_FLIGHT = 32
 
-OURS = "perijove://"
+DIRECT = "perijove://, direct"
+PROXIED = "perijove://, proxied"
+FACADE = "obstore through our façade"
+OURS = (DIRECT, PROXIED, FACADE)
 
 
 @dataclass(frozen=True)
 class Store:
-    """Where the store is."""
+    """Where the store is, and where clients that are processes of their own run."""
 
     endpoint: str
+    processes: Processes
+    #: A listing that takes longer is given up.
+    list_seconds: float
 
 
 class Client(Protocol):
-    """What all have; the tasks are ``read_through``, ``read_ranges``, ``read_files`` and ``list_first``."""
+    """What all have; the tasks are ``read_through``, ``read_ranges``, ``read_files`` and ``list_first``.
 
-    def close(self) -> None:
+    ``cannot`` has the reason for each task that there is no method for, and ``share`` of which tasks only one part in
+    so many is done, and its time multiplied: what would take minutes.
+    """
+
+    cannot: ClassVar[Mapping[str, str]]
+    share: ClassVar[Mapping[str, int]]
+
+    async def close(self) -> None:
         """Let go of connections."""
 
 
@@ -54,6 +69,9 @@ def _length(parts: Any) -> int:
 
 class _OverFsspec:
     """A filesystem of fsspec, in a thread as in a kernel."""
+
+    cannot: ClassVar[Mapping[str, str]] = {"list_first": "a directory is listed to its end before any of it is given"}
+    share: ClassVar[Mapping[str, int]] = {}
 
     def __init__(self, filesystem: Any, root: str) -> None:
         self._filesystem, self._root = filesystem, root
@@ -76,19 +94,21 @@ class _OverFsspec:
 class Perijove(_OverFsspec):
     """Ours; the listing is what the Jupyter server does for the Data panel."""
 
-    def __init__(self, store: Store) -> None:
-        super().__init__(PerijoveFileSystem(), "direct")
-        self._client = AsyncControlClient()
+    cannot: ClassVar[Mapping[str, str]] = {}
+
+    def __init__(self, dataset: str) -> None:
+        super().__init__(PerijoveFileSystem(), dataset)
+        self._dataset, self._client = dataset, AsyncControlClient()
         self._readers, self._lister = Readers(self._client, 3600), TreeLister(self._client)
 
     async def list_first(self, path: str, count: int) -> int:
         """List the first entries of a directory; how many."""
-        reader = await self._readers.get("direct")
+        reader = await self._readers.get(self._dataset)
         return len((await self._lister.page(reader, path, None, count)).items)
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Let go of connections."""
-        close_connections()
+        await asyncio.to_thread(close_connections)
 
 
 class S3fs(_OverFsspec):
@@ -100,19 +120,19 @@ class S3fs(_OverFsspec):
             s3fs.S3FileSystem(key=KEY, secret=SECRET, client_kwargs=told, skip_instance_cache=True), "data"
         )
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Let go of connections."""
         self._filesystem.invalidate_cache()
 
 
 class Obstore:
-    """obstore by itself, asynchronous, large reads in parallel ranges as its users do it."""
+    """obstore by itself, asynchronous, ranges in parallel as its users read them."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = S3Store(
-            "data", endpoint=store.endpoint, region=REGION, access_key_id=KEY, secret_access_key=SECRET,
-            client_options={"allow_http": True}, virtual_hosted_style_request=False,
-        )  # fmt: skip
+    cannot: ClassVar[Mapping[str, str]] = {}
+    share: ClassVar[Mapping[str, int]] = {}
+
+    def __init__(self, store: S3Store) -> None:
+        self._store = store
 
     async def read_through(self, path: str) -> int:
         """Read one object from beginning to end; how many bytes."""
@@ -148,12 +168,15 @@ class Obstore:
             return len(chunk)
         return 0
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """It closes by itself."""
 
 
 class Boto3:
     """boto3 with threads."""
+
+    cannot: ClassVar[Mapping[str, str]] = {}
+    share: ClassVar[Mapping[str, int]] = {}
 
     def __init__(self, store: Store) -> None:
         config = Config(
@@ -192,15 +215,30 @@ class Boto3:
         asked = {"Bucket": "data", "Prefix": f"{path}/", "MaxKeys": count}
         return len((await asyncio.to_thread(lambda: self._client.list_objects_v2(**asked)))["Contents"])
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Let go of connections."""
         self._threads.shutdown()
         self._client.close()
 
 
+def _obstore(store: Store) -> Obstore:
+    return Obstore(
+        S3Store(
+            "data", endpoint=store.endpoint, region=REGION, access_key_id=KEY, secret_access_key=SECRET,
+            client_options={"allow_http": True}, virtual_hosted_style_request=False,
+        )
+    )  # fmt: skip
+
+
+def _obstore_through_facade(_: Store) -> Obstore:
+    return Obstore(S3Store("proxied", **perijove.storage_options("proxied", "obstore")))
+
+
 CLIENTS: Mapping[str, Callable[[Store], Client]] = {
-    OURS: Perijove,
+    DIRECT: lambda _: Perijove("direct"),
+    PROXIED: lambda _: Perijove("proxied"),
+    FACADE: _obstore_through_facade,
     "s3fs": S3fs,
-    "obstore": Obstore,
+    "obstore": _obstore,
     "boto3": Boto3,
 }

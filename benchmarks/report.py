@@ -87,6 +87,19 @@ class Figure:
         }
 
 
+@dataclass(frozen=True)
+class Table:
+    """Medians beside each other that no goal is set for."""
+
+    title: str
+    head: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+    def lines(self) -> list[str]:
+        """Of Markdown."""
+        return [f"**{self.title}**", "", _line(self.head), _line(["---"] * len(self.head)), *map(_line, self.rows)]
+
+
 @dataclass
 class Section:
     """What one module measured: on which data, with which figures, and what has to be said about them."""
@@ -96,12 +109,15 @@ class Section:
     figures: list[Figure] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     machine_was: str = ""
+    tables: list[Table] = field(default_factory=list)
 
     def markdown(self) -> str:
         """The section with its table."""
         lines = [f"## {self.title}", "", f"{self.data} Machine: {self.machine_was}."]
         if self.figures:
             lines += ["", _line(HEAD), _line(["---"] * len(HEAD)), *(_line(figure.row()) for figure in self.figures)]
+        for table in self.tables:
+            lines += ["", *table.lines()]
         if self.notes:
             lines += ["", *(f"- {note}" for note in self.notes)]
         return "\n".join([*lines, ""])
@@ -143,6 +159,7 @@ class Report:
                     "machine_was": section.machine_was,
                     "notes": section.notes,
                     "figures": [figure.data() for figure in section.figures],
+                    "tables": [vars(table) for table in section.tables],
                 }
                 for section in self.sections
             ],

@@ -1,0 +1,184 @@
+"""What people do today to see what a preview shows: the library of each format over s3fs, or the whole file.
+
+Each runs in a process of its own, ``python -m benchmarks.previews_peers SAMPLE``, whose libraries are loaded: GDAL
+takes its settings from the environment of a process, and does not bear all of the others beside it. It opens its file
+anew, as somebody does who comes to it. Nothing here draws a picture.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import s3fs
+
+from benchmarks.measure import ROOT
+
+KEY, SECRET, REGION = "admin", "admin-secret", "eu-test-1"
+ROWS = 100
+SECTION_SIDE = 512
+
+
+@dataclass(frozen=True)
+class Peer:
+    """A way to look at a file: ``name``, what it reads, and how, given the store's address and the object."""
+
+    name: str
+    work: str
+    look: Callable[[str, str], Any]
+
+
+def _filesystem(endpoint: str) -> Any:
+    told = {"endpoint_url": endpoint, "region_name": REGION}
+    return s3fs.S3FileSystem(key=KEY, secret=SECRET, client_kwargs=told, skip_instance_cache=True)
+
+
+@contextmanager
+def _fits(endpoint: str, path: str) -> Iterator[Any]:
+    from astropy.io import fits
+
+    with (
+        _filesystem(endpoint).open(f"data/{path}", "rb") as file,
+        fits.open(file, lazy_load_hdus=True, memmap=False) as opened,
+    ):
+        yield opened
+
+
+def _section(endpoint: str, path: str) -> Any:
+    with _fits(endpoint, path) as opened:
+        hdu = opened[0] if opened[0].header["NAXIS"] else opened[1]
+        start = hdu.shape[0] // 2
+        part = slice(start, min(start + SECTION_SIDE, hdu.shape[0]))
+        return hdu.section[part, part]
+
+
+def _first_fits_rows(endpoint: str, path: str) -> Any:
+    with _fits(endpoint, path) as opened:
+        return [tuple(row) for row in opened[1].data[:ROWS]]
+
+
+def _netcdf_slice(endpoint: str, path: str) -> Any:
+    import xarray as xr
+
+    with (
+        _filesystem(endpoint).open(f"data/{path}", "rb") as file,
+        xr.open_dataset(file, engine="h5netcdf") as opened,
+    ):
+        return opened["t2m"].isel(time=0).values
+
+
+def _zarr_slice(endpoint: str, path: str) -> Any:
+    import xarray as xr
+
+    told = {"endpoint_url": endpoint, "region_name": REGION}
+    options = {"key": KEY, "secret": SECRET, "client_kwargs": told, "skip_instance_cache": True, "asynchronous": True}
+    with xr.open_zarr(f"s3://data/{path}", storage_options=options) as opened:
+        return opened["t2m"].isel(time=0).values
+
+
+def _grib_field(endpoint: str, path: str) -> Any:
+    import eccodes  # type: ignore[import-untyped] # published without types
+
+    with tempfile.TemporaryDirectory() as directory:
+        local = Path(directory) / "field.grib2"
+        _filesystem(endpoint).get_file(f"data/{path}", str(local))
+        with local.open("rb") as file:
+            handle = eccodes.codes_grib_new_from_file(file)
+            values = eccodes.codes_get_values(handle)
+            eccodes.codes_release(handle)
+            return values
+
+
+def _first_parquet_rows(endpoint: str, path: str) -> Any:
+    import pyarrow.parquet as pq
+
+    with _filesystem(endpoint).open(f"data/{path}", "rb") as file:
+        return next(pq.ParquetFile(file).iter_batches(ROWS)).to_pylist()
+
+
+def _first_csv_rows(endpoint: str, path: str) -> Any:
+    import pandas as pd  # type: ignore[import-untyped] # published without types
+
+    with _filesystem(endpoint).open(f"data/{path}", "rb") as file:
+        return pd.read_csv(file, nrows=ROWS)
+
+
+def _overview(endpoint: str, path: str) -> Any:
+    os.environ |= {
+        "AWS_S3_ENDPOINT": endpoint.removeprefix("http://"), "AWS_HTTPS": "NO", "AWS_VIRTUAL_HOSTING": "FALSE",
+        "AWS_ACCESS_KEY_ID": KEY, "AWS_SECRET_ACCESS_KEY": SECRET, "AWS_REGION": REGION,
+        "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
+    }  # fmt: skip
+    import rasterio
+
+    with rasterio.open(f"/vsis3/data/{path}") as file:
+        return file.read(1, out_shape=(SECTION_SIDE, SECTION_SIDE))
+
+
+#: By the path of the sample.
+PEERS: Mapping[str, Peer] = {
+    "image.fits": Peer("astropy + s3fs", "512 × 512 of its middle, by .section", _section),
+    "table.fits": Peer("astropy + s3fs", "its first 100 rows, for which it reads the whole table", _first_fits_rows),
+    "tiles.fits": Peer("astropy + s3fs", "512 × 512 of its middle, by .section", _section),
+    "field.nc": Peer("xarray + h5netcdf + s3fs", "its first field", _netcdf_slice),
+    "field.zarr": Peer("xarray + zarr + s3fs", "its first field", _zarr_slice),
+    "field.grib2": Peer("s3fs + ecCodes", "its first field, from a copy of the whole file", _grib_field),
+    "table.parquet": Peer("pyarrow + s3fs", "its first 100 rows", _first_parquet_rows),
+    "table.csv": Peer("pandas + s3fs", "its first 100 rows", _first_csv_rows),
+    "map.tif": Peer("rasterio /vsis3/", "512 × 512 of its overview", _overview),
+}
+
+
+class PeerProcess:
+    """The peer of a sample, in its process.
+
+    Args:
+        sample: the path of the sample.
+    """
+
+    def __init__(self, sample: str) -> None:
+        command = [sys.executable, "-W", "ignore", "-m", __spec__.name, sample]
+        self._process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def look(self, endpoint: str, path: str) -> float:
+        """Look at an object; how many seconds that took.
+
+        Raises:
+            RuntimeError: it failed, as its output tells.
+        """
+        if self._process.stdin is None or self._process.stdout is None:
+            raise RuntimeError("The process of a peer has no pipes.")
+        self._process.stdin.write(json.dumps([endpoint, path]) + "\n")
+        self._process.stdin.flush()
+        told = self._process.stdout.readline()
+        if not told:
+            raise RuntimeError(f"The peer did not manage to look at {path}.")
+        return float(told)
+
+    def close(self) -> None:
+        """End it."""
+        self._process.kill()
+        self._process.wait()
+
+
+def main() -> None:
+    """Look at what each line of the input names; say the seconds."""
+    look = PEERS[sys.argv[1]].look
+    for line in sys.stdin:
+        endpoint, path = json.loads(line)
+        begun = time.perf_counter()
+        look(endpoint, path)
+        print(time.perf_counter() - begun, flush=True)
+
+
+if __name__ == "__main__":
+    main()
