@@ -63,7 +63,7 @@ class FakeCatalogues:
         """Status, type and body for a path."""
         first, _, rest = path.lstrip("/").partition("/")
         if first in self.bodies:
-            return 200, "application/xml", self.bodies[first]
+            return 200, "application/json" if first == "json" else "application/xml", self.bodies[first]
         kinds: dict[str, Callable[[str, dict[str, str]], tuple[str, bytes] | None]] = {
             "stac": self._stac,
             "static": self._static,

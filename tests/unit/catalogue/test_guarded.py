@@ -21,6 +21,8 @@ from perijove_hub.catalogue.guarded import (
     is_public,
 )
 from perijove_hub.catalogue.models import CatalogueError
+from perijove_hub.catalogue.providers import provider_of
+from perijove_hub.policy.catalogues import CatalogueSpec
 from tests.support.catalogues import FakeCatalogues, running_catalogues
 
 PRIVATE = [
@@ -166,6 +168,18 @@ def test_an_answer_without_end_is_cut(fake: FakeCatalogues, monkeypatch: pytest.
     fake.faults["stac"] = "huge"
     with session(fake) as allowed, pytest.raises(CatalogueError, match="more than is read of one answer"):
         allowed.fetch_json(f"{fake.url}/stac")
+
+
+@pytest.mark.parametrize("kind", ["stac", "json", "cds", "s3"])
+def test_an_answer_of_very_many_parts_is_not_parsed(fake: FakeCatalogues, kind: str) -> None:
+    many = b"<a/>" * 100_001 if kind == "s3" else b"[],{}" * 500_001
+    fake.bodies[kind] = b"<ListBucketResult>" + many + b"</ListBucketResult>" if kind == "s3" else b"[" + many + b"]"
+    name = "http" if kind == "json" else kind
+    spec = CatalogueSpec.model_validate(
+        {"kind": name, "title": "T", "url": f"{fake.url}/{kind}/{'x/' if kind == 's3' else ''}", "allow_private": True}
+    )
+    with session(fake) as allowed, pytest.raises(CatalogueError, match="more than is read of one answer"):
+        provider_of(spec).harvest(allowed)
 
 
 def test_all_answers_of_one_operation_count_together(fake: FakeCatalogues) -> None:

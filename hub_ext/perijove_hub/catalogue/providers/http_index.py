@@ -10,7 +10,7 @@ from html.parser import HTMLParser
 from urllib.parse import quote, unquote, urljoin, urlsplit
 
 from perijove_hub.catalogue import texts
-from perijove_hub.catalogue.guarded import GuardedSession
+from perijove_hub.catalogue.guarded import GuardedSession, check_parts
 from perijove_hub.catalogue.models import Branch, CatalogueError, Found, Leaf
 from perijove_hub.catalogue.names import path_segment, segment_name
 from perijove_hub.catalogue.providers.base import Provider, file_leaf, folder_leaf, no_such, slice_of
@@ -59,6 +59,7 @@ class HttpIndexProvider(Provider):
         answer = session.fetch(url, "text/html, application/json;q=0.9")
         text = answer.content.decode(errors="replace")
         if "json" in answer.headers.get("Content-Type", ""):
+            check_parts(answer.content, b"[{,")
             return _of_json(text, url, path)
         return _of_html(text, url, path)
 

@@ -12,10 +12,13 @@ from defusedxml import DefusedXmlException  # type: ignore[import-untyped]  # pu
 from defusedxml.ElementTree import ParseError, fromstring  # type: ignore[import-untyped]  # likewise
 
 from perijove_hub.catalogue import texts
-from perijove_hub.catalogue.guarded import GuardedSession
+from perijove_hub.catalogue.guarded import GuardedSession, check_parts
 from perijove_hub.catalogue.models import Branch, CatalogueError, Found, Leaf
 from perijove_hub.catalogue.names import path_segment, segment_name
 from perijove_hub.catalogue.providers.base import Provider, file_leaf, folder_leaf, no_such
+
+#: A page has at most 1000 keys, of which a dozen things are said.
+MARKS_MAX = 100_000
 
 _NAMESPACE = "{http://s3.amazonaws.com/doc/2006-03-01/}"
 
@@ -57,6 +60,7 @@ class S3PrefixProvider(Provider):
         query = {"list-type": "2", "prefix": prefix, "delimiter": "/", "encoding-type": "url", "max-keys": str(limit)}
         query |= {"continuation-token": cursor} if cursor else {}
         answer = session.fetch(self._bucket_url(), "application/xml", **query)
+        check_parts(answer.content, b"<", MARKS_MAX)
         try:
             root = fromstring(answer.content)
         except (ParseError, DefusedXmlException, ValueError) as error:
