@@ -46,6 +46,17 @@ describe('the drive of datasets', () => {
     expect(server.asked.at(-1)).toBe('tree demo/?f99@0');
   });
 
+  it('asks nobody whether a folder that it was told of is a file', async () => {
+    server.trouble = 'The store refuses.';
+    await expect(drive.get('demo/a')).rejects.toThrow('The store refuses.');
+    server.trouble = null;
+    server.asked = [];
+    drive.knowFolder('demo/a/b');
+    expect(await names('demo/a')).toEqual(['b.txt file']);
+    expect(await drive.get('demo/a/b', { content: false })).toMatchObject({ type: 'directory' });
+    expect(server.asked).toEqual(['tree demo/a@0']);
+  });
+
   it('gives text, notebooks and bytes as they are asked for', async () => {
     const table = await drive.get('demo/data.csv', { type: 'file', format: 'text' });
     expect(table).toMatchObject({ path: 'demo/data.csv', content: 'x,y\n1,é\n', format: 'text', writable: false });

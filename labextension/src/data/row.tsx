@@ -88,7 +88,8 @@ function aboutDataset(dataset: IDataset, found: DatasetSearch, trans: Translatio
   const formats = [...new Set(dataset.formats.map(formatWord))];
   const shown = formats.slice(0, FORMATS_SHOWN).join(', ');
   const source = dataset.catalogue === 'platform' ? '' : found.sourceTitle(dataset.catalogue ?? '');
-  return [closedWord(dataset, trans), formats.length > FORMATS_SHOWN ? `${shown}…` : shown, source];
+  const isNamed = source === dataset.title;
+  return [closedWord(dataset, trans), formats.length > FORMATS_SHOWN ? `${shown}…` : shown, isNamed ? '' : source];
 }
 
 function messageOf(row: IStatusRow, { found, trans }: IRowProps): string {

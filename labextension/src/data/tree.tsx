@@ -7,6 +7,7 @@ import { DatasetBrowserModel } from './model';
 import { locationOfNode } from './nodes';
 import { hasFixedHeight, TreeRow } from './row';
 import { isNodeRow, ROOT, Row } from './rows';
+import { useOpening, usePress } from './sight';
 
 /** What a dataset's row is thought to need until it is measured: a line of title, a line about it. */
 const TITLE_HEIGHT_PIXELS = 42;
@@ -60,14 +61,22 @@ export function DatasetTree({ model, onOpen, trans }: ITreeProps): React.ReactEl
     // eslint-disable-next-line react-hooks/exhaustive-deps
   }, [revealed]);
   const focusGone = useFocusKeeper(scroller, model.activeRow?.key, activeIndex);
-  const act = (row: Row) => actOn(row, model, onOpen);
+  const opening = useOpening(scroller, virtualizer, rows, activeIndex);
+  const act = (row: Row) => {
+    opening(row);
+    actOn(row, model, onOpen);
+  };
   const onKeyDown = useTreeKeys(rows, activeIndex, {
     moveTo,
-    expand: row => model.expand(row.key),
+    expand: row => {
+      opening(row);
+      model.expand(row.key);
+    },
     collapse: row => model.collapse(row.key),
     open: act
   });
-  const onPointerDown = useDragging(model);
+  const startDrag = useDragging(model);
+  const press = usePress();
 
   return (
     <div
@@ -78,15 +87,24 @@ export function DatasetTree({ model, onOpen, trans }: ITreeProps): React.ReactEl
       ref={scroller}
       tabIndex={rows.length === 0 ? 0 : -1}
       onKeyDown={onKeyDown}
-      onFocus={event => activateUnder(event.target, model)}
+      onFocus={event => {
+        // a press counts when it is released: what is shown of the row must not come under the pointer before
+        if (!press.isDown()) {
+          activateUnder(event.target, model);
+        }
+      }}
       onBlur={focusGone}
-      onPointerDown={onPointerDown}
+      onPointerDown={event => {
+        press.begin();
+        startDrag(event);
+      }}
       onContextMenu={event => activateUnder(event.target, model)}
       onClick={event => {
         const row = rowUnder(event.target, model);
         if (isNodeRow(row)) {
           model.activate(row.key);
           if (row.expanded !== null && event.detail < 2) {
+            opening(row);
             model.toggle(row.key);
           }
         }

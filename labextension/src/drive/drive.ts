@@ -5,7 +5,7 @@
 import type { Contents, ServerConnection } from '@jupyterlab/services';
 import { ISignal, Signal } from '@lumino/signaling';
 import { cursorOf, IPerijoveClient } from '../client';
-import type { ITreeEntry } from '../wire';
+import type { IPage, ITreeEntry } from '../wire';
 import {
   datasetModel,
   directoryModel,
@@ -23,6 +23,9 @@ export const DRIVE_NAME = 'perijove';
 
 /** JupyterLab draws every row of a folder; with more it would stand still. */
 export const ENTRIES_MAX = 1000;
+
+/** So many pages of a folder are asked for until it is full. */
+const PAGES_MAX = 20;
 
 /** Sizes and times of so many entries are remembered, so that opening a listed file asks once. */
 const KNOWN_MAX = 20_000;
@@ -63,6 +66,22 @@ export class PerijoveDrive implements Contents.IDrive {
   /** Lists of a folder, from its next listing on, the names that begin with `prefix`. */
   setPrefix(localPath: string, prefix: string): void {
     this._prefixes.set(pathOf(localPath), prefix);
+  }
+
+  /** Remembers that a path is a folder: it and those above it are not asked for as files, which some stores refuse. */
+  knowFolder(localPath: string): void {
+    const { dataset, path } = splitPath(localPath);
+    const names = path.split('/');
+    names.forEach((name, index) => {
+      const above = names.slice(0, index + 1).join('/');
+      this._known.set(`${dataset}/${above}`, {
+        name,
+        path: above,
+        type: 'directory',
+        size_bytes: null,
+        modified: null
+      });
+    });
   }
 
   get isDisposed(): boolean {
@@ -163,19 +182,31 @@ export class PerijoveDrive implements Contents.IDrive {
 
   private async _entries({ dataset, path }: IDrivePath): Promise<[Contents.IModel[], boolean]> {
     const prefix = this.prefixOf(`${dataset}/${path}`);
-    const page = await this._client.tree(dataset, { path, cursor: null, limit: ENTRIES_MAX, prefix });
+    const found: ITreeEntry[] = [];
+    let cursor: string | null = null;
+    let pages = 0;
+    do {
+      // a page of names that do not begin so may be empty and have a page after it
+      const page: IPage<ITreeEntry> = await this._client.tree(dataset, { path, cursor, limit: ENTRIES_MAX, prefix });
+      found.push(...page.items);
+      cursor = cursorOf(page.next);
+      pages += 1;
+    } while (cursor !== null && found.length < ENTRIES_MAX && pages < PAGES_MAX);
     if (this._known.size > KNOWN_MAX) {
       this._known.clear();
     }
     // of a file and a folder of one name JupyterLab can show one: the folder, which leads further
     const byName = new Map<string, ITreeEntry>();
-    for (const entry of page.items) {
+    for (const entry of found.slice(0, ENTRIES_MAX)) {
       if (byName.get(entry.name)?.type !== 'directory') {
         byName.set(entry.name, entry);
         this._known.set(`${dataset}/${entry.path}`, entry);
       }
     }
-    return [[...byName.values()].map(entry => entryModel(dataset, entry)), page.next !== null];
+    return [
+      [...byName.values()].map(entry => entryModel(dataset, entry)),
+      cursor !== null || found.length > ENTRIES_MAX
+    ];
   }
 
   private readonly _fileChanged = new Signal<this, Contents.IChangedArgs>(this);

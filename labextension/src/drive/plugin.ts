@@ -1,10 +1,11 @@
 import { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
-import { ICommandPalette } from '@jupyterlab/apputils';
+import { ICommandPalette, Notification } from '@jupyterlab/apputils';
 import { FileBrowser, IFileBrowserFactory } from '@jupyterlab/filebrowser';
 import { INotebookTracker, NotebookPanel } from '@jupyterlab/notebook';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 import { folderIcon } from '@jupyterlab/ui-components';
 import { Panel, Widget } from '@lumino/widgets';
+import { sentenceOf } from '../client';
 import { datasetIcon } from '../icons';
 import { locationOf } from '../location';
 import { CommandIds, IDatasetBrowser, IPerijoveClient } from '../tokens';
@@ -56,8 +57,14 @@ export const drivePlugin: JupyterFrontEndPlugin<void> = {
         }
         const { dataset, path, type } = location;
         const folder = type === 'file' ? path.slice(0, Math.max(path.lastIndexOf('/'), 0)) : path;
+        const whole = [dataset, folder].filter(Boolean).join('/');
+        drive.knowFolder(whole);
         app.shell.activateById(folders.id);
-        await folders.model.cd(`/${[dataset, folder].filter(Boolean).join('/')}`);
+        try {
+          await folders.model.cd(`/${whole}`);
+        } catch (error) {
+          Notification.error(trans.__('%1 cannot be shown. %2', whole, sentenceOf(error)), { autoClose: false });
+        }
       }
     });
     palette?.addItem({ command: CommandIds.showFolder, category: trans.__('Data') });
