@@ -85,6 +85,11 @@ describe('the drive of datasets', () => {
       'huge.csv has 1.95 GiB, and files of up to 20.0 MiB open here. ' +
         'Read it in a notebook with perijove.open("demo/huge.csv").'
     );
+    // an index of a web server may list names without sizes
+    server.folders['demo/'] = [{ ...entries('', ['wide.csv'])[0], size_bytes: null }];
+    server.objects['demo/wide.csv'] = new Uint8Array(FILE_MAX_BYTES + 1);
+    await drive.get('demo');
+    await expect(drive.get('demo/wide.csv')).rejects.toThrow('wide.csv has 20.0 MiB, and files of up to 20.0 MiB');
     expect(server.asked.filter(call => call.startsWith('file'))).toEqual([]);
   });
 

@@ -105,8 +105,9 @@ export class PerijoveDrive implements Contents.IDrive {
     if (options.content === false) {
       return file;
     }
-    if ((file.size ?? 0) > FILE_MAX_BYTES) {
-      throw new Error(tooLarge(file, file.size ?? 0));
+    const size = file.size ?? (await this._client.head(place.dataset, place.path))?.size_bytes ?? 0;
+    if (size > FILE_MAX_BYTES) {
+      throw new Error(tooLarge(file, size));
     }
     return withBytes(file, new Uint8Array(await this._client.file(place.dataset, place.path)), options);
   }
