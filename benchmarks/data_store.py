@@ -12,6 +12,7 @@ import json
 import random
 from pathlib import Path
 
+from benchmarks.previews_peers import PEERS
 from tests.support.control import TOKEN, FakeReplica, threaded_control
 from tests.support.s3 import S3Bed
 
@@ -19,6 +20,7 @@ LARGE = "large.bin"
 #: One part in so many of it, for clients that would take minutes for all.
 PART, PART_SHARE = "part.bin", 16
 SMALL_BYTES = 20_000
+SMALL_PREVIEW_BYTES = 4 << 20
 #: jupyter-drives sends a file that is not text only where its name is that of a picture.
 AS_PICTURE = ".tif"
 
@@ -38,6 +40,11 @@ def copy_of(name: str, copy: int) -> str:
     return f"copy-{copy}/{name}"
 
 
+def small_copy_of(name: str) -> str:
+    """The path of a file of the same form that is small."""
+    return f"small-copy/{name}"
+
+
 def fill_for_reading(bed: S3Bed, large_bytes: int, small_files: int, keys: int) -> None:
     """One large file, small ones, each also under the name of a picture, and a directory of empty ones."""
     noise = random.Random(1)  # noqa: S311 - no secret
@@ -52,13 +59,16 @@ def fill_for_reading(bed: S3Bed, large_bytes: int, small_files: int, keys: int) 
 
 def fill_for_previews(bed: S3Bed, directory: Path, size_bytes: int, copies: int) -> None:
     """Copies of a file of each format; what has to be made as a whole is kept in ``directory`` for the next store."""
-    from benchmarks.previews_files import SAMPLES  # the libraries of all formats take seconds to load
+    from benchmarks.previews_files import made  # the libraries of all formats take seconds to load
 
     bucket = bed.make_bucket("data")
-    for sample in SAMPLES:
-        for path, stored in sample.make(directory, size_bytes).items():
+    (directory / "small").mkdir(exist_ok=True)
+    for sample in PEERS:
+        for path, stored in made(sample, directory / "small", SMALL_PREVIEW_BYTES).items():
+            bucket.put(small_copy_of(path), stored)
+        for path, stored in made(sample, directory, size_bytes).items():
             for copy in range(copies):
-                version = dataclasses.replace(stored, etag=f"{stored.etag.partition('-')[0]}-{copy + 2}")
+                version = dataclasses.replace(stored, etag=f"{stored.etag}-{copy + 2}")
                 bucket.put(copy_of(path, copy), version)
 
 

@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING
 
 import httpx
 
-from benchmarks.data_store import copy_of
+from benchmarks.data_store import copy_of, small_copy_of
 from benchmarks.measure import Samples
-from benchmarks.previews_files import SAMPLES, Sample
-from benchmarks.previews_peers import PEERS, PeerProcess
+from benchmarks.previews_peers import PEERS, Peer, PeerProcess
 from benchmarks.processes import Processes
 from benchmarks.reading import start_store
 from benchmarks.report import Figure, Goal, Section, Table, number
@@ -52,11 +51,6 @@ class Looked:
     mib: Samples = field(default_factory=lambda: Samples("MiB"))
     requests: Samples = field(default_factory=lambda: Samples("requests"))
 
-    def clear(self) -> None:
-        """Forget the looks so far."""
-        for samples in (self.seconds, self.mib, self.requests):
-            samples.values.clear()
-
 
 @dataclass(frozen=True)
 class _Place:
@@ -90,14 +84,14 @@ class _Place:
 async def measure(bench: Bench) -> Section:
     """Measure."""
     size = QUICK if bench.quick else FULL
-    section = Section("Previews", _data(size))
+    section, logs = Section("Previews", _data(size)), bench.new_directory("previews-peers")
     with ExitStack() as stack:
-        peers = {sample.path: PeerProcess(sample.path) for sample in SAMPLES}
+        peers = {sample: PeerProcess(sample, logs) for sample in PEERS}
         for peer in peers.values():
             stack.callback(peer.close)
         for latency_ms in size.latencies_ms:
             await _measure_at(latency_ms, bench, size, peers, section)
-    section.notes += [f"{PEERS[sample.path].name}, {sample.title}: {PEERS[sample.path].work}." for sample in SAMPLES]
+    section.notes += [f"{peer.name}, {peer.title}: {peer.work}." for peer in PEERS.values()]
     section.notes += [
         "jupyter-fs and jupyter-drives have no previews of these formats: they send the whole file, as in Reading.",
         "The files have real headers and indexes; the data between repeat every few MiB.",
@@ -123,7 +117,7 @@ async def _measure_at(
     with Processes(directory) as processes:
         told = start_store(
             processes, latency_ms, "--previews", files, "--preview-bytes", size.file_bytes,
-            "--copies", 2 * size.rounds + 2,
+            "--copies", size.rounds + 1,
         )  # fmt: skip
         environment = {"PERIJOVE_CONTROL_URL": told["control"], "JUPYTERHUB_API_TOKEN": told["token"]}
         (directory / "server").mkdir()
@@ -131,34 +125,30 @@ async def _measure_at(
             server.http.timeout = httpx.Timeout(ANSWER_SECONDS)
             server.get("datasets/direct/tree", path="copy-0")  # who looks at a file has opened its directory
             place, rows = _Place(told["endpoint"], server), []
-            for sample in SAMPLES:
+            for sample, known in PEERS.items():
                 try:
-                    ours, peer, first_seconds = await _by_turns(place, peers[sample.path], sample, size)
+                    ours, peer, first_seconds = await _by_turns(place, peers[sample], sample, size)
                 except (RuntimeError, httpx.HTTPError) as error:
-                    section.notes.append(f"{sample.title} at {latency_ms} ms was not measured: {error}"[:500])
+                    section.notes.append(f"{known.title} at {latency_ms} ms was not measured: {error}"[:500])
                     continue
-                section.figures += _figures(f"{sample.title}, {latency_ms} ms", sample, ours, peer, latency_ms)
-                rows.append(_row(sample, ours, peer, first_seconds))
+                section.figures += _figures(f"{known.title}, {latency_ms} ms", known, ours, peer, latency_ms)
+                rows.append(_row(known, ours, peer, first_seconds))
             section.tables.append(Table(f"At {latency_ms} ms", _HEAD, rows))
 
 
-async def _by_turns(
-    place: _Place, peer_process: PeerProcess, sample: Sample, size: Size
-) -> tuple[Looked, Looked, float]:
+async def _by_turns(place: _Place, peer_process: PeerProcess, sample: str, size: Size) -> tuple[Looked, Looked, float]:
     """Ours and the peer's looks, and how many seconds our first took, which loads the libraries of its format."""
-    ours, peer, first_seconds = Looked(), Looked(), 0.0
+    ours, peer = Looked(), Looked()
 
     async def peer_look(path: str) -> float:
         return await asyncio.to_thread(peer_process.look, place.endpoint, path)
 
-    for turn in range(-1, size.rounds):
-        await _look(place, ours, place.ours, copy_of(sample.path, 2 * turn + 2))
+    first_seconds = await place.ours(copy_of(sample, 0))
+    await peer_look(small_copy_of(sample))  # off the record: what it imports
+    for turn in range(1, size.rounds + 1):
+        await _look(place, ours, place.ours, copy_of(sample, turn))
         if sum(peer.seconds.values) < PEER_SECONDS:
-            await _look(place, peer, peer_look, copy_of(sample.path, 2 * turn + 3))
-        if turn < 0:
-            first_seconds = ours.seconds.median
-            ours.clear()
-            peer.clear()
+            await _look(place, peer, peer_look, copy_of(sample, turn))
     return ours, peer, first_seconds
 
 
@@ -170,20 +160,20 @@ async def _look(place: _Place, into: Looked, look: Callable[[str], Awaitable[flo
     into.requests.add(requests_after - requests)
 
 
-def _figures(what: str, sample: Sample, ours: Looked, peer: Looked, latency_ms: int) -> list[Figure]:
-    name = PEERS[sample.path].name
-    promised = Goal(FITS_SECONDS, "median") if sample.path == "image.fits" and latency_ms == 30 else None
+def _figures(what: str, known: Peer, ours: Looked, peer: Looked, latency_ms: int) -> list[Figure]:
+    is_promised = known is PEERS["image.fits"] and latency_ms == 30
+    promised = Goal(FITS_SECONDS, "median") if is_promised else None
     return [
-        Figure(f"{what}: time", ours.seconds, promised, name, peer.seconds),
-        Figure(f"{what}: moved", ours.mib, Goal(MOST_MIB, "greatest"), name, peer.mib),
+        Figure(f"{what}: time", ours.seconds, promised, known.name, peer.seconds),
+        Figure(f"{what}: moved", ours.mib, Goal(MOST_MIB, "greatest"), known.name, peer.mib),
     ]
 
 
 _HEAD = ["format", "seconds", "MiB", "requests", "first of its kind, s", "peer", "seconds", "MiB", "requests"]
 
 
-def _row(sample: Sample, ours: Looked, peer: Looked, first_seconds: float) -> list[str]:
+def _row(known: Peer, ours: Looked, peer: Looked, first_seconds: float) -> list[str]:
     def cells(looked: Looked) -> list[str]:
         return [number(each.median) for each in (looked.seconds, looked.mib, looked.requests)]
 
-    return [sample.title, *cells(ours), number(first_seconds), PEERS[sample.path].name, *cells(peer)]
+    return [known.title, *cells(ours), number(first_seconds), known.name, *cells(peer)]

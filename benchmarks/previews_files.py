@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import math
 import struct
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,6 @@ from numpy.typing import NDArray
 
 from tests.support.s3.index import SYNTHETIC_MODIFIED, Body, BytesBody, FileBody, StoredObject
 
-Files = Mapping[str, StoredObject]
 #: By number: the form of its values as of ``struct``, and these.
 TiffTags = dict[int, tuple[str, Sequence[float]]]
 
@@ -55,22 +54,6 @@ class PiecesBody:
                 parts.append(data[begins : begins + until - at])
                 at += len(parts[-1])
         return b"".join(parts)
-
-
-@dataclass(frozen=True)
-class Sample:
-    """A file of a format, or a directory: its ``path``, and how to make it of about so many bytes."""
-
-    title: str
-    path: str
-    made_by: Callable[[Path, int], Mapping[str, Body]]
-
-    def make(self, directory: Path, size_bytes: int) -> Files:
-        """Its objects by their paths; what is made as a whole is a file in ``directory``, made once."""
-        return {
-            path: StoredObject(body, f"{index:032x}-1", SYNTHETIC_MODIFIED)
-            for index, (path, body) in enumerate(self.made_by(directory, size_bytes).items())
-        }
 
 
 def _noise(*shape: int) -> NDArray[np.float32]:
@@ -301,14 +284,22 @@ def _tiff_directory(at: int, tags: TiffTags, *, is_last: bool) -> bytes:
     return struct.pack("<H", len(tags)) + entries + struct.pack("<I", following) + arrays
 
 
-SAMPLES = (
-    Sample("FITS image", "image.fits", _fits_image),
-    Sample("FITS table", "table.fits", _fits_table),
-    Sample("tile-compressed FITS", "tiles.fits", _fits_compressed),
-    Sample("NetCDF-4 (HDF5)", "field.nc", _netcdf4),
-    Sample("Zarr", "field.zarr", _zarr),
-    Sample("GRIB", "field.grib2", _grib),
-    Sample("Parquet", "table.parquet", _parquet),
-    Sample("CSV", "table.csv", _csv),
-    Sample("cloud-optimised GeoTIFF", "map.tif", _cog),
-)
+_MADE_BY: Mapping[str, Callable[[Path, int], Mapping[str, Body]]] = {
+    "image.fits": _fits_image,
+    "table.fits": _fits_table,
+    "tiles.fits": _fits_compressed,
+    "field.nc": _netcdf4,
+    "field.zarr": _zarr,
+    "field.grib2": _grib,
+    "table.parquet": _parquet,
+    "table.csv": _csv,
+    "map.tif": _cog,
+}
+
+
+def made(sample: str, directory: Path, size_bytes: int) -> dict[str, StoredObject]:
+    """The objects of a sample of about so many bytes, by their paths; some are files in ``directory``, made once."""
+    return {
+        path: StoredObject(body, hashlib.md5(path.encode(), usedforsecurity=False).hexdigest(), SYNTHETIC_MODIFIED)
+        for path, body in _MADE_BY[sample](directory, size_bytes).items()
+    }

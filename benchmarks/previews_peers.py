@@ -30,8 +30,9 @@ SECTION_SIDE = 512
 
 @dataclass(frozen=True)
 class Peer:
-    """A way to look at a file: ``name``, what it reads, and how, given the store's address and the object."""
+    """A way to look at a file of the format ``title``: ``name``, what it reads, and how at a store and a path."""
 
+    title: str
     name: str
     work: str
     look: Callable[[str, str], Any]
@@ -124,17 +125,19 @@ def _overview(endpoint: str, path: str) -> Any:
         return file.read(1, out_shape=(SECTION_SIDE, SECTION_SIDE))
 
 
-#: By the path of the sample.
+#: By the path of the file.
 PEERS: Mapping[str, Peer] = {
-    "image.fits": Peer("astropy + s3fs", "512 × 512 of its middle, by .section", _section),
-    "table.fits": Peer("astropy + s3fs", "its first 100 rows, for which it reads the whole table", _first_fits_rows),
-    "tiles.fits": Peer("astropy + s3fs", "512 × 512 of its middle, by .section", _section),
-    "field.nc": Peer("xarray + h5netcdf + s3fs", "its first field", _netcdf_slice),
-    "field.zarr": Peer("xarray + zarr + s3fs", "its first field", _zarr_slice),
-    "field.grib2": Peer("s3fs + ecCodes", "its first field, from a copy of the whole file", _grib_field),
-    "table.parquet": Peer("pyarrow + s3fs", "its first 100 rows", _first_parquet_rows),
-    "table.csv": Peer("pandas + s3fs", "its first 100 rows", _first_csv_rows),
-    "map.tif": Peer("rasterio /vsis3/", "512 × 512 of its overview", _overview),
+    "image.fits": Peer("FITS image", "astropy + s3fs", "512 × 512 of its middle, by .section", _section),
+    "table.fits": Peer(
+        "FITS table", "astropy + s3fs", "its first 100 rows, for which it reads the whole table", _first_fits_rows
+    ),
+    "tiles.fits": Peer("tile-compressed FITS", "astropy + s3fs", "512 × 512 of its middle, by .section", _section),
+    "field.nc": Peer("NetCDF-4 (HDF5)", "xarray + h5netcdf + s3fs", "its first field", _netcdf_slice),
+    "field.zarr": Peer("Zarr", "xarray + zarr + s3fs", "its first field", _zarr_slice),
+    "field.grib2": Peer("GRIB", "s3fs + ecCodes", "its first field, from a copy of the whole file", _grib_field),
+    "table.parquet": Peer("Parquet", "pyarrow + s3fs", "its first 100 rows", _first_parquet_rows),
+    "table.csv": Peer("CSV", "pandas + s3fs", "its first 100 rows", _first_csv_rows),
+    "map.tif": Peer("cloud-optimised GeoTIFF", "rasterio /vsis3/", "512 × 512 of its overview", _overview),
 }
 
 
@@ -143,11 +146,16 @@ class PeerProcess:
 
     Args:
         sample: the path of the sample.
+        logs: the directory for what it says beside its answers.
     """
 
-    def __init__(self, sample: str) -> None:
-        command = [sys.executable, "-W", "ignore", "-m", __spec__.name, sample]
-        self._process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    def __init__(self, sample: str, logs: Path) -> None:
+        self._log = logs / f"{sample}.log"
+        with self._log.open("w") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", __spec__.name, sample], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                stderr=log, text=True,
+            )  # fmt: skip
 
     def look(self, endpoint: str, path: str) -> float:
         """Look at an object; how many seconds that took.
@@ -161,7 +169,7 @@ class PeerProcess:
         self._process.stdin.flush()
         told = self._process.stdout.readline()
         if not told:
-            raise RuntimeError(f"The peer did not manage to look at {path}.")
+            raise RuntimeError(f"The peer did not manage to look at {path}: {self._log.read_text()[-200:]}")
         return float(told)
 
     def close(self) -> None:
