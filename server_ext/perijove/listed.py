@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import unquote_plus
 
 from defusedxml import DefusedXmlException  # type: ignore[import-untyped]  # published without types
 from defusedxml.ElementTree import ParseError, fromstring  # type: ignore[import-untyped]  # likewise
@@ -90,7 +90,7 @@ def _object(node: Any, root: str) -> ListedObject | None:
 
 
 def _path(encoded_key: str, root: str, *, directory: bool) -> str | None:
-    key = unquote(encoded_key)
+    key = unquote_plus(encoded_key)  # stores write a space as `+`, and a plus as %2B
     if not key.startswith(root) or key == root:
         return None
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import Literal
 from urllib.parse import urlsplit
 
@@ -18,6 +19,22 @@ TRIES = 3
 FIRST_PAUSE_SECONDS = 0.2
 #: A thousand keys of the greatest length, percent-encoded, with what XML puts around them.
 PAGE_MAX_BYTES = 8 << 20
+
+
+class _WithoutQueries(logging.Filter):
+    """httpx logs every address whole, and the query of a signed one is a key as long as it lasts."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """All are logged; signed addresses without their queries."""
+        if isinstance(record.args, tuple):
+            record.args = tuple(
+                each.copy_with(query=None) if isinstance(each, httpx.URL) and b"X-Amz-" in each.query else each
+                for each in record.args
+            )
+        return True
+
+
+logging.getLogger("httpx").addFilter(_WithoutQueries())
 
 
 def root_of(replica: Replica) -> str:

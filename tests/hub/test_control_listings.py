@@ -67,7 +67,7 @@ async def test_an_address_lists_one_directory_page_by_page(control: ControlBed, 
     _, first = await fetched("GET", await listing(control, name, path="tiles", limit=1))
     token = first.partition("<NextContinuationToken>")[2].partition("<")[0]
     _, second = await fetched("GET", await listing(control, name, path="tiles", limit=1, cursor=token))
-    assert "<Key>euclid/tiles/1%20%C3%A4.fits</Key>" in first
+    assert "<Key>euclid/tiles/1+%C3%A4.fits</Key>" in first
     assert "<Key>euclid/tiles/2.fits</Key>" in second
     _, everything = await fetched("GET", await listing(control, name, delimiter=""))
     assert everything.count("<Key>") == 3

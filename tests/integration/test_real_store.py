@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
+import fsspec
 import pytest
 from botocore.exceptions import ClientError
 
@@ -98,8 +99,10 @@ async def test_the_store_itself_holds_vended_keys_to_the_prefix(control: Control
 
 
 @pytest.mark.parametrize("name", ["sky", "sky-proxied"])
-async def test_a_kernel_reads_and_lists(control: ControlBed, name: str) -> None:
+async def test_a_kernel_reads_and_lists(control: ControlBed, name: str, caplog: pytest.LogCaptureFixture) -> None:
     def use() -> None:
+        files = fsspec.filesystem("perijove")
+        assert files.find(name) == [f"{name}/README.txt", f"{name}/a b/tile ü.fits"]
         assert read(f"{name}/a b/tile ü.fits") == BODY
         with perijove.open(f"{name}/a b/tile ü.fits") as file:
             file.seek(-100_000, 2)
@@ -110,6 +113,9 @@ async def test_a_kernel_reads_and_lists(control: ControlBed, name: str) -> None:
             read(f"{name}/../skylark/song.txt")
 
     await asyncio.to_thread(use)
+    # a signed address is a key as long as it lasts, and no log is a place for keys
+    assert "/api/v1/datasets" in caplog.text
+    assert "X-Amz-" not in caplog.text
 
 
 async def test_a_presigned_address_opens_its_object_and_no_other(control: ControlBed) -> None:

@@ -6,7 +6,7 @@ import base64
 import binascii
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
-from urllib.parse import quote
+from urllib.parse import quote_plus
 from xml.sax.saxutils import escape
 
 from .errors import S3Error
@@ -111,4 +111,4 @@ def _after(query: Mapping[str, str], *, is_v2: bool) -> str:
 
 
 def _url_encode(text: str) -> str:
-    return quote(text, safe="/-_.~")
+    return quote_plus(text, safe="/-_.~")  # as real stores do: a space is a plus

@@ -6,7 +6,7 @@ Source: "ListObjectsV2", Amazon S3 API reference.
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote, unquote, unquote_plus, urlsplit
 
 from defusedxml import DefusedXmlException  # type: ignore[import-untyped]  # published without types
 from defusedxml.ElementTree import ParseError, fromstring  # type: ignore[import-untyped]  # likewise
@@ -75,7 +75,8 @@ class S3PrefixProvider(Provider):
         is_folder = node.tag == f"{_NAMESPACE}CommonPrefixes"
         if not is_folder and node.tag != f"{_NAMESPACE}Contents":
             return None
-        key = unquote(_text(node, "Prefix" if is_folder else "Key"))
+        # stores write a space as `+`, and a plus as %2B
+        key = unquote_plus(_text(node, "Prefix" if is_folder else "Key"))
         name = key.removeprefix(prefix).removesuffix("/" if is_folder else "")
         if not key.startswith(prefix) or not name or "/" in name or name in (".", ".."):
             return None
