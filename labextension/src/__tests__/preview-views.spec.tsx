@@ -232,7 +232,7 @@ describe('an image', () => {
     expect(options()).toEqual({ window: [416, 448, 192, 144], limits: [0, 5] });
     expect(document.querySelectorAll('.pj-Picture-stage img')).toHaveLength(2);
     expect(screen.getByText(/KiB moved in 4 requests$/)).toBeTruthy();
-    expect(screen.getByText(/^\d+% · sharp here$/)).toBeTruthy();
+    expect(screen.getByText(/^\d+% · sharp$/)).toBeTruthy();
     // the same is not asked for again, and all of it needs no part
     fireEvent.keyDown(figure, { key: 'ArrowRight', shiftKey: true });
     await act(() => vi.advanceTimersByTimeAsync(REFINE_DELAY_MILLISECONDS));

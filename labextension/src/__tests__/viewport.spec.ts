@@ -81,6 +81,13 @@ describe('the window that is asked for', () => {
     expect(wantedWindow({ x: 970, y: 2000, width: 100, height: 100 }, coarse, blurred)).not.toBe(window);
   });
 
+  it('stays while it is on its way, though the box changes a little', () => {
+    const visible = { x: 1001, y: 2001, width: 800, height: 700 };
+    const asked = wantedWindow(visible, coarse, null)!;
+    expect(wantedWindow({ ...visible, y: 2020, height: 660, width: 700 }, coarse, null, asked)).toBe(asked);
+    expect(wantedWindow({ ...visible, y: 2101 }, coarse, null, asked)).not.toEqual(asked);
+  });
+
   it('is asked for also where the picture was drawn from a part of its pixels only', () => {
     const partial = { part: { ...PLANE, partial: true }, width: 16000 };
     expect(wantedWindow({ x: 0, y: 0, width: 400, height: 400 }, partial, null)).not.toBeNull();

@@ -103,6 +103,13 @@ export class PreviewModel {
     return this._refined;
   }
 
+  /** The window that was asked for and is not here yet. */
+  get awaited(): IRect | null {
+    return this._wanted && !this._refineError && !isSame(this._wanted, this._refined?.window ?? null)
+      ? this._wanted
+      : null;
+  }
+
   /** Whether one is on its way. */
   get refining(): boolean {
     return this._refineCall !== null;

@@ -56,7 +56,7 @@ export function Picture(props: IPictureProps): React.ReactElement {
   const { url, refined } = { url: model.pictureUrl, refined: model.refined };
   React.useEffect(() => {
     if (url && box.width > 0) {
-      model.refine(view.zoom > 1 ? wantedWindow(seen(view, part, box), { part, width }, refined) : null);
+      model.refine(view.zoom > 1 ? wantedWindow(seen(view, part, box), { part, width }, refined, model.awaited) : null);
     }
   }, [model, url, refined, view, part, width, box]);
 
@@ -103,6 +103,7 @@ export function Picture(props: IPictureProps): React.ReactElement {
     event.preventDefault();
   };
 
+  const state = zoomText(model, view, scale, trans);
   const largest = zoomed(view, part, box, 2).zoom === view.zoom;
   return (
     <div className="pj-Picture">
@@ -131,15 +132,7 @@ export function Picture(props: IPictureProps): React.ReactElement {
           </svg>
         </div>
       </figure>
-      <div className="pj-Picture-facts">
-        <p className="pj-Picture-readout" aria-live={byKeys ? 'polite' : 'off'}>
-          {point
-            ? props.tell(point).map(words => <span key={words}>{words}</span>)
-            : trans.__('Point at the picture, or use the arrow keys in it, to read positions.')}
-        </p>
-        <p className="pj-Picture-zoomed" role="status">
-          {zoomText(model, view, scale, trans)}
-        </p>
+      <div className="pj-Picture-zoom">
         <ZoomButtons
           isWhole={view.zoom === 1}
           isLargest={largest}
@@ -148,7 +141,15 @@ export function Picture(props: IPictureProps): React.ReactElement {
           onWhole={() => setView(wholeOf(part))}
           trans={trans}
         />
+        <p className="pj-Picture-zoomed" role="status" title={state}>
+          {state}
+        </p>
       </div>
+      <p className="pj-Picture-readout" aria-live={byKeys ? 'polite' : 'off'}>
+        {point
+          ? props.tell(point).map(words => <span key={words}>{words}</span>)
+          : trans.__('Point at the picture, or use the arrow keys in it, to read positions.')}
+      </p>
     </div>
   );
 }
@@ -160,8 +161,8 @@ function zoomText(model: PreviewModel, view: IView, scale: number, trans: Transl
   }
   const per = trans.__('%1%', scale < 0.1 ? (scale * 100).toFixed(1) : Math.round(scale * 100));
   const rest = model.refining
-    ? trans.__('getting sharper…')
-    : model.refineError || (model.refined && (model.refined.note ?? trans.__('sharp here')));
+    ? trans.__('sharpening…')
+    : model.refineError || (model.refined && (model.refined.note ?? trans.__('sharp')));
   return [per, rest].filter(Boolean).join(' · ');
 }
 

@@ -23,6 +23,8 @@ const ZOOM_MAX_LEAST = 4;
 const SIDE_MAX = 1024;
 /** Windows begin and end at multiples of a part of the side that is seen: moving a little asks for nothing. */
 const UNITS = 8;
+/** One that is so many times larger than is needed is not waited for. */
+const MUCH_LARGER = 3;
 
 /** All of the plane. */
 export function wholeOf({ columns, rows }: IPlanePart): IView {
@@ -90,11 +92,13 @@ export function seen(view: IView, plane: IPlanePart, box: ISize): IRect {
  * @param visible - what is seen
  * @param coarse - what the picture of the whole shows, and its width in its own pixels
  * @param fine - the same of the sharper part that is there, with the window it was asked for by
+ * @param asked - the window that was asked for last, if it is still on its way
  */
 export function wantedWindow(
   visible: IRect,
   coarse: { part: IPlanePart; width: number },
-  fine: { part: IPlanePart; width: number; window: IRect } | null
+  fine: { part: IPlanePart; width: number; window: IRect } | null,
+  asked: IRect | null = null
 ): IRect | null {
   const { part } = coarse;
   if (!(visible.width >= 1 && visible.height >= 1)) {
@@ -104,7 +108,11 @@ export function wantedWindow(
     return null;
   }
   const window = snapped(visible, part);
-  const step = Math.max(1, Math.ceil(Math.max(window.width, window.height) / SIDE_MAX));
+  const step = stepFor(window);
+  const isNear = asked && asked.width * asked.height <= MUCH_LARGER * window.width * window.height;
+  if (isNear && holds(asked, visible) && stepFor(asked) <= step) {
+    return asked; // a box that changes by a line of text is no reason to begin anew
+  }
   if (fine && holds(fine.part, visible) && stepOf(fine) <= step && !isWorth(fine.part, window)) {
     return fine.window;
   }
@@ -126,6 +134,11 @@ export function snapped(visible: IRect, { columns, rows }: IPlanePart): IRect {
 /** Whether a part was drawn from some of its pixels only, and a window is so much smaller that it may have all. */
 function isWorth(part: IPlanePart, window: IRect): boolean {
   return part.partial && window.width * window.height <= 0.5 * part.width * part.height;
+}
+
+/** Every so many-th pixel of a window fills a picture. */
+function stepFor(window: IRect): number {
+  return Math.max(1, Math.ceil(Math.max(window.width, window.height) / SIDE_MAX));
 }
 
 function stepOf({ part, width }: { part: IRect; width: number }): number {

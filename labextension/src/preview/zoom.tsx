@@ -16,7 +16,7 @@ export interface IZoomButtonsProps {
 export function ZoomButtons(props: IZoomButtonsProps): React.ReactElement {
   const { isWhole, isLargest, trans } = props;
   return (
-    <div className="pj-Picture-zoom" role="group" aria-label={trans.__('Zoom')}>
+    <div className="pj-Picture-buttons" role="group" aria-label={trans.__('Zoom')}>
       <ZoomButton words={trans.__('Zoom out (-)')} off={isWhole} onClick={() => props.onZoom(0.5)}>
         −
       </ZoomButton>
