@@ -9,8 +9,9 @@ import argparse
 import asyncio
 import dataclasses
 import json
-import random
 from pathlib import Path
+
+import numpy as np
 
 from benchmarks.previews_peers import PEERS
 from tests.support.control import TOKEN, FakeReplica, threaded_control
@@ -47,12 +48,12 @@ def small_copy_of(name: str) -> str:
 
 def fill_for_reading(bed: S3Bed, large_bytes: int, small_files: int, keys: int) -> None:
     """One large file, small ones, each also under the name of a picture, and a directory of empty ones."""
-    noise = random.Random(1)  # noqa: S311 - no secret
+    noise = np.random.default_rng(1)
     sizes = {LARGE: large_bytes, PART: large_bytes // PART_SHARE} | {
         small(number): SMALL_BYTES for number in range(small_files)
     }
     for path, size_bytes in sizes.items():
-        stored = bed.put("data", path, noise.randbytes(size_bytes))
+        stored = bed.put("data", path, noise.bytes(size_bytes))
         bed.make_bucket("data").put(as_picture(path), stored)
     bed.put_many("data", (f"many/{number:07}.dat" for number in range(keys)))
 
