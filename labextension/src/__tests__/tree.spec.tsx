@@ -92,6 +92,51 @@ describe('the tree in the page', () => {
     expect(names()).toEqual(['Demo images', 'Big survey']);
   });
 
+  it('goes to the ends with Home and End, and Space does what a click does', async () => {
+    screen.getAllByRole('treeitem')[0].focus();
+    await press('End');
+    expect(document.activeElement?.textContent).toContain('Big survey');
+    await press('Home');
+    expect(document.activeElement?.textContent).toContain('Demo images');
+    await press(' ');
+    expect(names()).toEqual(['Demo images', 'images', 'README.txt', 'Big survey']);
+    await press('ArrowRight');
+    expect(document.activeElement?.textContent).toContain('images');
+    await press('ArrowUp');
+    await press(' ');
+    expect(names()).toEqual(['Demo images', 'Big survey']);
+  });
+
+  it('counts a press of the pointer when it is released, so that nothing moves under it before', async () => {
+    const row = screen.getByRole('treeitem', { name: /Demo images/ });
+    await act(async () => {
+      fireEvent(row, new MouseEvent('pointerdown', { bubbles: true, button: 0 }));
+      row.focus();
+      await settle();
+    });
+    expect(model.location).toBeNull();
+    fireEvent(row, new MouseEvent('pointerup', { bubbles: true, button: 0 }));
+    await click(row);
+    expect(model.location?.dataset).toBe('demo');
+  });
+
+  it('keeps the focused row in the page while it is scrolled away', async () => {
+    model.pageSize = 100_000;
+    await click(screen.getByRole('treeitem', { name: /Big survey/ }));
+    const row = screen.getByRole('treeitem', { name: /^obj-1 / });
+    act(() => row.focus());
+    const tree = screen.getByRole('tree');
+    await act(async () => {
+      tree.scrollTop = 50_000 * ROW_PIXELS;
+      fireEvent.scroll(tree);
+      await new Promise(resolve => setTimeout(resolve, 5));
+    });
+    expect(screen.getByRole('treeitem', { name: /^obj-49999 / })).toBeTruthy();
+    expect(screen.queryByRole('treeitem', { name: /^obj-2 / })).toBeNull();
+    expect(document.activeElement).toBe(row);
+    expect(row.isConnected).toBe(true);
+  });
+
   it('has one stop for Tab', async () => {
     await click(screen.getByRole('treeitem', { name: /Demo images/ }));
     act(() => model.activate('file:demo/README.txt'));
