@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field, fields
 from types import TracebackType
-from typing import Any, Generic, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
@@ -37,6 +37,9 @@ from .models import (
     TreeEntry,
 )
 from .paths import check_dataset_id
+
+if TYPE_CHECKING:
+    import aiohttp
 
 Answer = TypeVar("Answer")
 Params = dict[str, str | list[str]]
@@ -260,15 +263,14 @@ class AsyncControlClient:
     def __init__(self, url: str | None = None, token: str | None = None) -> None:
         self.url, headers = _settings(url, token)
         self._http = httpx.AsyncClient(headers=headers, timeout=TIMEOUT)
-        self._stores: httpx.AsyncClient | None = None
+        self._stores: aiohttp.ClientSession | None = None
 
-    @property
-    def stores(self) -> httpx.AsyncClient:
+    def stores(self) -> aiohttp.ClientSession:
         """Carries what goes to servers of others, at addresses that control has named: without the token."""
         if self._stores is None:
-            from .web import new_client  # brings in obstore, which lists of datasets do without
+            from .web import new_session  # brings in obstore, which lists of datasets do without
 
-            self._stores = new_client()
+            self._stores = new_session()
         return self._stores
 
     async def send(self, call: Call[Answer]) -> Answer:
@@ -305,7 +307,7 @@ class AsyncControlClient:
         """Close the connections."""
         await self._http.aclose()
         if self._stores is not None:
-            await self._stores.aclose()
+            await self._stores.close()
 
     async def _attempt(self, request: httpx.Request) -> httpx.Response | httpx.TransportError:
         try:

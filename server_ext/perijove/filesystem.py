@@ -7,12 +7,15 @@ The root lists the datasets.
 from __future__ import annotations
 
 import asyncio
+import atexit
+import contextlib
 import os
 import threading
 from pathlib import Path
 from typing import IO, Any
 
 from fsspec.asyn import AsyncFileSystem, get_loop, sync
+from fsspec.exceptions import FSTimeoutError
 from fsspec.spec import AbstractBufferedFile
 
 from .access import Access, access_for
@@ -34,6 +37,8 @@ BYPASS_BYTES = SPLIT_ABOVE_BYTES
 BY_FORMAT = "perijove"
 #: What control says about a dataset is believed for so long.
 DATASET_SECONDS = 60.0
+#: Connections that are still open when Python ends get so long to be closed.
+CLOSE_SECONDS = 1.0
 RANGES_IN_FLIGHT = 32
 FILES_IN_FLIGHT = 64
 #: Files are opened with no more of their first block than this: many are opened for a look at their kind only.
@@ -74,6 +79,18 @@ def close_connections() -> None:
         PerijoveFileSystem.clear_instance_cache()
     for connection in connections:
         sync(get_loop(), connection.client.aclose)
+
+
+def _close_at_exit() -> None:
+    """In good order, or aiohttp complains; but nobody waits long for it."""
+    with _connections_lock:
+        connections = [connection for key, connection in _connections.items() if key[0] == os.getpid()]
+    for connection in connections:
+        with contextlib.suppress(FSTimeoutError):
+            sync(get_loop(), connection.client.aclose, timeout=CLOSE_SECONDS)
+
+
+atexit.register(_close_at_exit)
 
 
 class PerijoveFileSystem(AsyncFileSystem):  # type: ignore[misc] # fsspec has no types

@@ -181,7 +181,7 @@ class PresignedReader:
     """
 
     def __init__(self, client: AsyncControlClient, dataset: Dataset, replica: Replica) -> None:
-        self._http = client.stores
+        self._client = client
         self._dataset = dataset
         self._replica = replica
         self._urls = SignedUrls(client, dataset, replica)
@@ -214,7 +214,7 @@ class PresignedReader:
             start, stop, known.etag if known else None, whole_max_bytes, is_store=self._dataset.delivery == "proxied",
         )  # fmt: skip
         try:
-            seen = await web.look(self._http, asked)
+            seen = await web.look(self._client.stores(), asked)
         except PerijoveError:
             self._urls.forget(path)
             raise

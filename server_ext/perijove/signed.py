@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import OrderedDict
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -19,6 +20,9 @@ URL_RENEW_BEFORE = timedelta(minutes=2)
 URL_KEPT = timedelta(seconds=25)
 #: So many are asked for in one call.
 PATHS_AT_ONCE = 100
+#: While control was asked less than so long ago, the next call waits a little for more to ask.
+BUSY_SECONDS = 0.1
+LINGER_SECONDS = 0.005
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,7 @@ class SignedUrls:
         self._kept: OrderedDict[str, _Signed] = OrderedDict()
         self._waiting: dict[str, asyncio.Future[_Signed]] = {}
         self._task: asyncio.Task[None] | None = None
+        self._asked_at = -BUSY_SECONDS
 
     async def get(self, path: str) -> str:
         """A URL that reads ``path`` now.
@@ -84,7 +89,9 @@ class SignedUrls:
 
     async def _ask_all(self) -> None:
         while self._waiting:
-            await asyncio.sleep(0)  # for those who ask at the same moment
+            # for those who ask at the same moment, or when many do one after the other, soon after
+            is_busy = time.monotonic() - self._asked_at < BUSY_SECONDS
+            await asyncio.sleep(LINGER_SECONDS if is_busy else 0)
             batch = {path: self._waiting.pop(path) for path in list(self._waiting)[:PATHS_AT_ONCE]}
             try:
                 await self._ask_for(batch)
@@ -92,6 +99,8 @@ class SignedUrls:
                 for future in batch.values():
                     future.cancel()
                 raise
+            finally:
+                self._asked_at = time.monotonic()
 
     async def _ask_for(self, batch: dict[str, asyncio.Future[_Signed]]) -> None:
         try:

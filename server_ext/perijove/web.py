@@ -11,13 +11,17 @@ from __future__ import annotations
 
 import asyncio
 import re
+import zlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
+from urllib.request import getproxies, proxy_bypass
 
-import httpx
+import aiohttp
+from yarl import URL
 
 from . import answers
 from .errors import NotFound, NotSupported, PerijoveError, Refused, StoreUnavailable
@@ -31,6 +35,7 @@ TRIES = 4
 FIRST_PAUSE_SECONDS = 0.1
 REDIRECTS_MAX = 5
 CONNECTIONS_MAX = 64
+_UNPACKED_BYTES = 1 << 20
 
 _PARTIAL = re.compile(r"bytes (\d{1,19})-(\d{1,19})/(\d{1,19})")
 _OUTSIDE = re.compile(r"bytes \*/(\d{1,19})")
@@ -85,14 +90,17 @@ class _Again(Exception):
         self.why = why
 
 
-def new_client() -> httpx.AsyncClient:
-    """Carries out looks. It has no token: it goes to servers of others."""
-    limits = httpx.Limits(max_connections=CONNECTIONS_MAX, max_keepalive_connections=CONNECTIONS_MAX)
-    timeout = httpx.Timeout(None, connect=CONNECT_SECONDS)  # else by the patience of each look
-    return httpx.AsyncClient(timeout=timeout, limits=limits, follow_redirects=True, max_redirects=REDIRECTS_MAX)
+def new_session() -> aiohttp.ClientSession:
+    """Carries out looks. It has no token and no cookies: it goes to servers of others. Belongs to the running loop."""
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=CONNECTIONS_MAX),
+        timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS),  # else by the patience of each look
+        cookie_jar=aiohttp.DummyCookieJar(),
+        auto_decompress=False,
+    )
 
 
-async def look(http: httpx.AsyncClient, asked: Asked) -> Seen | None:
+async def look(http: aiohttp.ClientSession, asked: Asked) -> Seen | None:
     """Ask once, and again when the trouble may pass; None if the object has the ETag that is known.
 
     Raises:
@@ -118,24 +126,54 @@ async def look(http: httpx.AsyncClient, asked: Asked) -> Seen | None:
 
 
 @asynccontextmanager
-async def _answer(http: httpx.AsyncClient, asked: Asked) -> AsyncIterator[httpx.Response]:
+async def _answer(http: aiohttp.ClientSession, asked: Asked) -> AsyncIterator[aiohttp.ClientResponse]:
     headers = {"Range": f"bytes={asked.start}-{asked.stop - 1}", "Accept-Encoding": "identity"}
     headers |= {"If-None-Match": asked.unless_etag} if asked.unless_etag else {}
     try:
-        async with http.stream("GET", asked.url, headers=headers) as response:
+        # as it was signed: not to be encoded anew
+        url = URL(asked.url, encoded=True)
+        proxy = _proxy(url.scheme, url.host or "")
+        async with http.get(url, headers=headers, max_redirects=REDIRECTS_MAX, proxy=proxy) as response:
             yield response
-    except (httpx.HTTPError, httpx.InvalidURL):
+    except PerijoveError:
+        raise  # some are OSErrors too
+    except (aiohttp.ClientError, ValueError, OSError):
         raise _Again(f"did not give a whole answer when reading {asked.what}") from None
 
 
-async def _patiently(chunks: AsyncIterator[bytes], asked: Asked, patience: asyncio.Timeout) -> AsyncIterator[bytes]:
-    async for chunk in chunks:
-        patience.reschedule(asyncio.get_running_loop().time() + asked.patience_seconds)
+@lru_cache(maxsize=256)
+def _proxy(scheme: str, host: str) -> str | None:
+    """The environment's way out. Not by aiohttp's own look at it, which sends passwords of ``~/.netrc`` along."""
+    return None if proxy_bypass(host) else getproxies().get(scheme)
+
+
+async def _patiently(response: aiohttp.ClientResponse, asked: Asked, patience: asyncio.Timeout) -> AsyncIterator[bytes]:
+    """The body; every so many bytes of it are waited for anew."""
+    seen, next_at = 0, answers.PATIENCE_BYTES
+    async for chunk in response.content.iter_any():
+        seen += len(chunk)
+        if seen >= next_at:
+            patience.reschedule(asyncio.get_running_loop().time() + asked.patience_seconds)
+            next_at = seen + answers.PATIENCE_BYTES
         yield chunk
 
 
-async def _read(response: httpx.Response, asked: Asked, patience: asyncio.Timeout) -> Seen | None:
-    status = response.status_code
+async def _unpacked(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """A body that was packed for its way though this was not asked for."""
+    unpacker = zlib.decompressobj(zlib.MAX_WBITS | 32)
+    async for chunk in chunks:
+        left = chunk
+        while left:  # in bounded steps: little can become much
+            try:
+                piece = unpacker.decompress(left, _UNPACKED_BYTES)
+            except zlib.error:
+                raise ValueError("the body is not packed as it says") from None
+            left = unpacker.unconsumed_tail
+            yield piece
+
+
+async def _read(response: aiohttp.ClientResponse, asked: Asked, patience: asyncio.Timeout) -> Seen | None:
+    status = response.status
     if status == 304 and asked.unless_etag:
         return None
     if status == 206:
@@ -147,13 +185,13 @@ async def _read(response: httpx.Response, asked: Asked, patience: asyncio.Timeou
     raise _refusal(status, asked)
 
 
-async def _read_part(response: httpx.Response, asked: Asked, patience: asyncio.Timeout) -> Seen:
+async def _read_part(response: aiohttp.ClientResponse, asked: Asked, patience: asyncio.Timeout) -> Seen:
     found = _PARTIAL.fullmatch(response.headers.get("Content-Range", ""))
     size_bytes = int(found[3]) if found else 0
     length = min(asked.stop, size_bytes) - asked.start
     body = bytearray()
     if found and (int(found[1]), int(found[2])) == (asked.start, asked.start + length - 1):
-        async for chunk in _patiently(response.aiter_raw(answers.PATIENCE_BYTES), asked, patience):
+        async for chunk in _patiently(response, asked, patience):
             body += chunk
             if len(body) > length:
                 break
@@ -162,7 +200,7 @@ async def _read_part(response: httpx.Response, asked: Asked, patience: asyncio.T
     return Seen(size_bytes, _etag(response), _date(response), bytes(body))
 
 
-async def _read_whole(response: httpx.Response, asked: Asked, patience: asyncio.Timeout) -> Seen:
+async def _read_whole(response: aiohttp.ClientResponse, asked: Asked, patience: asyncio.Timeout) -> Seen:
     kind = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
     is_page = kind == "text/html" and not asked.what.lower().endswith((".html", ".htm"))
     if asked.is_store and (is_page or _etag(response) is None):
@@ -174,9 +212,9 @@ async def _read_whole(response: httpx.Response, asked: Asked, patience: asyncio.
     if is_plain and said.isdecimal() and int(said) > asked.whole_max_bytes:
         raise too_long(asked.what, asked.whole_max_bytes)
     # a file that is packed stays as it is, as when it is read in parts
-    chunks = response.aiter_raw if asked.what.lower().endswith(".gz") else response.aiter_bytes
-    patient = _patiently(chunks(answers.PATIENCE_BYTES), asked, patience)
-    whole = await collect(patient, asked.what, asked.whole_max_bytes)
+    is_packed = not is_plain and not asked.what.lower().endswith(".gz")
+    chunks = _patiently(response, asked, patience)
+    whole = await collect(_unpacked(chunks) if is_packed else chunks, asked.what, asked.whole_max_bytes)
     start, stop = min(asked.start, whole.size_bytes), min(asked.stop, whole.size_bytes)
     data = await asyncio.to_thread(whole.read, start, stop)
     return Seen(whole.size_bytes, _etag(response), _date(response), data, whole)
@@ -192,11 +230,11 @@ def _refusal(status: int, asked: Asked) -> PerijoveError | _Again:
     return _Again(failure) if is_passing else StoreUnavailable(f"The {asked.where} {failure}.")
 
 
-def _etag(response: httpx.Response) -> str | None:
+def _etag(response: aiohttp.ClientResponse) -> str | None:
     return response.headers.get("ETag") or None
 
 
-def _date(response: httpx.Response) -> datetime | None:
+def _date(response: aiohttp.ClientResponse) -> datetime | None:
     text = response.headers.get("Last-Modified")
     try:
         found = parsedate_to_datetime(text) if text else None

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 import obstore
@@ -199,16 +200,7 @@ class FakeControl:
             links = [PresignedPath(path=path, url=self.links[dataset.id, path]) for path in body["paths"]]
             expires = datetime.now(UTC) + timedelta(seconds=self.life_seconds)
             return _json(Presigned(items=links, expires=expires).model_dump(mode="json"))
-        store = S3Store(
-            replica.bucket,
-            prefix=replica.prefix.strip("/") or None,
-            endpoint=replica.endpoint or replica.bed.endpoint,
-            region="eu-test-1",
-            access_key_id=ADMIN[0],
-            secret_access_key=ADMIN[1],
-            virtual_hosted_style_request=False,
-            client_options={"allow_http": True},
-        )
+        store = _signer(replica.bucket, replica.prefix.strip("/"), replica.endpoint or replica.bed.endpoint)
         life = timedelta(seconds=min(self.life_seconds, 900))
         urls = [PresignedPath(path=path, url=obstore.sign(store, "GET", path, life)) for path in body["paths"]]
         self.secrets += [item.url.rsplit("Signature=", 1)[1] for item in urls]
@@ -265,6 +257,21 @@ class FakeControl:
     async def _notices(self, request: web.Request) -> web.Response:
         size, since = int(request.query["limit"]), int(request.query["since"])
         return _json({"items": [item for item in self.notices if item["id"] > since][:size], "next": None})
+
+
+@lru_cache
+def _signer(bucket: str, prefix: str, endpoint: str) -> S3Store:
+    """It takes 10 ms to make one."""
+    return S3Store(
+        bucket,
+        prefix=prefix or None,
+        endpoint=endpoint,
+        region="eu-test-1",
+        access_key_id=ADMIN[0],
+        secret_access_key=ADMIN[1],
+        virtual_hosted_style_request=False,
+        client_options={"allow_http": True},
+    )
 
 
 def _policy(replica: FakeReplica) -> str:

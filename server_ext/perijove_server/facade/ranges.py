@@ -35,6 +35,18 @@ def byte_range(header: str | None, size_bytes: int) -> tuple[int, int] | None:
     return start, stop
 
 
+def wanted_span(header: str | None, most_bytes: int) -> tuple[int, int] | None:
+    """The first bytes, at most so many, of what is asked for of an object whose size is not known; None: unclear."""
+    found = _RANGE.fullmatch(header.strip()) if header else None
+    if found is None:
+        return 0, most_bytes
+    if not found[1]:
+        return None
+    start = int(found[1])
+    stop = min(int(found[2]) + 1 if found[2] else start + most_bytes, start + most_bytes)
+    return (start, stop) if stop > start else None
+
+
 def is_conditional(headers: Mapping[str, str]) -> bool:
     """Whether a request asks about the version of the object."""
     return any(name in headers for name in ("If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since"))

@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 import time
 from collections import OrderedDict
-from collections.abc import AsyncGenerator, Mapping
-from typing import cast
+from collections.abc import Mapping
 
 from aiohttp import web
 
+from perijove.beginning import Beginning, begin
 from perijove.client import AsyncControlClient, next_cursor, tree_call
 from perijove.errors import NotSupported, ObjectChanged, PerijoveError
 from perijove.listed import Listed, ListedObject
@@ -20,7 +20,7 @@ from perijove.stores import DatasetReader, Readers
 from ..listing import TreeLister
 from .errors import S3Error, as_s3
 from .listing import buckets_xml, list_wish, location_xml, objects_xml
-from .ranges import byte_range, http_date, is_conditional, not_modified
+from .ranges import byte_range, http_date, is_conditional, not_modified, wanted_span
 
 #: What control says about a dataset is believed for so long; control believes the hub for half a minute, so that who
 #: may not read any more cannot after a minute.
@@ -116,17 +116,17 @@ class Facade:
         return Listed(objects, directories, None), next_cursor(page.next)
 
     async def _object(self, request: web.BaseRequest, reader: DatasetReader, key: str) -> web.StreamResponse:
-        fresh = request.method == "HEAD" or is_conditional(request.headers)
-        info = await self._info(reader, key, fresh=fresh)
-        try:
-            return await self._send(request, reader, info)
-        except (ObjectChanged, S3Error):
-            if fresh:
-                raise
-        # what is known of the object is seconds old: it has been replaced since
-        return await self._send(request, reader, await self._info(reader, key, fresh=True))
+        is_fresh = request.method == "HEAD" or is_conditional(request.headers)
+        kept = None if is_fresh else self._kept(reader, key)
+        if kept is not None:
+            try:
+                return await self._send(request, kept)
+            except (ObjectChanged, S3Error):
+                pass  # what is known of the object is seconds old: it has been replaced since
+        return await self._send(request, await self._begin(request, reader, key, is_fresh=is_fresh))
 
-    async def _send(self, request: web.BaseRequest, reader: DatasetReader, info: ObjectInfo) -> web.StreamResponse:
+    async def _send(self, request: web.BaseRequest, beginning: Beginning) -> web.StreamResponse:
+        info = beginning.info
         headers = _headers(info)
         if not_modified(request.headers, info.etag, info.modified):
             return web.Response(status=304, headers=headers)
@@ -139,33 +139,46 @@ class Facade:
         if request.method == "HEAD":
             return web.Response(status=status, headers=headers)
         if stop - start <= WHOLE_MAX_BYTES:
-            return web.Response(status=status, headers=headers, body=await reader.read(info, start, stop))
-        return await _streamed(request, web.StreamResponse(status=status, headers=headers), reader, info, start, stop)
+            return web.Response(status=status, headers=headers, body=await beginning.read(start, stop))
+        return await _streamed(request, web.StreamResponse(status=status, headers=headers), beginning, start, stop)
 
-    async def _info(self, reader: DatasetReader, key: str, *, fresh: bool) -> ObjectInfo:
+    def _kept(self, reader: DatasetReader, key: str) -> Beginning | None:
+        """What is known of an object; its bytes are not kept."""
         name = (reader.dataset.id, key)
         kept = self._objects.get(name)
-        if not fresh and kept is not None and time.monotonic() < kept[1]:
-            self._objects.move_to_end(name)
-            return kept[0]
+        if kept is None or time.monotonic() >= kept[1]:
+            return None
+        self._objects.move_to_end(name)
+        return Beginning(reader, kept[0], 0, b"")
+
+    async def _begin(self, request: web.BaseRequest, reader: DatasetReader, key: str, *, is_fresh: bool) -> Beginning:
+        """Look at an object, by the bytes of it that are asked for: mostly nothing else has to be asked then."""
+        name = (reader.dataset.id, key)
         self._objects.pop(name, None)
-        info = await reader.head(key)
-        self._objects[name] = (info, time.monotonic() + OBJECT_SECONDS)
+        span = None if is_fresh else wanted_span(request.headers.get("Range"), WHOLE_MAX_BYTES)
+        if span is None:
+            beginning = Beginning(reader, await reader.head(key), 0, b"")
+        else:
+            beginning = await begin(reader, key, *span)
+        self._objects[name] = (beginning.info, time.monotonic() + OBJECT_SECONDS)
         if len(self._objects) > OBJECTS_KEPT:
             self._objects.popitem(last=False)
-        return info
+        if beginning.info.opened.whole is not None:
+            self._let_go()
+        return beginning
+
+    def _let_go(self) -> None:
+        """Forget objects that lie on this disk as a whole once they are not believed any more."""
+        now = time.monotonic()
+        for name, (info, until) in list(self._objects.items()):
+            if info.opened.whole is not None and now >= until:
+                del self._objects[name]
 
 
 async def _streamed(
-    request: web.BaseRequest,
-    response: web.StreamResponse,
-    reader: DatasetReader,
-    info: ObjectInfo,
-    start: int,
-    stop: int,
+    request: web.BaseRequest, response: web.StreamResponse, beginning: Beginning, start: int, stop: int
 ) -> web.StreamResponse:
-    stream = cast("AsyncGenerator[bytes, None]", reader.stream(info, start, stop))
-    async with contextlib.aclosing(stream) as pieces:
+    async with contextlib.aclosing(beginning.stream(start, stop)) as pieces:
         piece = await anext(pieces)  # what can go wrong mostly does here, where it can still be said
         await response.prepare(request)
         try:
