@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from perijove_hub.admission.models import Refused
 from perijove_hub.admission.service import AdmissionService
 from perijove_hub.ledger.database import Database
