@@ -17,7 +17,7 @@ export function FolderFilter({ model, trans }: IFolderFilterProps): React.ReactE
   const folder = model.openFolder;
   const words = folder
     ? trans.__('Names in %1 begin with', folder.entry?.name ?? folder.dataset.title)
-    : trans.__('Open a folder to filter its names');
+    : trans.__('Filter an open folder');
   return (
     <div className="pj-DataPanel-bar pj-mod-filter">
       <input
