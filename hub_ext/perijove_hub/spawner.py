@@ -125,6 +125,10 @@ class PerijoveSpawner(Spawner):  # type: ignore[misc]  # jupyterhub has no types
         asker = Asker(self.user.name, groups, self.name, self._last_home_site, self._runs_others)
         offer, profile = await ask(self.house, asker, wish, attempt.id)
         attempt.lease_id, attempt.is_rescue = offer.id, offer.spawn.rescue
+        if not attempt.is_wanted:
+            # the step after the stop did not know of the lease yet
+            attempt.stopping_reason = "stopped"
+            await attempt.end_lease()
         if not offer.id:
             self.log.warning("Control does not answer: %s starts at the home site", self._log_name)
             self._say("Control does not answer: starting at your home site, to be put on record when it is back")
@@ -137,7 +141,11 @@ class PerijoveSpawner(Spawner):  # type: ignore[misc]  # jupyterhub has no types
             started=datetime.now(UTC),
         )
         url = await attempt.start_on_first(
-            offer.candidates, lambda site: self._spec(site, offer.spawn), terms, self.ready_poll_seconds
+            offer.candidates,
+            lambda site: self._spec(site, offer.spawn),
+            terms,
+            self.ready_poll_seconds,
+            is_starting=offer.starting,
         )
         self._home_known = attempt.home_site or self._home_known
         answered(self.server, attempt.headers)

@@ -20,10 +20,10 @@ def _calls(bed: Bed) -> list[str]:
     return [f"{method} {route}" for method, route in calls if route not in ("", "sites")]
 
 
-def test_a_start_makes_three_calls_to_control_and_a_stop_one(bed: Bed, user: str) -> None:
+def test_a_start_makes_two_calls_to_control_and_a_stop_one(bed: Bed, user: str) -> None:
     _calls(bed)
     assert bed.ask(user, "mine", profile="small", datasets=["sky"]).status_code == 201
-    assert _calls(bed) == ["POST leases", "PATCH leases", "PATCH leases"]
+    assert _calls(bed) == ["POST leases", "PATCH leases"]
     assert bed.api.delete(f"users/{user}/servers/mine").status_code == 204
     assert _calls(bed) == ["PATCH leases"]
 
@@ -39,7 +39,7 @@ def test_a_refusal_makes_one_and_nonsense_none(bed: Bed, user: str) -> None:
 def test_a_candidate_that_fails_costs_one_more_and_the_end_is_told_once(bed: Bed, user: str) -> None:
     _calls(bed)
     assert bed.ask(user, "mine", profile="exits").status_code == 503
-    assert _calls(bed) == ["POST leases", "PATCH leases", "PATCH leases", "PATCH leases"]
+    assert _calls(bed) == ["POST leases", "PATCH leases", "PATCH leases"]
     assert bed.ask(user, site="near").status_code == 201
     assert bed.ask(user, "two", site="far").status_code == 201
 

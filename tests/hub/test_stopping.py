@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.bed import Bed
 from tests.support.gate import Step
-from tests.support.killing import EXCHANGES, STEPS, new_user, start_in_thread
+from tests.support.killing import EXCHANGES, STEPS, coming_to, new_user, start_in_thread
 
 
 @pytest.fixture(scope="module")
@@ -26,9 +26,10 @@ def test_a_start_that_is_stopped_at_an_exchange_with_control_leaves_nothing(bed:
     method, fragment = EXCHANGES[name]
     answers: list[int] = []
     stop = f"users/{user}/servers/mine"
-    bed.gate.trap(Step(when, method, fragment), lambda: answers.append(bed.api.delete(stop).status_code))
-    start_in_thread(bed, user, "mine").join(60)
-    assert bed.gate.sprung.wait(40), f"the start never came to the step {step!r}"
+    with coming_to(bed, name) as options:
+        bed.gate.trap(Step(when, method, fragment), lambda: answers.append(bed.api.delete(stop).status_code))
+        start_in_thread(bed, user, "mine", **options).join(60)
+        assert bed.gate.sprung.wait(40), f"the start never came to the step {step!r}"
     assert answers == [204]
     bed.wait("the server to be gone", lambda: not bed.servers(user))
     bed.wait("open leases = live servers", bed.settled)

@@ -158,7 +158,7 @@ def _released(row: RowMapping) -> datetime:
     """When it stopped to count: as it was closed, or, if it never came beyond an offer, as that ran out."""
     if row["state"] in OPEN:
         return datetime.max.replace(tzinfo=row["created"].tzinfo)
-    was_offer = row["started"] is None and row["metered_until"] == row["created"]
+    was_offer = row["started"] is None and row["metered_until"] == row["created"] and not row["offer"]["starting"]
     return min(row["expires"], row["changed"]) if was_offer else row["changed"]
 
 

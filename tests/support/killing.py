@@ -5,13 +5,16 @@ from __future__ import annotations
 import contextlib
 import itertools
 import threading
+from collections.abc import Iterator
+from typing import Any
 
 import httpx
 
 from tests.support.bed import Bed
 from tests.support.gate import Step
 
-#: The exchanges of a start, in order, each with its two sides.
+#: The exchanges of a start, in order, each with its two sides. A start begins at its first site with what it asks;
+#: only where that site fails does it say that it is `starting` at the next.
 EXCHANGES = {
     "ask": ("POST", "/leases"),
     "starting": ("PATCH", '"starting"'),
@@ -41,14 +44,32 @@ def start_in_thread(bed: Bed, user: str, server: str = "", **options: object) ->
     return thread
 
 
+@contextlib.contextmanager
+def coming_to(bed: Bed, exchange: str) -> Iterator[dict[str, Any]]:
+    """Inside, a start with the options that are given comes to this exchange."""
+    if exchange != "starting":
+        yield {}
+        return
+    bed.break_site("near", "no-start")
+    try:
+        yield {"datasets": ["sky"]}  # which is near
+    finally:
+        bed.break_site("near", "")
+    # a start that works there, so that the site is not taken out for the tests that follow
+    user = new_user(bed)
+    assert bed.ask(user, site="near").status_code == 201
+    assert bed.api.delete(f"users/{user}/server").status_code == 204
+
+
 def kill_at(bed: Bed, victim: str, step: str, user: str, server: str = "") -> None:
     """Kill a process when a start comes to a step, start it again, and wait until the ledger is reality."""
     when, name = step.split()
     method, fragment = EXCHANGES[name]
-    bed.gate.trap(Step(when, method, fragment), lambda: bed.kill(victim))
-    thread = start_in_thread(bed, user, server)
-    assert bed.gate.sprung.wait(40), f"the start never came to the step {step!r}"
-    bed.launch(victim)
-    bed.wait("the hub to answer", bed.hub_is_up)
-    thread.join(60)
+    with coming_to(bed, name) as options:
+        bed.gate.trap(Step(when, method, fragment), lambda: bed.kill(victim))
+        thread = start_in_thread(bed, user, server, **options)
+        assert bed.gate.sprung.wait(40), f"the start never came to the step {step!r}"
+        bed.launch(victim)
+        bed.wait("the hub to answer", bed.hub_is_up)
+        thread.join(60)
     bed.wait("open leases = live servers", bed.settled)

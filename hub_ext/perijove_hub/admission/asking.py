@@ -62,6 +62,8 @@ class Asking(AdmissionBase):
     async def ask(self, request: LeaseRequest) -> LeaseOffer:
         """Admit one workload, or refuse. Asking again with the same attempt id gives the same answer.
 
+        Who begins at the first candidate at once has the lease ``starting`` there by the same transaction.
+
         Raises:
             Refused: by a limit, because no site can run it, or because the wish names what is not there. A refusal
                 of a known user is kept, for whoever asks why.
@@ -109,6 +111,8 @@ class Asking(AdmissionBase):
             offer = self._offer(platform, request, profile_name, decision)
             lease = self._lease(platform, request, profile_name, offer, who, decision)
             await store.insert_lease(connection, lease)
+            if request.starting:
+                await self._take_site(connection, platform, lease, decision.home_site, now)
             for notice in threshold_notices(decision.standing, lease):
                 await add_notice(connection, notice, now)
             return offer
@@ -255,6 +259,7 @@ class Asking(AdmissionBase):
                 policy_version=platform.version,
             ),
             explanation=decision.ranking.explanation(),
+            starting=request.starting,
         )
 
     def _lease(
@@ -274,7 +279,7 @@ class Asking(AdmissionBase):
             kind=request.kind,
             name=request.name,
             profile=profile_name,
-            state=LeaseState.OFFERED,
+            state=LeaseState.STARTING if request.starting else LeaseState.OFFERED,
             site=first,
             resources=offer.spawn.resources,
             without_home=request.without_home,

@@ -52,6 +52,28 @@ class AdmissionBase:
         after = breaker.after_success(row) if works else breaker.after_failure(row, lease.owner, now)
         await store.save_breaker(connection, after)
 
+    async def _take_site(
+        self, connection: AsyncConnection, platform: Platform, lease: LeaseRow, home: str | None, now: datetime
+    ) -> None:
+        """Take what a start needs of its site before anything is created there; the caller holds the site's lock.
+
+        Two first sessions at once cannot make two homes, since the first to begin claims it. Of a site that was out,
+        this start is the probe.
+
+        Args:
+            connection: of the transaction that writes the lease.
+            platform: the platform file in force.
+            lease: as it begins.
+            home: the site of the owner's home; None when this start makes it.
+            now: the time of the decision.
+        """
+        site = lease.site or ""
+        if home is None and platform.sites[site].homes and not lease.without_home:
+            await store.save_home(connection, lease.owner, site, now)
+        row = (await store.find_sites(connection, site, with_attempts=False)).get(site, SiteRow(site))
+        if (probed := breaker.on_probe(row, now)) != row:
+            await store.save_breaker(connection, probed)
+
 
 def closed_sites(closures: Iterable[Closure], platform: Platform, now: datetime) -> Mapping[str, str]:
     """Why each site that is closed now takes no starts, in words that follow its title."""

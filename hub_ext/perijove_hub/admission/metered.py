@@ -39,6 +39,8 @@ class MeteredAdmission(AdmissionService):
             metrics.ASKS.labels("error").inc()
             raise
         metrics.ASKS.labels("offered").inc()
+        if offer.starting:
+            metrics.MOVES.labels("starting").inc()
         return offer
 
     async def place(self, owner: str, groups: frozenset[str], wish: SessionWish) -> Placement:

@@ -11,14 +11,13 @@ from datetime import datetime, timedelta
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from perijove.models import LeasePatch, LeaseState
-from perijove_hub.admission import breaker
 from perijove_hub.admission.base import AdmissionBase, closed_sites, log
 from perijove_hub.admission.facts import gather_sites
 from perijove_hub.admission.limits import Who, lock_keys, stand
 from perijove_hub.admission.models import refuse
 from perijove_hub.ledger import said_store, store
 from perijove_hub.ledger.locks import lock_subjects
-from perijove_hub.ledger.models import LeaseRow, SiteRow
+from perijove_hub.ledger.models import LeaseRow
 from perijove_hub.ledger.subjects import subjects_of
 from perijove_hub.ledger.usage import meter
 from perijove_hub.placement import Wish, rank_sites
@@ -139,12 +138,7 @@ class Moving(AdmissionBase):
         ranking = rank_sites(wish, [facts])
         if not ranking.candidates:
             raise refuse(409, "The site cannot take it now", "; ".join(ranking.rejected[0].reasons))
-        # the home is claimed before anything is created, so that two first sessions at once cannot make two homes
-        if home is None and facts.policy.homes and not lease.without_home:
-            await store.save_home(connection, lease.owner, site, now)
-        row = (await store.find_sites(connection, site, with_attempts=False)).get(site, SiteRow(site))
-        await store.save_breaker(connection, breaker.on_probe(row, now))
-        return replace(
+        moved = replace(
             lease,
             state=LeaseState.STARTING,
             site=site,
@@ -154,6 +148,8 @@ class Moving(AdmissionBase):
             # the price is another one there, and so is how long the budget lasts
             reserved_until=now + standing.slice_at(site, lease.resources),
         )
+        await self._take_site(connection, platform, moved, home, now)
+        return moved
 
     async def _home_for(self, connection: AsyncConnection, lease: LeaseRow, site: str) -> str | None:
         """Where the owner's home is; None when this start makes it.

@@ -45,6 +45,7 @@ async def ask(house: House, asker: Asker, wish: SessionWish, attempt_id: str) ->
             kind=Kind.SESSION,
             name=asker.name,
             attempt_id=attempt_id,
+            starting=True,
             **wish.model_dump(),
         )
     except ValidationError as error:

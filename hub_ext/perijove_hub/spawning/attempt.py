@@ -102,6 +102,8 @@ class Attempt:
         make_spec: Callable[[str], StartSpec],
         terms: Terms,
         poll_seconds: float,
+        *,
+        is_starting: bool = False,
     ) -> str:
         """Try the candidates in order; the address of the session on the first that has it.
 
@@ -110,14 +112,16 @@ class Attempt:
             make_spec: what to start on a site.
             terms: of the session, as far as the hub knows them.
             poll_seconds: how often a starting server is asked whether it is up.
+            is_starting: whether the lease is on record as starting at the first candidate.
 
         Raises:
             StartRefused: none has it, control does not answer, or nobody wants the session any more.
         """
-        for candidate in candidates:
+        for number, candidate in enumerate(candidates):
             self.check_wanted()
+            on_record = is_starting and number == 0
             try:
-                return await self._start_on(candidate, make_spec, terms, poll_seconds)
+                return await self._start_on(candidate, make_spec, terms, poll_seconds, on_record=on_record)
             except (StartFailed, SiteError) as error:
                 said = f"{error}{await self._last_words()}"
                 self._failures.append(f"{candidate.title}: {said}")
@@ -145,7 +149,13 @@ class Attempt:
             raise StartRefused("The start was stopped.", reason="stopped", status_code=503)
 
     async def _start_on(
-        self, candidate: Candidate, make_spec: Callable[[str], StartSpec], terms: Terms, poll_seconds: float
+        self,
+        candidate: Candidate,
+        make_spec: Callable[[str], StartSpec],
+        terms: Terms,
+        poll_seconds: float,
+        *,
+        on_record: bool,
     ) -> str:
         site = self.house.sites.get(candidate.site)
         policy = self.house.platform.sites.get(candidate.site)
@@ -156,8 +166,9 @@ class Attempt:
         # before control is told and before it exists: from now on every inventory of the site holds the attempt, and
         # whatever goes wrong, stop() finds it
         self.handle = Handle(candidate.site, self.id, "")
-        await self._move(LeasePatch(state="starting", site=candidate.site, site_failed=self._untold_failure))
-        self._untold_failure = False
+        if not on_record:
+            await self._move(LeasePatch(state="starting", site=candidate.site, site_failed=self._untold_failure))
+            self._untold_failure = False
         self.say(f"Starting at {candidate.title}")
         until = asyncio.get_running_loop().time() + policy.start_timeout_seconds
         spec = make_spec(candidate.site)

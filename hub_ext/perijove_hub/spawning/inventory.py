@@ -22,10 +22,14 @@ FACTS_EVERY = 10
 
 
 class Ours(NamedTuple):
-    """What the hub has on a site: all of it, and what is only being started, so that the site need not show it yet."""
+    """What the hub has on a site: all of it, and what the site need not show.
+
+    That is what is only being started, and what has no lease that the hub knows of: control may have it on record at
+    any site, since its answer is on its way or was lost.
+    """
 
     attempts: frozenset[str]
-    starting: frozenset[str]
+    unseen: frozenset[str]
 
 
 class SiteReporter:
@@ -78,17 +82,24 @@ class SiteReporter:
             return Inventory(observed_at=observed_at, reachable=False, homes=homes)
         after = self._ours()
         owned = before.attempts | after.attempts
-        attempts = [self._seen(attempt, attempt in owned) for attempt in {*seen, *after.starting}]
+        attempts = [self._seen(attempt, attempt in owned) for attempt in {*seen, *after.unseen}]
         return Inventory(observed_at=observed_at, reachable=True, attempts=attempts, homes=homes)
 
     def _ours(self) -> Ours:
-        here = {attempt: spawner for attempt, spawner in PerijoveSpawner.owned.items() if spawner.site == self._name}
-        return Ours(frozenset(here), frozenset(attempt for attempt, spawner in here.items() if not spawner.is_up))
+        ours, unseen = set(), set()
+        for attempt, spawner in PerijoveSpawner.owned.items():
+            is_here = spawner.site == self._name
+            if is_here or not spawner.has_lease:
+                ours.add(attempt)
+            if not spawner.is_up if is_here else not spawner.has_lease:
+                unseen.add(attempt)
+        return Ours(frozenset(ours), frozenset(unseen))
 
     def _seen(self, attempt: str, owned: bool) -> SeenAttempt:
         spawner = PerijoveSpawner.owned.get(attempt) if owned else None
-        tell = spawner is not None and (self._until_facts == 0 or not spawner.has_lease)
-        return SeenAttempt(attempt_id=attempt, owned=owned, facts=spawner.facts() if spawner and tell else None)
+        if spawner is None or spawner.site != self._name or (self._until_facts != 0 and spawner.has_lease):
+            return SeenAttempt(attempt_id=attempt, owned=owned)
+        return SeenAttempt(attempt_id=attempt, owned=owned, facts=spawner.facts())
 
     async def _send(self, inventory: Inventory) -> InventoryAnswer | None:
         try:

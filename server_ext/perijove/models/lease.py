@@ -65,6 +65,9 @@ class LeaseRequest(SessionWish):
     kind: Kind
     name: ServerName = Field(default="", description="the server's or cluster's name; empty for the default")
     attempt_id: AttemptId
+    starting: bool = Field(
+        default=False, description="the asker begins at the first candidate at once: the lease is `starting` there"
+    )
 
 
 class Candidate(Said):
@@ -115,13 +118,17 @@ class SpawnSpec(Said):
 
 
 class LeaseOffer(Said):
-    """The 201 answer to ``POST leases``: try the candidates in order."""
+    """The 201 answer to ``POST leases``: try the candidates in order.
+
+    With ``starting`` the lease is on record as starting at the first one, as was asked for.
+    """
 
     id: str
     attempt_id: str
     candidates: list[Candidate]
     spawn: SpawnSpec
     explanation: Explanation
+    starting: bool = False
 
 
 class LeasePatch(Asked):

@@ -66,7 +66,37 @@ async def test_an_offer_says_where_with_what_and_why(house: House) -> None:
             "candidates": [candidate.model_dump() for candidate in offer.candidates],
             "rejected": [],
         },
+        "starting": False,
     }
+
+
+async def test_who_begins_at_once_is_starting_at_the_first_candidate_with_a_claim_on_the_home(house: House) -> None:
+    asked = request(datasets=["euclid-demo"], starting=True)
+    offer = await house.service.ask(asked)
+    assert offer.starting
+    lease = await house.service.lease(offer.id)
+    assert lease is not None
+    assert (lease.state, lease.site, lease.started) == (LeaseState.STARTING, "esac", None)
+    assert (await house.service.ask(request())).spawn.home_site == "esac"
+    # an answer that was lost is given again, and what is starting does not run out as an offer does
+    house.clock.advance(61)
+    assert await house.service.ask(asked) == offer
+    assert await house.used() == 1
+    assert (await house.move(offer.id, "active")).started == house.clock.now
+
+
+async def test_who_begins_at_once_goes_on_at_the_next_candidate(house: House) -> None:
+    offer = await house.service.ask(request(datasets=["euclid-demo"], starting=True))
+    lease = await house.move(offer.id, "starting", "cloud-eu", site_failed=True)
+    assert (lease.state, lease.site) == (LeaseState.STARTING, "cloud-eu")
+    await house.move(offer.id, "active")
+    assert await house.used() == 1
+
+
+async def test_a_refusal_begins_nothing_and_claims_no_home(house: House) -> None:
+    refused = await refusal(house, profile="large", starting=True)
+    assert refused.problem.status == 403
+    assert (await house.service.ask(request())).spawn.home_site is None
 
 
 async def test_an_offer_holds_its_quota_until_it_expires(house: House) -> None:

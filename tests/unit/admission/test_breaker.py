@@ -86,6 +86,17 @@ async def test_a_site_that_fails_three_starts_is_passed_over_until_a_probe_works
     await house.move(late.id, "starting", "esac")
 
 
+async def test_of_starts_that_begin_at_once_one_is_the_probe(house: House) -> None:
+    for owner in ("ana", "bob", "eva"):
+        await fail(house, owner)
+    house.clock.advance(60)
+    probe = await house.service.ask(request("max", datasets=["euclid-demo"], starting=True))
+    late = await house.service.ask(request("ina", datasets=["euclid-demo"], starting=True))
+    assert (probe.candidates[0].site, late.candidates[0].site) == ("esac", "cloud-eu")
+    await house.move(probe.id, "active")
+    assert (await house.service.sites())["esac"].health.value == "unknown"
+
+
 async def test_the_failure_of_the_last_candidate_counts_once(house: House) -> None:
     for owner in ("ana", "bob", "eva"):
         offer = await house.service.ask(request(owner, site="esac"))

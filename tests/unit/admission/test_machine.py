@@ -50,6 +50,7 @@ class Wanted:
     size: str
     where: str | None
     without_home: bool
+    at_once: bool
     gets_to: str
 
 
@@ -59,6 +60,7 @@ wishes = st.builds(
     size=st.sampled_from(sorted(POLICY.profiles)),
     where=st.none() | st.sampled_from(sorted(CORES)),
     without_home=st.booleans(),
+    at_once=st.booleans(),
     gets_to=st.sampled_from(["offered", "starting", "active"]),
 )
 
@@ -132,6 +134,7 @@ class Admission(RuleBasedStateMachine):
             profile=wanted.size,
             site=wanted.where,
             without_home=wanted.without_home,
+            starting=wanted.at_once,
         )
         try:
             offer = self.run_now(self.house.service.ask(asked))
@@ -139,8 +142,10 @@ class Admission(RuleBasedStateMachine):
             self.expect(refused, 403)
             return None
         assert self.run_now(self.house.service.ask(asked)) == offer
-        self.world.owned.add(attempt)
         lease = offer.id, attempt
+        if wanted.at_once and wanted.gets_to == "offered":
+            return lease  # the hub is killed before it hears the answer
+        self.world.owned.add(attempt)
         if wanted.gets_to != "offered":
             self.start_somewhere(lease, offer.candidates[0].site, failed=False, appears=True)
         if wanted.gets_to == "active":

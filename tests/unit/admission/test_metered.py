@@ -50,7 +50,9 @@ async def test_asks_are_counted_by_what_came_of_them_and_decisions_timed(tmp_pat
             "offered": 2, "over limit": 1, "not possible": 1, "conflict": 1, "invalid": 1, "error": 0,
         }  # fmt: skip
         assert moves("starting") - moved == 1
-        assert {call: decisions(call) - number for call, number in timed.items()} == {"ask": 6, "move": 1, "place": 1}
+        await service.ask(request("eva", starting=True))
+        assert moves("starting") - moved == 2
+        assert {call: decisions(call) - number for call, number in timed.items()} == {"ask": 7, "move": 1, "place": 1}
     assert "canary" not in generate_latest(REGISTRY).decode()
 
 

@@ -250,6 +250,22 @@ async def test_a_ready_server_whose_lease_never_became_active_is_taken_up_under_
     assert await house.used() == 1
 
 
+async def test_a_server_whose_lease_is_on_record_elsewhere_is_left_until_its_own_site_tells_of_it(house: House) -> None:
+    # control answered too late to be heard: the lease is starting at one site, and the session runs at another
+    offer = await house.service.ask(request("ana", datasets=["euclid-demo"], starting=True))
+    house.clock.advance(90)
+    assert await house.inventory("esac", offer.attempt_id) == InventoryAnswer(remove=[], adopted={})
+    assert await swept(house) == []
+    facts = AttemptFacts(owner="ana", profile="standard", started=house.clock.now)
+    seen = SeenAttempt(attempt_id=offer.attempt_id, owned=True, facts=facts)
+    inventory = Inventory(observed_at=house.clock.now, reachable=True, attempts=[seen])
+    answer = await house.service.report("cloud-eu", inventory)
+    assert answer == InventoryAnswer(remove=[], adopted={offer.attempt_id: offer.id})
+    lease = await house.service.lease(offer.id)
+    assert lease is not None
+    assert (lease.state, lease.site) == (LeaseState.ACTIVE, "cloud-eu")
+
+
 async def test_a_ready_server_whose_lease_has_ended_is_removed(house: House) -> None:
     lease = await house.start(at="esac")
     await house.move(lease.id, "ended")

@@ -79,8 +79,8 @@ class Start:
         self.house = House(platform(sites=sites, datasets={}), bounds, self.control)
         self.attempt = Attempt(self.house, ATTEMPT, self.said.append, LEASE)
 
-    async def go(self) -> str:
-        return await self.attempt.start_on_first(CANDIDATES, self.spec, TERMS, 0.01)
+    async def go(self, *, is_starting: bool = False) -> str:
+        return await self.attempt.start_on_first(CANDIDATES, self.spec, TERMS, 0.01, is_starting=is_starting)
 
     async def fail(self) -> str:
         with pytest.raises(StartRefused) as caught:
@@ -128,6 +128,18 @@ async def test_the_first_candidate_that_answers_has_the_session(start: Start, se
     assert saved is not None
     assert (saved.site, saved.url, saved.lease_id, saved.home_site) == ("esac", server, LEASE, "esac")
     assert saved.terms == replace_terms(profile="standard", charge_to="gaia")
+
+
+async def test_a_start_that_is_on_record_at_the_first_candidate_says_so_only_of_the_next(
+    start: Start, server: str
+) -> None:
+    assert await start.go(is_starting=True) == server
+    assert start.control.told() == [("active", None, False)]
+    assert start.said == ["Starting at ESAC", "Running at ESAC"]
+    start.control.moves.clear()
+    start.esac.starts = SiteError("no room")
+    assert await start.go(is_starting=True) == server
+    assert start.control.told() == [("starting", "cloud-eu", True), ("active", None, False)]
 
 
 def replace_terms(**more: object) -> Terms:

@@ -96,6 +96,13 @@ async def test_what_is_being_started_counts_as_there_and_what_is_up_must_be_seen
     assert bed.control.last() == {YOURS: (True, False)}
 
 
+async def test_what_has_no_lease_yet_may_be_on_record_anywhere_and_is_told_of_every_site(bed: Bed) -> None:
+    bed.owned |= {YOURS: Spawner(site=None, is_up=False, has_lease=False), THEIRS: Spawner("cloud-eu", has_lease=False)}
+    await bed.reporter.report()
+    # what control needs to take it up is told of the site that it is on, and of no other
+    assert bed.control.last() == {MINE: (True, True), YOURS: (True, False), THEIRS: (True, False)}
+
+
 async def test_what_is_left_on_a_site_after_the_start_went_on_elsewhere_is_an_orphan_there(bed: Bed) -> None:
     bed.owned[MINE].site = "cloud-eu"
     await bed.reporter.report()
