@@ -9,8 +9,9 @@ export default defineConfig({
   outputDir: 'test-results',
   timeout: 120_000,
   expect: { timeout: 15_000 },
-  // a whole platform runs beside the browser: one test at a time
-  workers: 1,
+  // a whole platform runs beside the browser; two files of tests at a time, since one of them mostly waits. Each has a
+  // user of its own.
+  workers: 2,
   fullyParallel: false,
   forbidOnly: Boolean(process.env.CI),
   reporter: [['list']],

@@ -10,7 +10,10 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
+
+from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
@@ -27,7 +30,23 @@ def main(arguments: list[str]) -> int:
         if folder := env.get("PERIJOVE_SCREENSHOTS"):
             env["PERIJOVE_SCREENSHOTS"] = str((ROOT / folder).resolve())
         command = [str(ROOT / "node_modules/.bin/playwright"), "test", *arguments]
-        return subprocess.run(command, cwd=ROOT / "ui-tests", env=env, check=False).returncode
+        begun = time.time()
+        code = subprocess.run(command, cwd=ROOT / "ui-tests", env=env, check=False).returncode
+        if folder:
+            for path in sorted(Path(env["PERIJOVE_SCREENSHOTS"]).glob("*.png")):
+                if path.stat().st_mtime >= begun:
+                    shrink(path)
+        return code
+
+
+def shrink(path: Path, most_bytes: int = 150_000) -> None:
+    """Keep a picture in as many colours, 256 at most, as its size allows: people load it with a page."""
+    with Image.open(path) as picture:
+        whole = picture.convert("RGB")
+    for colours in (256, 128, 64):
+        whole.quantize(colours, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE).save(path, optimize=True)
+        if path.stat().st_size <= most_bytes:
+            break
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ DATA_MARK = "data-ready"
 ACCOUNTS = {
     "scientist": ["euclid", "polar"],
     "student": ["students"],
-    "teacher": ["teachers", "euclid"],
+    "teacher": ["teachers", "euclid", "polar"],
     "admin": ["staff"],
 }
 ADMINS = {"admin"}

@@ -80,17 +80,85 @@ export class LabPage {
     return this.page.locator('.pj-UsageStatus').getByRole('button');
   }
 
-  /** Runs the active cell of the notebook in front and waits for a picture below it. */
-  async runCell(): Promise<void> {
-    const cell = this.page.locator('.jp-NotebookPanel:visible .jp-Cell').first();
+  /** Finds a dataset by words that find no other, and opens it. */
+  async openDataset(words: string, title: string | RegExp): Promise<void> {
+    await this.search.fill(words);
+    const found = this.tree.getByRole('treeitem', { level: 1 });
+    const row = this.tree.getByRole('treeitem', { level: 1, name: title });
+    await expect(row).toBeVisible();
+    await expect(found).toHaveCount(1);
+    await this._unfold(row);
+  }
+
+  /** Opens the folders of a path in the open dataset, and its last part for a look. */
+  async openFile(path: string): Promise<Locator> {
+    const names = path.split('/');
+    for (const folder of names.slice(0, -1)) {
+      await this._unfold(this.row(startingWith(folder)));
+    }
+    await this.row(startingWith(names.at(-1)!)).click();
+    await this.panel.getByRole('button', { name: 'Preview' }).click();
+    return this.shownPreview(path);
+  }
+
+  /** The preview of a path, once it says what it moved. */
+  async shownPreview(path: string): Promise<Locator> {
+    const preview = this.preview(path);
+    await expect(preview.getByText(/moved in \d+ request/)).toBeVisible({ timeout: 30_000 });
+    return preview;
+  }
+
+  /** Closes every tab of the main area but the Launcher and notebooks without a name. */
+  async closePreviews(): Promise<void> {
+    const others = this.page.locator('#jp-main-dock-panel .lm-TabBar-tab').filter({ hasNotText: /Launcher|Untitled/ });
+    for (let left = await others.count(); left > 0; left -= 1) {
+      await others.first().locator('.lm-TabBar-tabCloseIcon').click();
+      await expect(others).toHaveCount(left - 1);
+    }
+  }
+
+  /** The cell that keys go to, in the notebook in front. */
+  get cell(): Locator {
+    return this.page.locator('.jp-NotebookPanel:visible .jp-Cell.jp-mod-active');
+  }
+
+  /** Presses *Insert code* in a preview and runs the cell that comes; what is below it then. */
+  async runInsertedCode(preview: Locator, path: string): Promise<Locator> {
+    await preview.getByRole('button', { name: 'Insert code' }).click();
+    await expect(this.cell).toContainText(path);
+    return this.runCell();
+  }
+
+  /** Runs the active cell of the notebook in front, as it is; what is below it when it has ended well. */
+  async runCell(): Promise<Locator> {
+    const prompt = this.cell.locator('.jp-InputPrompt');
     // JupyterLab drops a run that comes before the kernel has connected; a person would press again
     await expect(async () => {
-      await cell.locator('.cm-content').click();
+      await this.cell.locator('.cm-content').click();
       await this.page.keyboard.press('Control+Enter');
-      await expect(cell.locator('.jp-InputPrompt')).toHaveText(/\[(\*|\d+)\]/, { timeout: 3_000 });
+      await expect(prompt).toHaveText(/\[(\*|\d+)\]/, { timeout: 3_000 });
     }).toPass({ timeout: 60_000 });
-    await expect(cell.locator('.jp-OutputArea-output img')).toBeVisible({ timeout: 60_000 });
+    return this.cellEnded();
+  }
+
+  /** Waits until the active cell has ended without an error; what is below it. */
+  async cellEnded(): Promise<Locator> {
+    await expect(this.cell.locator('.jp-InputPrompt')).toHaveText(/\[\d+\]/, { timeout: 60_000 });
+    await expect(this.cell.locator('[data-mime-type="application/vnd.jupyter.error"]')).toHaveCount(0);
+    return this.cell.locator('.jp-OutputArea-output');
+  }
+
+  private async _unfold(row: Locator): Promise<void> {
+    if ((await row.getAttribute('aria-expanded')) !== 'true') {
+      await row.click();
+    }
+    await expect(row).toHaveAttribute('aria-expanded', 'true');
   }
 
   readonly page: Page;
+}
+
+/** Rows are named by their file, and what stands beside it. */
+function startingWith(name: string): RegExp {
+  return new RegExp(`^${name.replaceAll('.', '\\.')}`);
 }

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
+import { expect } from '@playwright/test';
 import type { Page } from '@playwright/test';
 
 /** An account of the demo, as its `demo.json` says. */
@@ -49,10 +50,7 @@ export class Demo {
   /** Stops every server of this user and waits until they are gone; the next test begins where a newcomer does. */
   async stopServers(user: string): Promise<void> {
     for (;;) {
-      const model = (await (await this.fetch(user, 'GET', `/hub/api/users/${user}`)).json()) as {
-        servers: Record<string, { ready: boolean; pending: string | null }>;
-      };
-      const names = Object.keys(model.servers);
+      const names = Object.keys(await this._servers(user));
       if (names.length === 0) {
         return;
       }
@@ -62,6 +60,21 @@ export class Demo {
       }
       await new Promise(resolve => setTimeout(resolve, 200));
     }
+  }
+
+  /** Starts a server of the user without a page, and waits until it is there. */
+  async startServer(user: string, name = ''): Promise<void> {
+    const route = name ? `servers/${name}` : 'server';
+    const asked = { user_options: { profile: 'standard' } };
+    expect((await this.fetch(user, 'POST', `/hub/api/users/${user}/${route}`, asked)).ok).toBe(true);
+    await expect.poll(async () => (await this._servers(user))[name]?.ready, { timeout: 60_000 }).toBe(true);
+  }
+
+  private async _servers(user: string): Promise<Record<string, { ready: boolean }>> {
+    const model = (await (await this.fetch(user, 'GET', `/hub/api/users/${user}`)).json()) as {
+      servers: Record<string, { ready: boolean }>;
+    };
+    return model.servers;
   }
 
   private _demo: IDemo;
