@@ -21,6 +21,8 @@ LARGE = "large.bin"
 #: One part in so many of it, for clients that would take minutes for all.
 PART, PART_SHARE = "part.bin", 16
 SMALL_BYTES = 20_000
+#: Directories of empty files.
+FEW, MANY = "few", "many"
 SMALL_PREVIEW_BYTES = 4 << 20
 #: jupyter-drives sends a file that is not text only where its name is that of a picture.
 AS_PICTURE = ".tif"
@@ -47,7 +49,7 @@ def small_copy_of(name: str) -> str:
 
 
 def fill_for_reading(bed: S3Bed, large_bytes: int, small_files: int, keys: int) -> None:
-    """One large file, small ones, each also under the name of a picture, and a directory of empty ones."""
+    """One large file, small ones, each also under the name of a picture, and directories of empty ones."""
     noise = np.random.default_rng(1)
     sizes = {LARGE: large_bytes, PART: large_bytes // PART_SHARE} | {
         small(number): SMALL_BYTES for number in range(small_files)
@@ -55,7 +57,8 @@ def fill_for_reading(bed: S3Bed, large_bytes: int, small_files: int, keys: int) 
     for path, size_bytes in sizes.items():
         stored = bed.put("data", path, noise.bytes(size_bytes))
         bed.make_bucket("data").put(as_picture(path), stored)
-    bed.put_many("data", (f"many/{number:07}.dat" for number in range(keys)))
+    bed.put_many("data", [f"{FEW}/{number}.dat" for number in range(3)])
+    bed.put_many("data", (f"{MANY}/{number:07}.dat" for number in range(keys)))
 
 
 def fill_for_previews(bed: S3Bed, directory: Path, size_bytes: int, copies: int) -> None:

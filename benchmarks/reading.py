@@ -12,7 +12,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.data_store import LARGE, PART, SMALL_BYTES, small
+from benchmarks.data_store import FEW, LARGE, MANY, PART, SMALL_BYTES, small
 from benchmarks.measure import Samples, alternate, milliseconds
 from benchmarks.processes import Processes
 from benchmarks.reading_clients import CLIENTS, DIRECT, FACADE, OURS, PROXIED, Client, Store
@@ -54,7 +54,7 @@ FULL = Size(
     small_files=5000,
     keys=1_000_000,
     ranges=1000,
-    rounds=4,
+    rounds=3,
     servers=2,
     list_seconds=10,
     latencies_ms=(0, 30),
@@ -222,7 +222,7 @@ def _warm_up(task: str) -> tuple[Any, ...]:
         "read_through": (small(0),),
         "read_ranges": (PART, [(0, RANGE_BYTES)]),
         "read_files": ([small(0)],),
-        "list_first": ("small", 1),
+        "list_first": (FEW, 1),
     }[task]
 
 
@@ -234,7 +234,7 @@ def _work(task: str, size: Size, share: int, turn: int) -> tuple[tuple[Any, ...]
         paths = [small(index) for index in range(size.small_files // share)]
         return (paths,), len(paths) * SMALL_BYTES
     if task == "list_first":
-        return ("many", ROWS), ROWS
+        return (MANY, ROWS), ROWS
     choose = random.Random(turn)  # noqa: S311 - no secret
     starts = [choose.randrange(size.large_bytes - RANGE_BYTES) for _ in range(size.ranges)]
     return (LARGE, [(start, start + RANGE_BYTES) for start in starts]), size.ranges * RANGE_BYTES

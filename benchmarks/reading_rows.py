@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from benchmarks.data_store import MANY
 from benchmarks.measure import Samples, milliseconds
 from tests.support.jupyter import JupyterServer, jupyter_server
 
@@ -41,6 +42,6 @@ async def first_rows(directory: Path, environment: Mapping[str, str], servers: i
 
 def _ask(server: JupyterServer, dataset: str, into: Samples) -> None:
     with milliseconds(into):
-        answer = server.get(f"datasets/{dataset}/tree", path="many", limit=ROWS)
+        answer = server.get(f"datasets/{dataset}/tree", path=MANY, limit=ROWS)
     if answer.status_code != 200 or len(answer.json()["items"]) != ROWS:
         raise AssertionError(f"The tree of {dataset} answers {answer.status_code}: {answer.text[:300]}")
