@@ -3,6 +3,7 @@ import { nullTranslator } from '@jupyterlab/translation';
 import { act, cleanup, fireEvent, render, screen } from '@testing-library/react';
 import * as React from 'react';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { tell } from '../preview/image';
 import { CUT_DELAY_MILLISECONDS, PreviewModel, REFINE_DELAY_MILLISECONDS } from '../preview/model';
 import PreviewView from '../preview/view';
 import { fileOf, IMAGE, LINE, MAP, tableOf } from './fixtures';
@@ -239,6 +240,25 @@ describe('an image', () => {
     expect(server.asked.filter(call => call.startsWith('preview'))).toHaveLength(2);
     fireEvent.click(screen.getByRole('button', { name: 'Whole picture (0)' }));
     expect(document.querySelectorAll('.pj-Picture-stage img')).toHaveLength(1);
+  });
+
+  it('tells positions by the grid over the sharper part where one looks', () => {
+    const sky = IMAGE.content.sky!;
+    const part = { ...WHOLE_PART, x: 512, y: 512, width: 100, height: 100 };
+    const corners = {
+      longitude: [
+        [150, 149],
+        [150, 149]
+      ],
+      latitude: [
+        [-3, -3],
+        [-4, -4]
+      ]
+    };
+    const fine = { window: part, part, width: 8, height: 8, url: '', sky: { ...sky, ...corners }, note: null };
+    const at = (x: number, y: number) => tell(LARGE.content, WHOLE_PART, fine, { x, y }, trans);
+    expect(at(512, 512).slice(0, 2)).toEqual(['pixel x 512, y 511 (from 0)', 'ICRS 150.00000° −3.00000°']);
+    expect(at(0, 0).slice(0, 2)).toEqual(['pixel x 0, y 1023 (from 0)', 'ICRS 150.00000° +3.00000°']);
   });
 
   it('is zoomed by buttons, wheel, double click and dragging', async () => {
