@@ -44,6 +44,7 @@ from .errors import (
 )
 from .limits import LimitList, limits
 from .options import storage_options
+from .paths import bucket_name
 
 __all__ = [
     "BadRequest",
@@ -61,6 +62,7 @@ __all__ = [
     "Refused",
     "Stats",
     "StoreUnavailable",
+    "bucket_name",
     "dataset",
     "datasets",
     "limits",

@@ -291,17 +291,17 @@ class AsyncControlClient:
         except StopIteration as done:
             return _parse(self.url, call, done.value)
 
-    async def all_datasets(self, search: Search | None = None) -> list[Dataset]:
-        """Every dataset that this user may see and that fits the search, all pages of it."""
+    async def some_datasets(
+        self, limit: int, cursor: str | None = None, search: Search | None = None
+    ) -> tuple[list[Dataset], str | None]:
+        """Up to ``limit`` datasets after ``cursor``, and the cursor of the rest; None: there is no more."""
         items: list[Dataset] = []
-        cursor: str | None = None
-        while len(items) < ITEMS_MAX:
-            page = await self.send(datasets_call(search, cursor, PAGE_ITEMS))
+        while True:
+            page = await self.send(datasets_call(search, cursor, min(limit - len(items), PAGE_ITEMS)))
             items += page.items
             cursor = next_cursor(page.next)
-            if cursor is None:
-                break
-        return items
+            if cursor is None or len(items) >= limit:
+                return items, cursor
 
     async def aclose(self) -> None:
         """Close the connections."""

@@ -11,34 +11,30 @@ import atexit
 import contextlib
 import os
 import threading
+import warnings
 from pathlib import Path
 from typing import IO, Any
 
 from fsspec.asyn import AsyncFileSystem, get_loop, sync
 from fsspec.exceptions import FSTimeoutError
-from fsspec.spec import AbstractBufferedFile
 
-from .access import Access, access_for
+from .access import access_for
 from .beginning import Beginning, begin, first_span
-from .blocks import Blocks
 from .cache import block_cache
-from .client import AsyncControlClient
-from .counting import Counts
-from .errors import BadRequest, NotFound, NotSupported, ObjectChanged, PerijoveError, ReadOnly
-from .models import TreeEntry
-from .objects import ObjectInfo
+from .client import ITEMS_MAX, AsyncControlClient, Search
+from .errors import BadRequest, NotFound, NotSupported, PerijoveError, ReadOnly
+from .files import PerijoveFile, file_row
+from .models import PLATFORM_CATALOGUE, Dataset, TreeEntry
 from .parallel import few_at_once
 from .paths import check_path, split_url
-from .stores import SPLIT_ABOVE_BYTES, Readers
+from .stores import Readers
 
-#: A read of more than this passes by the blocks of the file, straight into parallel ranges.
-BYPASS_BYTES = SPLIT_ABOVE_BYTES
-#: The name of our own way of reading by blocks, beside those of fsspec.
-BY_FORMAT = "perijove"
 #: What control says about a dataset is believed for so long.
 DATASET_SECONDS = 60.0
 #: Connections that are still open when Python ends get so long to be closed.
 CLOSE_SECONDS = 1.0
+#: The root lists all datasets up to so many.
+ROOTS_MAX = 1000
 RANGES_IN_FLIGHT = 32
 FILES_IN_FLIGHT = 64
 #: Files are opened with no more of their first block than this: many are opened for a look at their kind only.
@@ -143,7 +139,7 @@ class PerijoveFileSystem(AsyncFileSystem):  # type: ignore[misc] # fsspec has no
             return _directory(path)
         check_path(inner)
         try:
-            return _file(path, await reader.head(inner))
+            return file_row(path, await reader.head(inner))
         except NotFound:
             if not await reader.list_directory(inner):
                 raise
@@ -152,7 +148,7 @@ class PerijoveFileSystem(AsyncFileSystem):  # type: ignore[misc] # fsspec has no
     async def _ls(self, path: str, detail: bool = True, **kwargs: Any) -> list[Any]:
         path = self._strip_protocol(path)
         if not path:
-            rows = [_directory(dataset.id) for dataset in await self._client.all_datasets()]
+            rows = [_directory(dataset.id) for dataset in await self._roots(**kwargs)]
         else:
             dataset_id, inner = split_url(path)
             reader = await self._readers.get(dataset_id)
@@ -160,6 +156,23 @@ class PerijoveFileSystem(AsyncFileSystem):  # type: ignore[misc] # fsspec has no
             if not rows and inner:
                 rows = [await self._info(path)]  # a file lists itself; what is neither raises
         return rows if detail else [row["name"] for row in rows]
+
+    async def _roots(self, catalogue: str | None = None, **kwargs: Any) -> list[Dataset]:
+        """The datasets of the root, or of one catalogue."""
+        search = Search(catalogue=(catalogue,)) if catalogue else None
+        found, more = await self._client.some_datasets(ITEMS_MAX if catalogue else ROOTS_MAX, None, search)
+        if more is None:
+            return found
+        if catalogue:
+            raise NotSupported(
+                f"The catalogue {catalogue} has more than {ITEMS_MAX:,} datasets: search with perijove.datasets(...)."
+            )
+        warnings.warn(
+            f"There are more than {ROOTS_MAX:,} datasets: perijove:// lists those of the platform's own catalogue "
+            "only. Those of another are listed by ls('', catalogue=...), and searched by perijove.datasets(...).",
+            stacklevel=2,
+        )
+        return await self._roots(PLATFORM_CATALOGUE)
 
     async def _find(
         self, path: str, maxdepth: int | None = None, withdirs: bool = False, detail: bool = False, **kwargs: Any
@@ -299,82 +312,6 @@ class PerijoveFileSystem(AsyncFileSystem):  # type: ignore[misc] # fsspec has no
         raise _read_only(path)
 
 
-class PerijoveFile(AbstractBufferedFile):  # type: ignore[misc] # fsspec has no types
-    """One opened object, seekable. It stays the same bytes: if the object changes, reads raise ``ObjectChanged``.
-
-    How much is read at a time goes by the file's name and by how it is read, see ``access``; ``block_size`` (bytes)
-    sets the least. With a ``cache_type`` of fsspec's own, fsspec's ways are used instead.
-    """
-
-    def __init__(
-        self,
-        fs: PerijoveFileSystem,
-        path: str,
-        beginning: Beginning,
-        block_size: int | None = None,
-        cache_options: dict[str, Any] | None = None,
-        cache_type: str = BY_FORMAT,
-        **kwargs: Any,
-    ) -> None:
-        self._reader = beginning.reader
-        self._info = info = beginning.info
-        access = access_for(info.path)
-        if block_size:
-            access = Access(block_size, max(access.ahead_bytes, block_size))
-        by_format = cache_type == BY_FORMAT
-        self._blocks = Blocks(self._fetch, fs.loop, info.size_bytes, access, beginning.data) if by_format else None
-        super().__init__(
-            fs,
-            path,
-            "rb",
-            block_size=access.block_bytes,
-            cache_type="none" if by_format else cache_type,
-            cache_options=None if by_format else cache_options,
-            size=info.size_bytes,
-            **kwargs,
-        )
-        self.details = _file(path, info)
-
-    @property
-    def counts(self) -> Counts:
-        """What reading this file has moved so far."""
-        return self._info.opened.counts
-
-    def close(self) -> None:
-        """Give up what is on its way; the file cannot be read any more."""
-        if self._blocks is not None:
-            self._blocks.close()
-        super().close()
-        if self._info.opened.whole is not None:
-            self._info.opened.whole.close()
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        """A copy of this file in another process, opened anew at the same place."""
-        cache_type = self.cache.name if self._blocks is None else BY_FORMAT
-        return _reopened, (self.fs, self.path, self.blocksize, cache_type, self.loc, self._info.etag, self.size)
-
-    def _fetch_range(self, start: int, end: int) -> bytes:
-        if self._blocks is not None and end - start <= BYPASS_BYTES:
-            return self._blocks.read(start, end)
-        data: bytes = sync(self.fs.loop, self._fetch, start, end)
-        return data
-
-    async def _fetch(self, start: int, stop: int) -> bytes:
-        return await self._reader.read(self._info, start, stop)
-
-
-def _reopened(
-    fs: PerijoveFileSystem, path: str, block_bytes: int, cache_type: str, place: int, etag: str | None, size_bytes: int
-) -> PerijoveFile:
-    file: PerijoveFile = fs.open(path, "rb", block_size=block_bytes, cache_type=cache_type)
-    if (file.details["ETag"], file.size) != (etag, size_bytes):
-        file.close()
-        raise ObjectChanged(f"{path} has changed since it was opened elsewhere: open it again.")
-    if place:
-        file.seek(place)
-    return file
-
-
 def _created(path: str | os.PathLike[str]) -> IO[bytes]:
     place = Path(path)
     place.parent.mkdir(parents=True, exist_ok=True)
@@ -387,10 +324,6 @@ def _read_only(path: str) -> ReadOnly:
 
 def _directory(name: str) -> dict[str, Any]:
     return {"name": name, "size": 0, "type": "directory"}
-
-
-def _file(name: str, info: ObjectInfo) -> dict[str, Any]:
-    return {"name": name, "size": info.size_bytes, "type": "file", "ETag": info.etag, "modified": info.modified}
 
 
 def _row(dataset_id: str, entry: TreeEntry) -> dict[str, Any]:

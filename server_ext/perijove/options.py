@@ -36,8 +36,9 @@ def storage_options(
 ) -> dict[str, Any]:
     """What ``client`` needs to read a dataset, as keyword arguments.
 
-    The dataset is a bucket of its id, its paths are the keys, and the store is this session itself, which reads from
-    the nearest copy, for as long as it lasts. There is no key of a store in what you get::
+    The dataset is a bucket, its paths are the keys, and the store is this session itself, which reads from the nearest
+    copy, for as long as it lasts. The bucket is called by the dataset's id; where that has a tilde, which boto3 and
+    s3fs do not take, by ``perijove.bucket_name(id)``, with dots instead. There is no key of a store in what you get::
 
         s3fs.S3FileSystem(**perijove.storage_options("euclid-demo"))
         boto3.client("s3", **perijove.storage_options("euclid-demo", "boto3"))

@@ -34,6 +34,25 @@ def check_dataset_id(dataset_id: str) -> str:
     return dataset_id
 
 
+def bucket_name(dataset_id: str) -> str:
+    """The bucket of a dataset at the session's own store: its id, with a dot for each tilde of an archive's name.
+
+    boto3 and what is made of it take no tilde in the name of a bucket. Names have no dots but the one before them, so
+    nothing else has this name. The store knows it by its id, too.
+
+    Raises:
+        InvalidPath: it is no dataset id.
+    """
+    catalogue, dot, name = check_dataset_id(dataset_id).partition(".")
+    return catalogue + dot + name.replace("~", ".")
+
+
+def dataset_of_bucket(bucket: str) -> str:
+    """The dataset id that :func:`bucket_name` has made ``bucket`` of; not checked."""
+    catalogue, dot, name = bucket.partition(".")
+    return catalogue + dot + name.replace(".", "~")
+
+
 def check_path(path: str, *, directory: bool = False) -> str:
     """Return ``path``, a file or directory below a dataset, after checking that it stays there.
 

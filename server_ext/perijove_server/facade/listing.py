@@ -14,11 +14,14 @@ from pydantic import ValidationError
 
 from perijove.listed import Listed
 from perijove.models import Dataset, PresignListRequest
+from perijove.paths import bucket_name
 
 from .errors import S3Error
 
 XMLNS = "http://s3.amazonaws.com/doc/2006-03-01/"
 _HEAD = '<?xml version="1.0" encoding="UTF-8"?>\n'
+#: A page of buckets has no more than these.
+BUCKETS_MAX = 1000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -74,13 +77,32 @@ def objects_xml(name: str, query: Mapping[str, str], wish: PresignListRequest, p
     )
 
 
-def buckets_xml(datasets: Iterable[Dataset]) -> str:
+def buckets_wish(query: Mapping[str, str]) -> tuple[int, str | None]:
+    """How many buckets ListBuckets asks for, and after which token.
+
+    Raises:
+        S3Error: it is no number.
+    """
+    try:
+        limit = int(query.get("max-buckets") or BUCKETS_MAX)
+    except ValueError:
+        limit = 0
+    if limit < 1:
+        raise S3Error("InvalidArgument", "max-buckets cannot be served.")
+    return min(limit, BUCKETS_MAX), query.get("continuation-token")
+
+
+def buckets_xml(datasets: Iterable[Dataset], query: Mapping[str, str], cursor: str | None) -> str:
     """The answer to ListBuckets: the datasets that can be read. When they were made nobody knows."""
-    names = sorted(each.id for each in datasets if each.readable)
+    prefix = query.get("prefix", "")
+    names = sorted(bucket_name(each.id) for each in datasets if each.readable)
+    names = [name for name in names if name.startswith(prefix)]
+    following = f"<ContinuationToken>{escape(cursor)}</ContinuationToken>" if cursor else ""
+    said = f"<Prefix>{escape(prefix)}</Prefix>" if prefix else ""
     rows = "".join(f"<Bucket><Name>{name}</Name><CreationDate>{_iso(_EPOCH)}</CreationDate></Bucket>" for name in names)
     return (
         f'{_HEAD}<ListAllMyBucketsResult xmlns="{XMLNS}"><Owner><ID>perijove</ID></Owner>'
-        f"<Buckets>{rows}</Buckets></ListAllMyBucketsResult>"
+        f"<Buckets>{rows}</Buckets>{following}{said}</ListAllMyBucketsResult>"
     )
 
 

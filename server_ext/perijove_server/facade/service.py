@@ -15,11 +15,12 @@ from perijove.errors import NotSupported, ObjectChanged, PerijoveError
 from perijove.listed import Listed, ListedObject
 from perijove.models import PresignListRequest
 from perijove.objects import ObjectInfo
+from perijove.paths import dataset_of_bucket
 from perijove.stores import DatasetReader, Readers
 
 from ..listing import TreeLister
 from .errors import S3Error, as_s3
-from .listing import buckets_xml, list_wish, location_xml, objects_xml
+from .listing import buckets_wish, buckets_xml, list_wish, location_xml, objects_xml
 from .ranges import byte_range, http_date, is_conditional, not_modified, wanted_span
 
 #: What control says about a dataset is believed for so long; control believes the hub for half a minute, so that who
@@ -67,11 +68,12 @@ class Facade:
             raise S3Error("NotImplemented", f"{named[0]} is not served here: datasets are read and listed.")
         if not bucket:
             try:
-                return _xml(buckets_xml(await self._client.all_datasets()))
+                found, following = await self._client.some_datasets(*buckets_wish(query))
+                return _xml(buckets_xml(found, query, following))
             except PerijoveError as error:
                 raise as_s3(error, "NoSuchBucket") from error
         try:
-            reader = await self._readers.get(bucket)
+            reader = await self._readers.get(dataset_of_bucket(bucket))
         except PerijoveError as error:
             raise as_s3(error, "NoSuchBucket") from error
         try:
@@ -81,7 +83,7 @@ class Facade:
                 return web.Response()
             if "location" in query:
                 return _xml(location_xml())
-            return await self._listing(reader, query)
+            return await self._listing(reader, bucket, query)
         except PerijoveError as error:
             raise as_s3(error, "NoSuchKey") from error
 
@@ -90,13 +92,13 @@ class Facade:
         await self._lister.close()
         await self._client.aclose()
 
-    async def _listing(self, reader: DatasetReader, query: Mapping[str, str]) -> web.Response:
+    async def _listing(self, reader: DatasetReader, bucket: str, query: Mapping[str, str]) -> web.Response:
         wish, cursor = list_wish(query), query.get("continuation-token")
         if reader.dataset.delivery == "linked":
             page, cursor = await self._linked(reader, wish, cursor)
         else:
             page, cursor = await self._lister.listed(reader, wish, cursor)
-        return _xml(objects_xml(reader.dataset.id, query, wish, page, cursor))
+        return _xml(objects_xml(bucket, query, wish, page, cursor))
 
     async def _linked(
         self, reader: DatasetReader, wish: PresignListRequest, cursor: str | None

@@ -13,7 +13,7 @@ import pytest
 from astropy.io import fits
 
 import perijove
-from perijove import signed
+from perijove import filesystem, signed
 from perijove_hub.web.auth import CACHE_SECONDS
 from tests.support.control import TOKEN, FakeControl, FakeReplica
 from tests.support.fits import cone, fits_bytes
@@ -106,6 +106,24 @@ def test_the_filesystem_lists_finds_and_tells(direct: S3Bed) -> None:
     assert files.cat(["demo/z.txt"]) == {"demo/z.txt": b"12345"}
     with fsspec.open("perijove://demo/z.txt") as file:
         assert file.read() == b"12345"
+
+
+def test_the_root_lists_all_datasets_or_the_platforms_own_and_says_so(
+    direct: S3Bed, control: FakeControl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(5):
+        control.add(f"archive.d{number}", FakeReplica("near", direct, "bucket"), catalogue="archive")
+    files = fsspec.filesystem("perijove")
+    assert len(files.ls("")) == 6
+
+    monkeypatch.setattr(filesystem, "ROOTS_MAX", 4)
+    control.queries.clear()
+    with pytest.warns(UserWarning, match="more than 4 datasets.*own catalogue only"):
+        files.ls("")
+    assert len(control.queries) <= 2 + 3
+    assert control.queries[-1]["catalogue"] == ["platform"]
+    files.ls("", catalogue="archive")
+    assert control.queries[-1]["catalogue"] == ["archive"]
 
 
 def test_a_proxied_dataset_is_listed_and_read_without_keys(control: FakeControl, bed: S3Bed) -> None:

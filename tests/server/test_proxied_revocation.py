@@ -1,0 +1,102 @@
+"""Who loses a dataset stops reading it within a minute: with control as it is, and a clock that is moved."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+import perijove
+from perijove import signed
+from perijove.client import AsyncControlClient, credentials_call
+from perijove.filesystem import DATASET_SECONDS
+from perijove.stores import Readers
+from tests.support.control_bed import PREFIX, STORE_SECRET, ControlBed, running_control
+from tests.support.platforms import dataset, replica
+from tests.support.s3 import S3Bed, threaded_bed
+
+#: What is promised, and how far the clock is moved between two looks.
+PROMISED_SECONDS = 60
+STEP_SECONDS = 5
+
+
+class MovedClock:
+    """The time of those who keep what they were told; real time but for what it was moved by."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, bed: S3Bed) -> None:
+        self.moved_seconds = 0.0
+        self._bed = bed
+        clock = SimpleNamespace(monotonic=lambda: time.monotonic() + self.moved_seconds)
+        monkeypatch.setattr("jupyterhub.services.auth.time", clock)  # control's knowledge of the hub
+        monkeypatch.setattr("perijove.stores.time", clock)  # a reader's of the dataset
+        monkeypatch.setattr(signed, "clock", lambda: datetime.now(UTC) + timedelta(seconds=self.moved_seconds))
+
+    def move(self) -> None:
+        self.moved_seconds += STEP_SECONDS
+        self._bed.clock_offset_seconds += STEP_SECONDS
+
+
+@pytest.fixture
+def bed() -> Iterator[S3Bed]:
+    with threaded_bed({"control": STORE_SECRET}) as bed:
+        bed.put("data", "euclid/x.bin", bytes(1 << 20))
+        yield bed
+
+
+@pytest.fixture
+async def control(bed: S3Bed, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> AsyncIterator[ControlBed]:
+    of_staff = {
+        name: dataset(
+            replica(site="esac", endpoint=bed.endpoint, credentials={"kind": "sts", "secret": "store"}),
+            groups=["staff"],
+            delivery=name,
+        )
+        for name in ("proxied", "direct")
+    }
+    async with running_control(tmp_path, caplog, bed.endpoint, datasets=of_staff) as control:
+        yield control
+
+
+async def test_a_proxied_read_that_is_under_way_stops_and_no_new_keys_are_given_within_a_minute(
+    control: ControlBed, bed: S3Bed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = MovedClock(monkeypatch, bed)
+    client = AsyncControlClient(control.url + PREFIX.rstrip("/"), control.bob)
+    try:
+        readers = Readers(client, DATASET_SECONDS)
+        reader = await readers.get("proxied")
+        info, _ = await reader.open("x.bin", 0, 1000)
+        await client.send(credentials_call("direct"))
+        for _ in range(12):  # who may read goes on for as long as he likes
+            clock.move()
+            assert await reader.read(info, 5000, 6000) == bytes(1000)
+        began, ended = clock.moved_seconds, dict[str, float]()
+
+        control.hub.tokens[control.bob]["groups"] = ["astro"]
+        while len(ended) < 3:
+            clock.move()
+            for what, ask in (
+                ("the read under way", lambda: reader.read(info, 5000, 6000)),
+                ("a new look", lambda: _look(readers)),
+                ("new keys", lambda: client.send(credentials_call("direct"))),
+            ):
+                try:
+                    await ask()
+                except (perijove.NotFound, perijove.Refused):
+                    ended.setdefault(what, clock.moved_seconds - began)
+                else:
+                    assert what not in ended, "what was refused is not given again"
+                    assert clock.moved_seconds - began <= PROMISED_SECONDS, what
+        assert set(ended) == {"the read under way", "a new look", "new keys"}
+        assert max(ended.values()) <= PROMISED_SECONDS
+        assert min(ended.values()) > STEP_SECONDS, "it was the clock that did it"
+    finally:
+        await client.aclose()
+
+
+async def _look(readers: Readers) -> None:
+    await (await readers.get("proxied")).open("x.bin", 0, 10)
