@@ -17,8 +17,9 @@ from perijove_demo.clouds import CONTROL_KEY, ROOT_KEY
 from tests.support.control_bed import STORE_SECRET, ControlBed, running_control
 from tests.support.gateway import running_cloud
 from tests.support.platforms import dataset, replica
-from tests.support.s3 import S3Bed, threaded_bed
+from tests.support.s3 import Fault, FaultKind, S3Bed, threaded_bed
 from tests.support.s3.clients import boto_client
+from tests.support.s3.sts import User
 
 
 @pytest.fixture
@@ -188,3 +189,56 @@ async def test_security_22_a_real_store_itself_refuses_more_than_the_prefix(
         assert status == 200
         assert "euclid/README.txt" in text
         assert (await fetched("GET", lists.replace("prefix=euclid%2F", "prefix=euclid-evil%2F")))[0] == 403
+
+
+async def test_addresses_of_one_user_are_signed_by_one_session_for_five_minutes(
+    control: ControlBed, store: S3Bed
+) -> None:
+    """A file of a proxied dataset is an address: each by a session of its own would be a call to the store for each."""
+
+    async def addresses(token: str, count: int = 10) -> None:
+        calls = [
+            control.call("POST", "datasets/by-sts/presign", token, body={"paths": ["README.txt"]}) for _ in range(count)
+        ]
+        answers = await asyncio.gather(*calls)
+        assert {answer.status for answer in answers} == {200}
+        urls = [answer.body["items"][0]["url"] for answer in answers]
+        assert {await fetched("GET", url) for url in urls} == {(200, "tile")}
+
+    await addresses(control.ana)
+    assert store.counters["AssumeRole"] == 1
+    await listing(control, "by-sts")
+    assert store.counters["AssumeRole"] == 1
+    await addresses(control.admin)
+    assert store.counters["AssumeRole"] == 2, "the store knows who it is"
+    control.clock.advance(299)
+    await addresses(control.ana)
+    assert store.counters["AssumeRole"] == 2
+    control.clock.advance(2)
+    await addresses(control.ana)
+    assert store.counters["AssumeRole"] == 3
+
+
+async def test_no_session_that_could_not_be_had_is_remembered(control: ControlBed, store: S3Bed) -> None:
+    store.faults.add(Fault(FaultKind.ERROR, op="AssumeRole", code="AccessDenied", times=1))
+
+    async def status() -> int:
+        answer = await control.call("POST", "datasets/by-sts/presign", control.ana, body={"paths": ["README.txt"]})
+        return answer.status
+
+    assert await status() == 503
+    assert await status() == 200
+
+
+async def test_a_key_that_was_replaced_signs_no_more(control: ControlBed, store: S3Bed, tmp_path: Path) -> None:
+    async def read(name: str) -> int:
+        answer = await control.call("POST", f"datasets/{name}/presign", control.ana, body={"paths": ["README.txt"]})
+        status, _ = await fetched("GET", answer.body["items"][0]["url"])
+        return status
+
+    assert (await read("by-keys"), await read("by-sts")) == (200, 200)
+    store.identities.users["control"] = User("another-secret")
+    key = json.dumps({"access_key_id": "control", "secret_access_key": "another-secret"})
+    (tmp_path / "secrets" / "store").write_text(key)
+
+    assert (await read("by-keys"), await read("by-sts")) == (200, 200)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -20,11 +20,15 @@ from perijove.models import Credentials, Presigned, PresignedList, PresignedPath
 from perijove_hub.policy.models import ReplicaSpec, StaticCredentials, StsCredentials
 from perijove_hub.policy.secrets import SecretError, Secrets
 
+from .signers import Signer, Signers
+
 log = logging.getLogger(__name__)
 
 #: botocore renews in the last 15 minutes of a life; an hour leaves it room.
 CREDENTIALS_SECONDS = 3600
 PRESIGNED_SECONDS = 900
+#: For so long addresses are signed by the same short-lived keys; a store that forgets them is whole again after it.
+SIGNER_SECONDS = 300
 
 #: What a store may take to mint keys, and how many tries it gets.
 STS_CONFIG = AioConfig(
@@ -38,7 +42,7 @@ STS_CONFIG = AioConfig(
 )
 
 #: What asking a store for keys may end with; a KeyError is how the library takes a page that is no answer.
-STORE_ERRORS = (BotoCoreError, ClientError, ResponseParserError, KeyError, SecretError, OSError)
+STORE_ERRORS = (BotoCoreError, ClientError, ResponseParserError, KeyError, OSError)
 
 
 class VendingError(Exception):
@@ -58,6 +62,7 @@ class Vendor:
         self._clock = clock
         # one for all: it keeps the services' descriptions, which take a quarter of a second to read
         self._session = get_session()
+        self._signers = Signers(clock)
 
     async def vend(
         self, dataset_id: str, replica_id: str, replica: ReplicaSpec, region: str, owner: str
@@ -98,18 +103,18 @@ class Vendor:
             VendingError: as :meth:`vend`.
         """
         expires = self._clock() + timedelta(seconds=PRESIGNED_SECONDS)
-        async with self._signer(dataset_id, replica, region, owner) as client:
-            items = [
-                PresignedPath(
-                    path=path,
-                    url=await client.generate_presigned_url(
-                        "get_object",
-                        Params={"Bucket": replica.bucket, "Key": replica.prefix + path},
-                        ExpiresIn=PRESIGNED_SECONDS,
-                    ),
-                )
-                for path in paths
-            ]
+        client = await self._signer(dataset_id, replica, region, owner)
+        items = [
+            PresignedPath(
+                path=path,
+                url=await client.generate_presigned_url(
+                    "get_object",
+                    Params={"Bucket": replica.bucket, "Key": replica.prefix + path},
+                    ExpiresIn=PRESIGNED_SECONDS,
+                ),
+            )
+            for path in paths
+        ]
         return Presigned(items=items, expires=expires)
 
     async def presign_list(
@@ -133,33 +138,50 @@ class Vendor:
         wish |= {"Delimiter": asked.delimiter} if asked.delimiter else {}
         wish |= {"ContinuationToken": asked.cursor} if asked.cursor else {}
         wish |= {"StartAfter": replica.prefix + asked.start_after} if asked.start_after else {}
-        async with self._signer(dataset_id, replica, region, owner) as client:
-            url = await client.generate_presigned_url("list_objects_v2", Params=wish, ExpiresIn=PRESIGNED_SECONDS)
+        client = await self._signer(dataset_id, replica, region, owner)
+        url = await client.generate_presigned_url("list_objects_v2", Params=wish, ExpiresIn=PRESIGNED_SECONDS)
         return PresignedList(url=url, expires=expires)
 
-    @asynccontextmanager
-    async def _signer(self, dataset_id: str, replica: ReplicaSpec, region: str, owner: str) -> AsyncIterator[Any]:
-        """A client that signs addresses at the replica's store; of a public one, a client that signs nothing."""
-        keys: dict[str, str] = {}
-        if isinstance(replica.credentials, StsCredentials):
-            # signed with short-lived, prefix-scoped keys: a URL can never do more than its user might
-            minted = await self._assume_role(dataset_id, replica, replica.credentials, region, owner)
-            keys = {
-                "aws_access_key_id": minted["AccessKeyId"],
-                "aws_secret_access_key": minted["SecretAccessKey"],
-                "aws_session_token": minted["SessionToken"],
-            }
-        elif isinstance(replica.credentials, StaticCredentials):
-            keys = await self._static_keys(dataset_id, replica, replica.credentials, region)
-        config = STS_CONFIG if keys else STS_CONFIG.merge(AioConfig(signature_version=UNSIGNED))
-        async with self._client("s3", replica.endpoint, region, keys, config) as client:
-            yield client
+    async def _signer(self, dataset_id: str, replica: ReplicaSpec, region: str, owner: str) -> Any:
+        """A client that signs addresses at the replica's store; of a public one, a client that signs nothing.
 
-    async def _static_keys(
-        self, dataset_id: str, replica: ReplicaSpec, credentials: StaticCredentials, region: str
-    ) -> dict[str, str]:
+        It is kept for as long as addresses from it outlive their own time. Whether the owner may still read is asked
+        before each call of this, and the platform's key is looked up each time: one that was replaced signs no more.
+        """
+        place = (replica.endpoint, region)
+        soon = self._clock() + timedelta(seconds=SIGNER_SECONDS)
+        if isinstance(replica.credentials, StsCredentials):
+            sts = replica.credentials
+            key = await self._held_keys(dataset_id, replica, sts.secret, region)
+
+            async def mint() -> Signer:
+                # signed with short-lived, prefix-scoped keys: a URL can never do more than its user might
+                minted = await self._assume_role(dataset_id, replica, sts, region, owner)
+                keys = {
+                    "aws_access_key_id": minted["AccessKeyId"],
+                    "aws_secret_access_key": minted["SecretAccessKey"],
+                    "aws_session_token": minted["SessionToken"],
+                }
+                last = minted["Expiration"] - timedelta(seconds=PRESIGNED_SECONDS)
+                return await self._made(replica, region, keys, min(last, soon))
+
+            scope = (replica.bucket, replica.prefix, owner, sts.sts_endpoint, sts.role)
+            return await self._signers.get((place, scope, tuple(key.items())), mint)
+        keys: dict[str, str] = {}
+        if isinstance(replica.credentials, StaticCredentials):
+            keys = await self._held_keys(dataset_id, replica, replica.credentials.secret, region)
+        return await self._signers.get((place, tuple(keys.items())), lambda: self._made(replica, region, keys, soon))
+
+    async def _made(self, replica: ReplicaSpec, region: str, keys: dict[str, str], good_until: datetime) -> Signer:
+        config = STS_CONFIG if keys else STS_CONFIG.merge(AioConfig(signature_version=UNSIGNED))
+        # a client that only signs connects to nothing, so that there is nothing to close when it is no longer kept
+        async with self._client("s3", replica.endpoint, region, keys, config) as client:
+            return Signer(client, good_until)
+
+    async def _held_keys(self, dataset_id: str, replica: ReplicaSpec, secret: str, region: str) -> dict[str, str]:
+        """The platform's own keys of a store. Raises VendingError."""
         try:
-            key = await asyncio.to_thread(self._secrets.access_key, credentials.secret)
+            key = await asyncio.to_thread(self._secrets.access_key, secret)
         except SecretError as error:
             raise self._no_keys(dataset_id, replica, region, error) from error
         return {"aws_access_key_id": key.access_key_id, "aws_secret_access_key": key.secret_access_key}
@@ -167,10 +189,9 @@ class Vendor:
     async def _assume_role(
         self, dataset_id: str, replica: ReplicaSpec, credentials: StsCredentials, region: str, owner: str
     ) -> dict[str, Any]:
+        keys = await self._held_keys(dataset_id, replica, credentials.secret, region)
+        endpoint = credentials.sts_endpoint or replica.endpoint
         try:
-            key = await asyncio.to_thread(self._secrets.access_key, credentials.secret)
-            endpoint = credentials.sts_endpoint or replica.endpoint
-            keys = {"aws_access_key_id": key.access_key_id, "aws_secret_access_key": key.secret_access_key}
             async with self._client("sts", endpoint, region, keys, STS_CONFIG) as client:
                 answer = await client.assume_role(
                     RoleArn=credentials.role or "arn:aws:iam::000000000000:role/perijove",
