@@ -13,7 +13,7 @@ import sys
 import time
 from pathlib import Path
 
-from PIL import Image
+from PIL import Image, ImageChops, ImageStat
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
@@ -40,11 +40,14 @@ def main(arguments: list[str]) -> int:
 
 
 def shrink(path: Path) -> None:
-    """Keep a picture in 256 colours: people load it with a page."""
+    """Keep a picture in 256 colours, which are chosen in the way that changes it least: people load it with a page."""
     with Image.open(path) as picture:
-        # of the ways of Pillow the one whose largest error is the least
-        few = picture.convert("RGB").quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
-    few.save(path, optimize=True)
+        whole = picture.convert("RGB")
+    ways = (Image.Quantize.MAXCOVERAGE, Image.Quantize.FASTOCTREE)
+    tries = [whole.quantize(256, way, dither=Image.Dither.NONE) for way in ways]
+    min(tries, key=lambda few: sum(ImageStat.Stat(ImageChops.difference(whole, few.convert("RGB"))).rms)).save(
+        path, optimize=True
+    )
 
 
 if __name__ == "__main__":
