@@ -280,3 +280,24 @@ def test_of_very_many_messages_the_first_are_listed_and_what_follows_is_told(
     assert many["note"] == "The first 200 messages are listed; the file has more."
     assert (len(gap["nodes"]), gap["drawing"]["node"]) == (2, "/2")
     assert gap["note"] == "After the last message that is listed come bytes that are none."
+
+
+def test_messages_of_one_length_are_found_many_at_a_time(server: JupyterServer, dataset: Dataset) -> None:
+    short, long = arrays.grib(messages=1), arrays.grib(messages=1, degrees=2)
+    assert len(long) > 20_000
+    dataset.put("even.grib2", long * 60)
+    dataset.put("odd.grib2", long * 3 + short + long * 30 + short * 3 + long)
+    dataset.bed.latency_seconds = 0.03
+    try:
+        even = look(server, dataset, "even.grib2")["content"]
+        at_once = dataset.bed.most_at_once
+        odd = look(server, dataset, "odd.grib2", node="/34")["content"]
+    finally:
+        dataset.bed.latency_seconds = 0
+
+    assert [node["path"] for node in even["nodes"]] == [f"/{number}" for number in range(1, 61)]
+    assert at_once >= 16
+    assert [node["shape"] for node in odd["nodes"]] == [
+        *[[91, 180]] * 3, [19, 36], *[[91, 180]] * 30, *[[19, 36]] * 3, [91, 180],
+    ]  # fmt: skip
+    assert odd["drawing"]["node"] == "/34"

@@ -84,22 +84,24 @@ def _closed(made: h5py.File, file: io.BytesIO) -> bytes:
     return file.getvalue()
 
 
-def grib(edition: int = 2, grid: str = "regular_ll", messages: int = 2) -> bytes:
-    """Messages of a temperature, 280 + latitude, on a grid of 10°, or on a reduced Gaussian one."""
+def grib(edition: int = 2, grid: str = "regular_ll", messages: int = 2, degrees: int = 10) -> bytes:
+    """Messages of a temperature, 280 + latitude, on a grid of so many degrees, or on a reduced Gaussian one."""
     made = []
     for number in range(messages):
         sample = f"reduced_gg_pl_32_grib{edition}" if grid == "reduced_gg" else f"regular_ll_sfc_grib{edition}"
         handle = eccodes.codes_grib_new_from_samples(sample)
         if grid == "regular_ll":
-            keys = {"Ni": 36, "Nj": 19, "iDirectionIncrementInDegrees": 10, "jDirectionIncrementInDegrees": 10}
+            keys = {"Ni": 360 // degrees, "Nj": 180 // degrees + 1,
+                    "iDirectionIncrementInDegrees": degrees, "jDirectionIncrementInDegrees": degrees}  # fmt: skip
+            east = 360 - degrees
             corners = {"latitudeOfFirstGridPointInDegrees": 90, "latitudeOfLastGridPointInDegrees": -90,
-                       "longitudeOfFirstGridPointInDegrees": 0, "longitudeOfLastGridPointInDegrees": 350}  # fmt: skip
+                       "longitudeOfFirstGridPointInDegrees": 0, "longitudeOfLastGridPointInDegrees": east}  # fmt: skip
             for key, value in {**keys, **corners}.items():
                 eccodes.codes_set(handle, key, value)
         eccodes.codes_set(handle, "shortName", "2t")
         eccodes.codes_set(handle, "dataDate", 20260101 + number)
         if grid == "regular_ll":
-            latitudes = np.repeat(np.arange(90.0, -91, -10), 36)
+            latitudes = np.repeat(np.arange(90.0, -91, -degrees), 360 // degrees)
         else:
             latitudes = eccodes.codes_get_array(handle, "latitudes")
         values = 280 + latitudes + number

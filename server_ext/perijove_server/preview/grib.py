@@ -32,6 +32,8 @@ BLOCK_BYTES = 16 << 10
 MESSAGES_MAX = 200
 #: Between two messages there may be so many other bytes.
 GAP_BYTES = 4096
+#: Where messages are of one length, so many are looked for at once, and twice as many each time that they are there.
+AHEAD_MIN, AHEAD_MAX = 4, 64
 _HEADER_MAX_BYTES = 1 << 20
 _KEYS = (
     "name", "units", "typeOfLevel", "level", "dataDate", "dataTime", "stepRange", "gridType", "packingType", "centre",
@@ -90,6 +92,8 @@ class _GribFile:
         self.source = source
         self.messages: list[_Message] = []
         self._file = RangeFile(source, BLOCK_BYTES)
+        self._ahead = AHEAD_MIN
+        self._fetched_until = 0
         self._walk(until)
 
     def bytes_of(self, start: int, stop: int) -> bytes:
@@ -119,6 +123,23 @@ class _GribFile:
             if message.path == until or not self._add(message):
                 return
             at = message.stop
+            self._look_ahead()
+
+    def _look_ahead(self) -> None:
+        """Fetch, in parallel, where the next messages are if they are as long as the last two, as in many files."""
+        if len(self.messages) < 2 or self.messages[-1].start < self._fetched_until:
+            return
+        before, last = self.messages[-2:]
+        length = last.stop - last.start
+        if length != before.stop - before.start or last.start != before.stop or length <= BLOCK_BYTES:
+            self._ahead = AHEAD_MIN
+            return
+        starts = [last.stop + length * step for step in range(min(self._ahead, MESSAGES_MAX - len(self.messages)))]
+        spare_bytes = self.source.left_bytes - DRAW_BYTES - BLOCK_BYTES
+        starts = [start for start in starts if start < self.source.size_bytes][: max(0, spare_bytes // BLOCK_BYTES)]
+        self._file.prefetch([(start, start + BLOCK_BYTES) for start in starts])
+        self._fetched_until = starts[-1] if starts else 0
+        self._ahead = min(2 * self._ahead, AHEAD_MAX)
 
     def _message_at(self, at: int) -> _Message | None:
         """The next message from ``at`` on; None: there is none, which is noted."""
