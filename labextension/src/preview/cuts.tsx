@@ -29,7 +29,7 @@ export function Cuts({ model, drawing, trans }: ICutsProps): React.ReactElement 
   return (
     <div className="pj-Cuts" role="group" aria-label={trans.__('Where it is cut')}>
       {cut.map((axis, place) => (
-        <Cut key={axis.name} axis={axis} index={wanted[place]} onMove={index => moveTo(place, index)} trans={trans} />
+        <Cut key={place} axis={axis} index={wanted[place]} onMove={index => moveTo(place, index)} trans={trans} />
       ))}
     </div>
   );
