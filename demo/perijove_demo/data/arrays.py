@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3  # noqa: F401 - before ecCodes, whose libraries hold an old SQLite that this process would get instead
 import warnings
 from importlib.resources import as_file, files
 from pathlib import Path
