@@ -63,7 +63,7 @@ CHECKS = [
     _pytest("server", *IN_PAIRS),
     _pytest("hub", *IN_PAIRS),
     _pytest("faults", *IN_PAIRS),
-    _pytest("integration"),
+    _pytest("integration", cores=1),
     _pytest("soak", "-s", cores=1),
     _pytest("demo", cores=1),
     Check("ui", [sys.executable, "ui-tests/run.py"]),
