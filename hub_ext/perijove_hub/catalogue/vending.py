@@ -84,7 +84,8 @@ class Vendor:
         }
         if not isinstance(replica.credentials, StsCredentials):
             return Credentials(kind="anonymous", **common)
-        minted = await self._assume_role(dataset_id, replica, replica.credentials, region, owner)
+        key = await self._held_keys(dataset_id, replica, replica.credentials.secret, region)
+        minted = await self._assume_role(dataset_id, replica, replica.credentials, key, region, owner)
         return Credentials(
             kind="sts",
             access_key_id=minted["AccessKeyId"],
@@ -156,7 +157,7 @@ class Vendor:
 
             async def mint() -> Signer:
                 # signed with short-lived, prefix-scoped keys: a URL can never do more than its user might
-                minted = await self._assume_role(dataset_id, replica, sts, region, owner)
+                minted = await self._assume_role(dataset_id, replica, sts, key, region, owner)
                 keys = {
                     "aws_access_key_id": minted["AccessKeyId"],
                     "aws_secret_access_key": minted["SecretAccessKey"],
@@ -187,9 +188,14 @@ class Vendor:
         return {"aws_access_key_id": key.access_key_id, "aws_secret_access_key": key.secret_access_key}
 
     async def _assume_role(
-        self, dataset_id: str, replica: ReplicaSpec, credentials: StsCredentials, region: str, owner: str
+        self,
+        dataset_id: str,
+        replica: ReplicaSpec,
+        credentials: StsCredentials,
+        keys: dict[str, str],
+        region: str,
+        owner: str,
     ) -> dict[str, Any]:
-        keys = await self._held_keys(dataset_id, replica, credentials.secret, region)
         endpoint = credentials.sts_endpoint or replica.endpoint
         try:
             async with self._client("sts", endpoint, region, keys, STS_CONFIG) as client:

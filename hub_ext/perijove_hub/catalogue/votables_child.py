@@ -13,6 +13,7 @@ import resource
 import socket
 import sys
 import warnings
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from itertools import islice
 from typing import Any
@@ -51,7 +52,7 @@ class _Session(requests.Session):
         self.mount("", adapter)
 
 
-class _Adapter(BaseAdapter):
+class _Adapter(BaseAdapter, ABC):
     """Answers requests with whatever ``_answer`` has for them."""
 
     def send(self, request: requests.PreparedRequest, *_: Any, **__: Any) -> requests.Response:
@@ -63,8 +64,9 @@ class _Adapter(BaseAdapter):
         answer.raw = HTTPResponse(io.BytesIO(body), headers=dict(answer.headers), status=status, preload_content=False)
         return answer
 
+    @abstractmethod
     def _answer(self, request: requests.PreparedRequest) -> tuple[int, str, bytes]:
-        raise NotImplementedError
+        """Status, media type and body."""
 
     def close(self) -> None:
         """Nothing to close."""

@@ -88,10 +88,12 @@ class SiteReporter:
     def _ours(self) -> Ours:
         ours, unseen = set(), set()
         for attempt, spawner in PerijoveSpawner.owned.items():
-            is_here = spawner.site == self._name
-            if is_here or not spawner.has_lease:
+            if spawner.site == self._name:
                 ours.add(attempt)
-            if not spawner.is_up if is_here else not spawner.has_lease:
+                if not spawner.is_up:
+                    unseen.add(attempt)
+            elif not spawner.has_lease:
+                ours.add(attempt)
                 unseen.add(attempt)
         return Ours(frozenset(ours), frozenset(unseen))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
@@ -34,7 +35,7 @@ class Change:
     type_again: str = ""
 
 
-class ChangePage(AdminPage):
+class ChangePage(AdminPage, ABC):
     """A page with a form. A change is asked about once more; what was written is never lost on the way."""
 
     #: Where the browser goes after the change, below the root.
@@ -42,9 +43,9 @@ class ChangePage(AdminPage):
     #: Fields of requests that the form calls otherwise.
     renamed: Mapping[str, str] = {}
 
+    @abstractmethod
     async def show(self, form: Form, status: int = 200) -> None:
         """Draw the page with the form as it is."""
-        raise NotImplementedError
 
     async def change(self, form: Form, read: Callable[[], Awaitable[Change]]) -> None:
         """Take a form that was sent: ask about it, do it, or show it again with what is wrong.

@@ -8,6 +8,7 @@ Sources: IVOA "Simple Image Access" 1.0 and 2.0; IVOA "Simple Cone Search" 1.03.
 from __future__ import annotations
 
 import re
+from abc import abstractmethod
 
 import requests
 
@@ -47,13 +48,13 @@ class _PositionProvider(Provider):
         url = requests.Request("GET", base, params=params).prepare().url or base
         return slice_of([file_leaf(path, RESULTS, url), *self.images(session, found, path, position)], cursor, limit)
 
+    @abstractmethod
     def probe(self) -> dict[str, str]:
         """The cheapest question that the service must answer."""
-        raise NotImplementedError
 
+    @abstractmethod
     def question(self, found: Found, position: Position) -> tuple[str, dict[str, str]]:
         """The question for a position: an address and its parameters."""
-        raise NotImplementedError
 
     def images(self, session: GuardedSession, found: Found, path: str, position: Position) -> list[Leaf]:
         """What lies at a position beside the table of results."""
