@@ -116,10 +116,24 @@ describe('a preview', () => {
     server.trouble = 'The store does not answer.';
     model.refine({ x: 0, y: 0, width: 4, height: 4 });
     await vi.advanceTimersByTimeAsync(REFINE_DELAY_MILLISECONDS);
-    expect([model.refineError, model.error, model.refining]).toEqual(['The store does not answer.', '', false]);
+    expect([model.refineError, model.error, model.awaited]).toEqual(['The store does not answer.', '', null]);
     server.trouble = null;
     await model.setOptions({ stretch: 'log' });
     expect([model.refineError, model.refined, model.pictureUrl]).toEqual(['', null, 'blob:2']);
+    vi.useRealTimers();
+  });
+
+  it('asks for a part of what is shown after another plane did not come', async () => {
+    vi.useFakeTimers();
+    const model = new PreviewModel(server, 'demo', 'a.fits', { hdu: 0 });
+    await model.load();
+    server.trouble = 'There is no unit 1.';
+    await model.setOptions({ hdu: 1 });
+    const window = { x: 0, y: 0, width: 4, height: 4 };
+    model.refine(window);
+    expect(model.awaited).toEqual(window);
+    await vi.advanceTimersByTimeAsync(REFINE_DELAY_MILLISECONDS);
+    expect(server.asked.at(-1)).toContain('"hdu":0');
     vi.useRealTimers();
   });
 

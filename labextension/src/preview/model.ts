@@ -110,11 +110,6 @@ export class PreviewModel {
       : null;
   }
 
-  /** Whether one is on its way. */
-  get refining(): boolean {
-    return this._refineCall !== null;
-  }
-
   /** Why the last one did not come, in one sentence; empty when it did. */
   get refineError(): string {
     return this._refineError;
@@ -173,14 +168,16 @@ export class PreviewModel {
     this._call?.abort();
     const call = new AbortController();
     this._call = call;
+    const options = this._options;
     this._error = '';
     this._changed.emit();
     try {
-      const preview = await this._client.preview(this.dataset, this.path, this._options, call.signal);
+      const preview = await this._client.preview(this.dataset, this.path, options, call.signal);
       const url = preview.kind === 'image' || preview.kind === 'tree' ? preview.content.url : undefined;
       const picture = url === undefined ? null : await this._client.picture(url, call.signal);
       if (!call.signal.aborted) {
         this._show(preview, picture);
+        this._shownOptions = options;
       }
     } catch (error) {
       if (!call.signal.aborted) {
@@ -210,7 +207,8 @@ export class PreviewModel {
     try {
       const { x, y, width, height } = window;
       const limits = this._preview && shownOf(this._preview)?.limits;
-      const options = { ...this._options, window: [x, y, width, height], ...(limits ? { limits } : {}) };
+      // of what is shown: what was asked for since may be another plane
+      const options = { ...this._shownOptions, window: [x, y, width, height], ...(limits ? { limits } : {}) };
       const preview = await this._client.preview(this.dataset, this.path, options, call.signal);
       const shown = shownOf(preview);
       if (!shown?.url || !shown.part || !shown.width || !shown.height) {
@@ -284,6 +282,7 @@ export class PreviewModel {
   private readonly _client: IPerijoveClient;
   private readonly _changed = new Signal<this, void>(this);
   private _options: IPreviewOptions;
+  private _shownOptions: IPreviewOptions = {};
   private _call: AbortController | null = null;
   private _preview: Preview | null = null;
   private _hdus: readonly IHdu[] = [];

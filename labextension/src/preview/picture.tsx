@@ -111,7 +111,7 @@ export function Picture(props: IPictureProps): React.ReactElement {
       <figure
         className="pj-Preview-figure"
         aria-label={trans.__('Picture: + and - zoom, 0 shows all, arrow keys move')}
-        aria-busy={model.refining}
+        aria-busy={model.awaited !== null}
         // eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex -- where one moves must be reachable by keyboard
         tabIndex={0}
         onKeyDown={onKeyDown}
@@ -160,7 +160,7 @@ function zoomText(model: PreviewModel, view: IView, scale: number, trans: Transl
     return '';
   }
   const per = trans.__('%1%', scale < 0.1 ? (scale * 100).toFixed(1) : Math.round(scale * 100));
-  const rest = model.refining
+  const rest = model.awaited
     ? trans.__('sharpening…')
     : model.refineError || (model.refined && (model.refined.note ?? trans.__('sharp')));
   return [per, rest].filter(Boolean).join(' · ');
