@@ -3,6 +3,7 @@ import * as React from 'react';
 import type { ITableContent } from '../wire';
 import { PreviewModel } from './model';
 import { IPager, pagerOf } from './paging';
+import { StepButton } from './step-button';
 
 /** What the paging of a table needs. */
 export interface ITablePagesProps {
@@ -14,26 +15,12 @@ export interface ITablePagesProps {
 /** Which rows are shown, and the ways to others. */
 export function TablePages({ model, content, trans }: ITablePagesProps): React.ReactElement {
   const pager = pagerOf(content, model.pageRows);
-  const go = (row: number | null) => () => {
-    if (row !== null) {
-      void model.setOptions({ first_row: row });
-    }
-  };
+  const go = (row: number) => void model.setOptions({ first_row: row });
   return (
     <>
-      <PageButton
-        words={trans.__('First rows')}
-        sign="«"
-        onClick={go(pager.first > 0 ? 0 : null)}
-        off={pager.first === 0}
-      />
-      <PageButton
-        words={trans.__('Previous rows')}
-        sign="‹"
-        onClick={go(pager.previous)}
-        off={pager.previous === null}
-      />
-      <PageButton words={trans.__('Next rows')} sign="›" onClick={go(pager.next)} off={pager.next === null} />
+      <PageButton words={trans.__('First rows')} sign="«" row={pager.first > 0 ? 0 : null} onGo={go} />
+      <PageButton words={trans.__('Previous rows')} sign="‹" row={pager.previous} onGo={go} />
+      <PageButton words={trans.__('Next rows')} sign="›" row={pager.next} onGo={go} />
       <span role="status">{rowsText(pager, trans)}</span>
       <form
         className="pj-Choice"
@@ -41,7 +28,7 @@ export function TablePages({ model, content, trans }: ITablePagesProps): React.R
           event.preventDefault();
           const row = Number(new FormData(event.currentTarget).get('row')) - 1;
           if (Number.isSafeInteger(row) && row >= 0) {
-            go(pager.total === null ? row : Math.min(row, Math.max(pager.total - 1, 0)))();
+            go(pager.total === null ? row : Math.min(row, Math.max(pager.total - 1, 0)));
           }
         }}
       >
@@ -64,23 +51,16 @@ export function TablePages({ model, content, trans }: ITablePagesProps): React.R
 interface IPageButtonProps {
   words: string;
   sign: string;
-  off: boolean;
-  onClick: () => void;
+  /** The first row of that page; null when there is none. */
+  row: number | null;
+  onGo: (row: number) => void;
 }
 
-/** A button that stays where it is and keeps the keyboard when there is no such page. */
-function PageButton({ words, sign, off, onClick }: IPageButtonProps): React.ReactElement {
+function PageButton({ words, sign, row, onGo }: IPageButtonProps): React.ReactElement {
   return (
-    <button
-      type="button"
-      className="pj-Button pj-mod-page"
-      aria-label={words}
-      title={words}
-      aria-disabled={off}
-      onClick={onClick}
-    >
+    <StepButton words={words} className="pj-mod-page" off={row === null} onClick={() => row !== null && onGo(row)}>
       {sign}
-    </button>
+    </StepButton>
   );
 }
 

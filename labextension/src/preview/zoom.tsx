@@ -1,5 +1,6 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 import * as React from 'react';
+import { StepButton } from './step-button';
 
 /** What the buttons need. */
 export interface IZoomButtonsProps {
@@ -17,41 +18,18 @@ export function ZoomButtons(props: IZoomButtonsProps): React.ReactElement {
   const { isWhole, isLargest, trans } = props;
   return (
     <div className="pj-Picture-buttons" role="group" aria-label={trans.__('Zoom')}>
-      <ZoomButton words={trans.__('Zoom out (-)')} off={isWhole} onClick={() => props.onZoom(0.5)}>
+      <StepButton words={trans.__('Zoom out (-)')} off={isWhole} onClick={() => props.onZoom(0.5)}>
         −
-      </ZoomButton>
-      <ZoomButton words={trans.__('Zoom in (+)')} off={isLargest} onClick={() => props.onZoom(2)}>
+      </StepButton>
+      <StepButton words={trans.__('Zoom in (+)')} off={isLargest} onClick={() => props.onZoom(2)}>
         +
-      </ZoomButton>
-      <ZoomButton words={trans.__('One pixel of the image for one of the screen (1)')} onClick={props.onActual}>
+      </StepButton>
+      <StepButton words={trans.__('One pixel of the image for one of the screen (1)')} onClick={props.onActual}>
         100%
-      </ZoomButton>
-      <ZoomButton words={trans.__('Whole picture (0)')} off={isWhole} onClick={props.onWhole}>
+      </StepButton>
+      <StepButton words={trans.__('Whole picture (0)')} off={isWhole} onClick={props.onWhole}>
         {trans.__('Whole picture')}
-      </ZoomButton>
+      </StepButton>
     </div>
-  );
-}
-
-interface IZoomButtonProps {
-  words: string;
-  off?: boolean;
-  onClick: () => void;
-  children: React.ReactNode;
-}
-
-/** A button that keeps the keyboard when there is nothing left for it to do. */
-function ZoomButton({ words, off = false, onClick, children }: IZoomButtonProps): React.ReactElement {
-  return (
-    <button
-      type="button"
-      className="pj-Button"
-      aria-label={words}
-      title={words}
-      aria-disabled={off}
-      onClick={() => off || onClick()}
-    >
-      {children}
-    </button>
   );
 }
