@@ -15,8 +15,8 @@ import pytest
 
 import perijove
 from perijove import answers
-from perijove.filesystem import close_connections
-from tests.support.control import TOKEN, FakeControl, FakeReplica, threaded_control
+from tests.support.control import FakeControl, FakeReplica
+from tests.support.kernel import kernel_of_fake_control
 from tests.support.s3 import Fault, FaultKind, S3Bed, threaded_bed
 
 BODY = random.Random(21).randbytes(3 << 20)
@@ -45,14 +45,10 @@ def control(
     request: pytest.FixtureRequest, bed: S3Bed, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> Iterator[FakeControl]:
     monkeypatch.setenv("PERIJOVE_CACHE_BYTES", "0")
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setattr(answers, "PATIENCE_SECONDS", 1.0)
-    with threaded_control() as control:
+    with kernel_of_fake_control(tmp_path) as control:
         control.add("open-sky", FakeReplica("esac", bed, "archive", "sky/"), delivery=request.param)
-        monkeypatch.setenv("PERIJOVE_CONTROL_URL", control.url)
-        monkeypatch.setenv("JUPYTERHUB_API_TOKEN", TOKEN)
         yield control
-        close_connections()
 
 
 def _order(bed: S3Bed, fault: Fault, times: int | None) -> Fault:

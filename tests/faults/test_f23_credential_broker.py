@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 import perijove
-from perijove.filesystem import close_connections
-from tests.support.control import TOKEN, FakeControl, FakeReplica, threaded_control
+from tests.support.control import FakeControl, FakeReplica
+from tests.support.kernel import kernel_of_fake_control
 from tests.support.s3 import S3Bed, threaded_bed
 
 BODY = bytes(range(256)) * (64 << 10)
@@ -32,17 +32,13 @@ def control(
     request: pytest.FixtureRequest, bed: S3Bed, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> Iterator[FakeControl]:
     monkeypatch.setenv("PERIJOVE_CACHE_BYTES", "0")
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     # what a careless client would fall back to; the store would take them
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "admin")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "admin-secret")
-    with threaded_control() as control:
+    with kernel_of_fake_control(tmp_path) as control:
         for name in ("sky", "sea"):
             control.add(name, FakeReplica("esac", bed, "archive", f"{name}/"), delivery=request.param)
-        monkeypatch.setenv("PERIJOVE_CONTROL_URL", control.url)
-        monkeypatch.setenv("JUPYTERHUB_API_TOKEN", TOKEN)
         yield control
-        close_connections()
 
 
 def test_what_is_open_goes_on_and_what_is_new_is_told_why_not(control: FakeControl, bed: S3Bed) -> None:

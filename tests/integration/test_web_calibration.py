@@ -7,8 +7,6 @@ has changed would come whole.
 from __future__ import annotations
 
 import os
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,6 +14,7 @@ from datetime import UTC, datetime
 import pytest
 
 from tests.support.nginx import running_nginx
+from tests.support.plain_http import asked
 from tests.support.web_server import WebFile, threaded_web_server
 
 DATA = b"0123456789"
@@ -50,17 +49,6 @@ def own_target() -> Iterator[Target]:
             "whole": WebFile(DATA, '"strong"', MODIFIED, gives_ranges=False),
         }
         yield Target(*(f"{server.url}/{place}" for place in ("strong", "weak", "bare", "whole")))
-
-
-def asked(url: str, **headers: str) -> tuple[int, dict[str, str], bytes]:
-    """Status, headers (small letters) and body, whatever the status."""
-    request = urllib.request.Request(url, headers={name.replace("_", "-"): value for name, value in headers.items()})
-    try:
-        answer = urllib.request.urlopen(request)
-    except urllib.error.HTTPError as error:
-        answer = error
-    with answer:
-        return answer.status, {name.lower(): value for name, value in answer.headers.items()}, answer.read()
 
 
 def parts_are_sent(target: Target) -> None:

@@ -64,6 +64,12 @@ class ControlBed:
     http: aiohttp.ClientSession
     ana: str = ""
     bob: str = ""
+
+    @property
+    def service_url(self) -> str:
+        """Where kernels and servers of users ask it."""
+        return f"{self.url}{PREFIX}".rstrip("/")
+
     admin: str = ""
     texts: list[str] = field(default_factory=list)
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import urllib.error
-import urllib.request
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -13,6 +11,7 @@ from unittest import mock
 from urllib.parse import quote, unquote, unquote_plus
 from xml.etree import ElementTree as ET
 
+from ..plain_http import asked
 from .clients import boto_client, read_policy
 from .probe import BUCKET, TEXT, Target, _code
 
@@ -23,17 +22,6 @@ def _presigned(target: Target, operation: str = "get_object", key: str = "scoped
     session = boto_client(target.endpoint, *target.session)
     url: str = session.generate_presigned_url(operation, Params={"Bucket": BUCKET, "Key": key}, ExpiresIn=seconds)
     return url
-
-
-def _asked(url: str, method: str = "GET", **headers: str) -> tuple[int, dict[str, str], bytes]:
-    """Status, headers (small letters) and body, whatever the status."""
-    request = urllib.request.Request(url, method=method, headers=headers)
-    try:
-        answer = urllib.request.urlopen(request)
-    except urllib.error.HTTPError as error:
-        answer = error
-    with answer:
-        return answer.status, {name.lower(): value for name, value in answer.headers.items()}, answer.read()
 
 
 def _error(status: int, headers: dict[str, str], body: bytes) -> tuple[int, str]:
@@ -48,7 +36,7 @@ def the_headers_of_an_object_are_all_there(target: Target) -> None:
     target.s3.put_object(Bucket=BUCKET, Key="scoped/head.fits", Body=TEXT, ContentType="application/fits")
     url = _presigned(target, key="scoped/head.fits")
     for byte_range, length in ((None, 10), ("bytes=0-0", 1)):
-        status, headers, body = _asked(url, **({"Range": byte_range} if byte_range else {}))
+        status, headers, body = asked(url, **({"Range": byte_range} if byte_range else {}))
         assert (status, len(body)) == ((206 if byte_range else 200), length)
         assert headers["content-length"] == str(length)
         assert headers["accept-ranges"] == "bytes"
@@ -64,7 +52,7 @@ def the_headers_of_an_object_are_all_there(target: Target) -> None:
 
 
 def an_unfit_range_is_as_none(target: Target) -> None:
-    status, _, body = _asked(_presigned(target), Range="pages=1-2")
+    status, _, body = asked(_presigned(target), Range="pages=1-2")
     assert (status, body) == (200, TEXT)
 
 
@@ -73,15 +61,15 @@ def a_presigned_url_that_is_tampered_with_is_refused(target: Target) -> None:
     signature = url.partition("X-Amz-Signature=")[2].partition("&")[0]
     other = signature[:-1] + ("0" if signature[-1] != "0" else "1")
     refused = (403, "SignatureDoesNotMatch")
-    assert _error(*_asked(url.replace(signature, other))) == refused
-    assert _error(*_asked(url.replace("X-Amz-Expires=900", "X-Amz-Expires=9000"))) == refused
-    assert _error(*_asked(url.replace("scoped/in.txt", "outside/out.txt"))) == refused
-    assert _asked(url.replace("scoped/in.txt", "scoped/in.txt"), "PUT")[0] == 403
+    assert _error(*asked(url.replace(signature, other))) == refused
+    assert _error(*asked(url.replace("X-Amz-Expires=900", "X-Amz-Expires=9000"))) == refused
+    assert _error(*asked(url.replace("scoped/in.txt", "outside/out.txt"))) == refused
+    assert asked(url, "PUT")[0] == 403
 
 
 def a_presigned_url_outside_of_the_session_is_refused(target: Target) -> None:
-    assert _error(*_asked(_presigned(target, key="outside/out.txt"))) == (403, "AccessDenied")
-    assert _error(*_asked(_presigned(target, key="scoped/missing"))) == (404, "NoSuchKey")
+    assert _error(*asked(_presigned(target, key="outside/out.txt"))) == (403, "AccessDenied")
+    assert _error(*asked(_presigned(target, key="scoped/missing"))) == (404, "NoSuchKey")
 
 
 def a_presigned_url_that_is_too_old_is_refused(target: Target) -> None:
@@ -89,19 +77,19 @@ def a_presigned_url_that_is_too_old_is_refused(target: Target) -> None:
     earlier = datetime.now(UTC) - timedelta(minutes=16)
     with mock.patch("botocore.auth.get_current_datetime", return_value=earlier.replace(tzinfo=None)):
         url = _presigned(target, seconds=900)
-    assert _error(*_asked(url)) == (403, "AccessDenied")
+    assert _error(*asked(url)) == (403, "AccessDenied")
 
 
 def a_presigned_listing_is_bound_to_its_prefix(target: Target) -> None:
     session = boto_client(target.endpoint, *target.session)
     wish = {"Bucket": BUCKET, "Prefix": "scoped/", "Delimiter": "/", "MaxKeys": 10, "EncodingType": "url"}
     url = session.generate_presigned_url("list_objects_v2", Params=wish, ExpiresIn=900)
-    status, _, body = _asked(url)
+    status, _, body = asked(url)
     assert status == 200
     assert "scoped/in.txt" in [unquote(str(each.text)) for each in ET.fromstring(body).iter(f"{NAMESPACE}Key")]
     other = url.replace(f"prefix={quote('scoped/', safe='')}", f"prefix={quote('outside/', safe='')}")
     assert other != url
-    assert _error(*_asked(other)) == (403, "SignatureDoesNotMatch")
+    assert _error(*asked(other)) == (403, "SignatureDoesNotMatch")
 
 
 def odd_keys_are_escaped_in_listings_when_asked(target: Target) -> None:
@@ -110,7 +98,7 @@ def odd_keys_are_escaped_in_listings_when_asked(target: Target) -> None:
     url = target.s3.generate_presigned_url(
         "list_objects_v2", Params={"Bucket": BUCKET, "Prefix": "escaped/", "EncodingType": "url"}, ExpiresIn=900
     )
-    (found,) = [str(each.text) for each in ET.fromstring(_asked(url)[2]).iter(f"{NAMESPACE}Key")]
+    (found,) = [str(each.text) for each in ET.fromstring(asked(url)[2]).iter(f"{NAMESPACE}Key")]
     assert found == "escaped/a+b%2B%C3%BC%26%01"
     assert unquote_plus(found) == key
 
@@ -135,11 +123,11 @@ def a_session_ends_when_it_says(target: Target) -> None:
 
 def a_role_is_not_assumed_with_a_policy_that_is_none(target: Target) -> None:
     sts = boto_client(target.endpoint, *target.reader, service="sts")
-    asked: dict[str, Any] = {"RoleArn": "arn:aws:iam::000000000000:role/perijove", "RoleSessionName": "probe"}
-    assert _code(sts.assume_role, **asked, Policy="this is no policy") != ""
-    assert _code(sts.assume_role, **asked, DurationSeconds=900_000) != ""
+    wish: dict[str, Any] = {"RoleArn": "arn:aws:iam::000000000000:role/perijove", "RoleSessionName": "probe"}
+    assert _code(sts.assume_role, **wish, Policy="this is no policy") != ""
+    assert _code(sts.assume_role, **wish, DurationSeconds=900_000) != ""
     wrong = boto_client(target.endpoint, target.reader[0], "wrong-secret", service="sts")
-    assert _code(wrong.assume_role, **asked) == "SignatureDoesNotMatch"
+    assert _code(wrong.assume_role, **wish) == "SignatureDoesNotMatch"
 
 
 def a_session_is_no_wider_than_who_asked_for_it(target: Target) -> None:

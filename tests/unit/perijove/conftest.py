@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from perijove.filesystem import close_connections
-from tests.support.control import TOKEN, FakeControl, threaded_control
+from tests.support.control import FakeControl
+from tests.support.kernel import kernel_of_fake_control
 from tests.support.s3 import S3Bed, threaded_bed
 
 
@@ -27,10 +27,6 @@ def other_bed() -> Iterator[S3Bed]:
 
 
 @pytest.fixture
-def control(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[FakeControl]:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    with threaded_control() as control:
-        monkeypatch.setenv("PERIJOVE_CONTROL_URL", control.url)
-        monkeypatch.setenv("JUPYTERHUB_API_TOKEN", TOKEN)
+def control(tmp_path: Path) -> Iterator[FakeControl]:
+    with kernel_of_fake_control(tmp_path / "cache") as control:
         yield control
-        close_connections()

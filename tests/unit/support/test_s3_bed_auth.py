@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import urllib.error
-import urllib.request
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
+from tests.support.plain_http import asked
 from tests.support.s3 import S3Bed, User, threaded_bed
 from tests.support.s3.clients import anonymous_client, boto_client, read_policy
 from tests.support.s3.policy import parse_policy
@@ -25,12 +24,7 @@ def code_of(call: Callable[..., Any], **arguments: Any) -> str:
 
 
 def url_status(url: str) -> int:
-    try:
-        with urllib.request.urlopen(url) as answer:
-            return int(answer.status)
-    except urllib.error.HTTPError as error:
-        error.close()
-        return error.code
+    return asked(url)[0]
 
 
 def test_the_right_secret_reads_and_a_wrong_one_does_not(s3_bed: S3Bed) -> None:
