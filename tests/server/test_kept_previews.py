@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import zarr
 from astropy.io import fits
 
 from perijove_server.preview.answers import ImageContent, ImageLook
@@ -229,7 +230,6 @@ def test_writers_at_the_same_time_leave_whole_entries(tmp_path: Path) -> None:
 
 
 def test_an_object_without_a_version_is_not_kept(start: Start, dataset: Dataset, tmp_path: Path) -> None:
-    zarr = pytest.importorskip("zarr")
     zarr.create_array(str(tmp_path / "x.zarr"), data=np.ones((4, 4)), chunks=(2, 2))
     for path in (tmp_path / "x.zarr").rglob("*"):
         if path.is_file():

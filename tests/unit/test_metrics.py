@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import httpx
+import psutil
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -31,6 +32,11 @@ def address(state: list[PolicyState]) -> Iterator[str]:
         httpx.get(f"http://127.0.0.1:{port}/metrics")
 
 
+def listening() -> set[int]:
+    """The ports that this process has open."""
+    return {each.laddr.port for each in psutil.Process().net_connections("tcp") if each.status == psutil.CONN_LISTEN}
+
+
 def told(address: str) -> dict[str, list[tuple[dict[str, str], float]]]:
     text = httpx.get(address).raise_for_status().text
     return {
@@ -55,4 +61,7 @@ def test_gauges_are_those_of_the_last_look(address: str) -> None:
 
 
 def test_nothing_is_served_unless_a_port_is_given() -> None:
-    serve_metrics("127.0.0.1", 0, lambda: STATE)()
+    before = listening()
+    stop = serve_metrics("127.0.0.1", 0, lambda: STATE)
+    assert listening() == before
+    stop()

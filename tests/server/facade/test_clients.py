@@ -17,7 +17,7 @@ from botocore.exceptions import ClientError
 from obstore.store import S3Store
 
 import perijove
-from tests.server.conftest import Dataset
+from tests.server.conftest import Dataset, MakeDataset
 from tests.support.control import TOKEN, FakeControl
 
 BODY = os.urandom(3 << 20)
@@ -114,11 +114,11 @@ def test_options_for_the_command_line_are_variables_of_its_environment(filled: D
 
 
 def test_a_direct_dataset_can_be_read_at_its_store(
-    make_dataset: object, control: FakeControl, monkeypatch: pytest.MonkeyPatch
+    make_dataset: MakeDataset, control: FakeControl, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PERIJOVE_CONTROL_URL", control.url)
     monkeypatch.setenv("JUPYTERHUB_API_TOKEN", TOKEN)
-    open_data, closed = make_dataset("direct"), make_dataset("proxied")  # type: ignore[operator]
+    open_data, closed = make_dataset("direct"), make_dataset("proxied")
     open_data.put("a.txt", b"hello")
     key = f"{open_data.prefix}a.txt"
     s3 = boto3.client("s3", **perijove.storage_options(open_data.id, "boto3", direct=True))
@@ -135,7 +135,7 @@ def test_a_direct_dataset_can_be_read_at_its_store(
 
 def test_what_cannot_be_given_is_one_sentence(data: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(perijove.BadRequest, match="choose from s3fs, boto3, obstore, pyarrow, aws"):
-        perijove.storage_options(data.id, "rclone")  # type: ignore[arg-type]
+        perijove.storage_options(data.id, "rclone")  # type: ignore[arg-type]  # it is none of them
     with pytest.raises(perijove.BadRequest, match="direct=True"):
         perijove.storage_options(data.id, replica="near")
     monkeypatch.delenv("PERIJOVE_DATA_KEY")
