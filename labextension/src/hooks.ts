@@ -33,3 +33,12 @@ export function useNow(changed: ISignal<unknown, unknown>): number {
   }, [changed]);
   return now;
 }
+
+/** What is typed and not in force yet; null when nothing is, and again once what is in force has changed. */
+export function useTyped<T>(inForce: string): [T | null, (typed: T | null) => void] {
+  const [state, setState] = React.useState<{ typed: T | null; inForce: string }>({ typed: null, inForce });
+  if (state.inForce !== inForce) {
+    setState({ typed: null, inForce });
+  }
+  return [state.inForce === inForce ? state.typed : null, typed => setState({ typed, inForce })];
+}

@@ -96,6 +96,41 @@ describe('time', () => {
   });
 });
 
+describe('what is typed', () => {
+  beforeEach(() => click('Where and when'));
+
+  it('is searched for when the other day is mended, and goes with what narrows the search', async () => {
+    await type('from', '2020-01-01');
+    await type('to', '2019-01-01');
+    await type('from', '2018-01-01');
+    expect(asked()).toBe('datasets?q=&since=2018-01-01&until=2019-01-01');
+    expect(screen.getByLabelText('to').getAttribute('aria-invalid')).toBe('false');
+    await type('to', '2017-01-01');
+    await click(/^No longer only 2018/);
+    expect(screen.getByLabelText('from')).toHaveProperty('value', '');
+    expect(screen.getByLabelText('to')).toHaveProperty('value', '');
+  });
+
+  it('stays where the keyboard is when it is searched for', async () => {
+    for (const [label, value] of [
+      ['West', '-10'],
+      ['South', '35'],
+      ['East', '5'],
+      ['North', '44']
+    ]) {
+      await type(label, value);
+    }
+    const field = screen.getByLabelText('North');
+    field.focus();
+    await act(async () => {
+      fireEvent.submit(field);
+      await settle();
+    });
+    expect(chips()).toHaveLength(1);
+    expect(document.activeElement).toBe(field);
+  });
+});
+
 describe('an area', () => {
   beforeEach(() => click('Where and when'));
 

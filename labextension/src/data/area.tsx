@@ -1,8 +1,9 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 import * as React from 'react';
+import { useTyped } from '../hooks';
 import { Later } from '../later';
 import type { Frame } from '../wire';
-import type { Box } from './extent';
+import { boxFrom } from './extent';
 import { DatasetBrowserModel } from './model';
 
 const AreaMap = React.lazy(() => import('../map/areamap'));
@@ -34,13 +35,13 @@ export function AreaField({ model, trans }: IAreaProps): React.ReactElement {
       {frame === 'earth' && (
         <Later waiting={<div className="pj-AreaMap pj-mod-waiting" />}>
           <AreaMap
-            box={inForce ? (inForce.split(',').map(Number) as unknown as Box) : null}
+            box={inForce ? boxFrom(inForce) : null}
             label={trans.__('Map of the world to draw an area on')}
             onDraw={box => search(box.join(','))}
           />
         </Later>
       )}
-      <BoxForm key={`${frame}:${inForce}`} box={inForce} frame={frame} onSearch={search} trans={trans} />
+      <BoxForm key={frame} box={inForce} frame={frame} onSearch={search} trans={trans} />
     </div>
   );
 }
@@ -55,8 +56,8 @@ interface IBoxFormProps {
 
 /** The box in numbers; four empty fields search everywhere. */
 function BoxForm({ box, frame, onSearch, trans }: IBoxFormProps): React.ReactElement {
-  const [sides, setSides] = React.useState(box ? box.split(',') : ['', '', '', '']);
-  const [fault, setFault] = React.useState('');
+  const [typed, setTyped] = useTyped<{ sides: string[]; fault: string }>(box);
+  const { sides, fault } = typed ?? { sides: box ? box.split(',') : ['', '', '', ''], fault: '' };
   const labels =
     frame === 'sky'
       ? [trans.__('RA from'), trans.__('Dec from'), trans.__('RA to'), trans.__('Dec to')]
@@ -68,7 +69,7 @@ function BoxForm({ box, frame, onSearch, trans }: IBoxFormProps): React.ReactEle
       onSubmit={event => {
         event.preventDefault();
         const found = faultOf(sides, frame, trans);
-        setFault(found);
+        setTyped({ sides, fault: found });
         if (!found) {
           onSearch(sides.every(side => side === '') ? '' : sides.map(Number).join(','));
         }
@@ -82,7 +83,9 @@ function BoxForm({ box, frame, onSearch, trans }: IBoxFormProps): React.ReactEle
             step="any"
             className="pj-Input"
             value={sides[index]}
-            onChange={event => setSides(sides.map((side, at) => (at === index ? event.target.value : side)))}
+            onChange={event =>
+              setTyped({ sides: sides.map((side, at) => (at === index ? event.target.value : side)), fault })
+            }
           />
         </label>
       ))}

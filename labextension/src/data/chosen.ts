@@ -2,7 +2,7 @@
 
 import type { TranslationBundle } from '@jupyterlab/translation';
 import type { FacetName, ICatalogue } from '../wire';
-import { areaText, Box, daysText } from './extent';
+import { areaText, boxFrom, daysText } from './extent';
 import { formatWord } from './formats';
 import { DatasetSearch, FACET_NAMES, Filters } from './search';
 
@@ -31,9 +31,8 @@ export function chosenIn(found: DatasetSearch, trans: TranslationBundle): IChose
     chosen.push({ key: 'time', title: daysText(since, until, trans), without });
   }
   if (bbox) {
-    const box = bbox.split(',').map(Number) as unknown as Box;
     const without = { bbox: undefined, frame: undefined };
-    chosen.push({ key: 'area', title: areaText(box, frame, trans), without });
+    chosen.push({ key: 'area', title: areaText(boxFrom(bbox), frame, trans), without });
   }
   return chosen;
 }

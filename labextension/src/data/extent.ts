@@ -17,13 +17,19 @@ export function boxOf(extent: IExtent | null | undefined): Box | null {
   return south >= -90 && north <= 90 && south <= north ? [west, south, east, north] : null;
 }
 
+/** The box of a search, which is four numbers between commas. */
+export function boxFrom(text: string): Box {
+  const [west, south, east, north] = text.split(',').map(Number);
+  return [west, south, east, north];
+}
+
 /** A box as `10° W to 30° E, 35° N to 60° N`. */
-export function boxText([west, south, east, north]: Box, trans: TranslationBundle): string {
+function boxText([west, south, east, north]: Box, trans: TranslationBundle): string {
   return trans.__('%1 to %2, %3 to %4', longitude(west), longitude(east), latitude(south), latitude(north));
 }
 
 /** A box of the sky, in right ascension and declination. */
-export function skyBoxText([west, south, east, north]: Box, trans: TranslationBundle): string {
+function skyBoxText([west, south, east, north]: Box, trans: TranslationBundle): string {
   return trans.__('RA %1° to %2°, Dec %3° to %4°', west, east, south, north);
 }
 

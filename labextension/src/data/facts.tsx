@@ -123,7 +123,7 @@ function Copies({ dataset, copies, currency, trans }: ICopiesProps): React.React
 }
 
 /** Place, state, speed and cost of a copy, as far as they are known. */
-export function copyText(copy: ICopy, currency: string, trans: TranslationBundle): string {
+function copyText(copy: ICopy, currency: string, trans: TranslationBundle): string {
   const place = copy.site ? `${copy.site} (${copy.region})` : copy.region;
   const cost = copy.egress_cost;
   const said = [

@@ -1,8 +1,6 @@
 import * as React from 'react';
+import type { Box } from '../data/extent';
 import WorldMap from './worldmap';
-
-/** West, south, east, north in degrees. */
-type Box = readonly [number, number, number, number];
 
 /** So many degrees a pointer must move before a box is meant. */
 const LEAST_DEGREES = 2;

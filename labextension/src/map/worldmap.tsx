@@ -1,4 +1,5 @@
 import * as React from 'react';
+import type { Box } from '../data/extent';
 import { coastPath } from './coast';
 import { COASTS } from './world';
 
@@ -8,8 +9,6 @@ const HEIGHT = 360;
 
 /** A box of less is drawn as a spot of this many units. */
 const SPOT = 12;
-
-type Box = readonly [number, number, number, number];
 
 /** What the map needs. */
 export interface IWorldMapProps {

@@ -36,7 +36,7 @@ export function Cuts({ model, drawing, trans }: ICutsProps): React.ReactElement 
 }
 
 /** What was asked for last, even if it is not drawn yet; else what is drawn. */
-export function wantedCuts(drawing: IDrawing, node: string | undefined, index: number[] | undefined): number[] {
+function wantedCuts(drawing: IDrawing, node: string | undefined, index: number[] | undefined): number[] {
   const drawn = drawing.axes.map(axis => axis.index).filter(cut => cut !== null);
   return node === drawing.node && index?.length === drawn.length ? index : drawn;
 }
