@@ -73,6 +73,22 @@ describe('values of facets', () => {
   });
 });
 
+describe('a chip that is taken away', () => {
+  it('leaves the keyboard at the one beside it, the last at the words', async () => {
+    await click('Narrow down');
+    await click('FITS 1');
+    await click('HDF5 1');
+    await click('CC0 1');
+    const left = async (name: string) => {
+      await click(name);
+      return document.activeElement?.getAttribute('aria-label');
+    };
+    expect(await left('No longer only FITS')).toBe('No longer only HDF5');
+    expect(await left('No longer only CC0')).toBe('No longer only HDF5');
+    expect(await left('No longer only HDF5')).toBe('Search datasets');
+  });
+});
+
 describe('time', () => {
   beforeEach(() => click('Where and when'));
 

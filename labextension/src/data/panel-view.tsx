@@ -28,6 +28,7 @@ export default function Panel({ models, actions, onReady, trans }: IPanelProps):
   const model = models.browser;
   React.useEffect(() => onReady?.(), [onReady]);
   useSignal(model.changed);
+  const search = React.useRef<HTMLInputElement>(null);
   const on = (action: (location: ILocation) => void) => () => {
     if (model.location) {
       action(model.location);
@@ -38,6 +39,7 @@ export default function Panel({ models, actions, onReady, trans }: IPanelProps):
     <>
       <div className="pj-DataPanel-bar" role="search">
         <input
+          ref={search}
           type="search"
           className="pj-Input"
           aria-label={trans.__('Search datasets')}
@@ -64,7 +66,7 @@ export default function Panel({ models, actions, onReady, trans }: IPanelProps):
         <WhereWhen model={model} trans={trans} />
         <Sources catalogues={model.found.catalogues} trans={trans} />
       </div>
-      <Chips model={model} trans={trans} />
+      <Chips model={model} search={search} trans={trans} />
       <FolderFilter model={model} trans={trans} />
       <DatasetTree model={model} onOpen={on(actions.preview)} trans={trans} />
       {isNodeRow(row) && (
