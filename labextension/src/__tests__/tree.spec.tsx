@@ -159,6 +159,7 @@ describe('the tree in the page', () => {
     server.trouble = null;
     await click(screen.getByRole('button', { name: 'Try again' }));
     expect(names()).toEqual(['Demo images', 'images', 'README.txt', 'Big survey']);
+    expect(model.location?.path).toBe('images');
   });
 });
 

@@ -100,13 +100,11 @@ export function DatasetTree({ model, onOpen, trans }: ITreeProps): React.ReactEl
       }}
       onContextMenu={event => activateUnder(event.target, model)}
       onClick={event => {
+        activateUnder(event.target, model);
         const row = rowUnder(event.target, model);
-        if (isNodeRow(row)) {
-          model.activate(row.key);
-          if (row.expanded !== null && event.detail < 2) {
-            opening(row);
-            model.toggle(row.key);
-          }
+        if (isNodeRow(row) && row.expanded !== null && event.detail < 2) {
+          opening(row);
+          model.toggle(row.key);
         }
       }}
       onDoubleClick={event => {
