@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import io
-from typing import Any
+from typing import Any, Literal
 
 import h5py
 import numpy as np
 import pytest
+import zarr
 from astropy.io import fits
 from astropy.wcs import WCS
 from hypothesis import HealthCheck, given, settings
@@ -128,9 +129,8 @@ def test_of_a_compressed_image_only_the_tiles_of_a_window_are_read(
 
 @pytest.mark.parametrize("version", [2, 3])
 def test_a_window_of_a_zarr_reads_only_its_pieces(
-    server: JupyterServer, dataset: Dataset, tmp_path: Any, version: int
+    server: JupyterServer, dataset: Dataset, tmp_path: Any, version: Literal[2, 3]
 ) -> None:
-    zarr = pytest.importorskip("zarr")
     zarr.create_array(str(tmp_path / "x.zarr"), data=PIXELS, chunks=(250, 250), zarr_format=version)
     put_directory(dataset, "x.zarr", tmp_path / "x.zarr")
 
@@ -153,6 +153,20 @@ def test_rows_of_a_window_are_read_at_the_same_time(server: JupyterServer, datas
     assert preview["requests"] <= 202
     assert preview["bytes_read"] <= 200 * 300 * 4 + (64 << 10)
     assert dataset.bed.most_at_once > 16
+
+
+@pytest.mark.parametrize("name", ["plain.h5", "five.nc"])
+def test_bytes_between_rows_are_no_reason_to_pass_the_budget(
+    server: JupyterServer, dataset: Dataset, name: str
+) -> None:
+    doubles = PIXELS[:1000, :1110].astype("f8")  # all that is wanted fits, with what lies between it does not
+    dataset.put(name, arrays.cdf5(doubles) if name == "five.nc" else arrays.hdf5(image=doubles))
+
+    preview, pixels = window_of(server, dataset, name, window="0,0,900,1000")
+
+    assert preview["bytes_read"] <= BUDGET_BYTES
+    assert preview["said"]["part"]["partial"] is False
+    assert np.abs(pixels[:, :, 0] - expected(doubles, (0, 0, 900, 1000))).max() <= 1.5
 
 
 def test_positions_in_a_window_are_those_of_the_whole(server: JupyterServer, dataset: Dataset) -> None:

@@ -37,7 +37,9 @@ class RangeFile(io.RawIOBase):
         cut = [(max(0, start), min(stop, size_bytes)) for start, stop in ranges]
         missing = sorted({gap for start, stop in cut if start < stop for gap in self._gaps(start, stop)})
         apart: list[tuple[int, int]] = []
-        spare_bytes = self._source.left_bytes // 2  # for what lies between
+        left_bytes = self._source.left_bytes
+        # for what lies between, which must not be what breaks the budget
+        spare_bytes = min(left_bytes // 2, max(0, left_bytes - sum(stop - start for start, stop in missing)))
         for start, stop in missing:
             between = (apart[-1][1], start) if apart else (0, 0)
             is_near = bool(apart) and start - between[0] <= min(NEAR_BYTES, spare_bytes)
