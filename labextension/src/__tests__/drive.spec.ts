@@ -46,6 +46,14 @@ describe('the drive of datasets', () => {
     expect(server.asked.at(-1)).toBe('tree demo/?f99@0');
   });
 
+  it('lists a folder by what was typed last, also while it was being listed', async () => {
+    server.folders['demo/'] = entries('', ['f1.txt', 'f2.txt', 'g1.txt']);
+    const listing = names('demo');
+    drive.setPrefix('demo', 'g');
+    expect(await listing).toEqual(['g1.txt file']);
+    expect(server.asked).toEqual(['tree demo/@0', 'tree demo/?g@0']);
+  });
+
   it('asks nobody whether a folder that it was told of is a file', async () => {
     server.trouble = 'The store refuses.';
     await expect(drive.get('demo/a')).rejects.toThrow('The store refuses.');

@@ -63,7 +63,7 @@ export class PerijoveDrive implements Contents.IDrive {
     return this._prefixes.get(pathOf(localPath)) ?? '';
   }
 
-  /** Lists of a folder, from its next listing on, the names that begin with `prefix`. */
+  /** Lists of a folder the names that begin with `prefix`: from its next listing on, or in the one under way. */
   setPrefix(localPath: string, prefix: string): void {
     this._prefixes.set(pathOf(localPath), prefix);
   }
@@ -164,7 +164,12 @@ export class PerijoveDrive implements Contents.IDrive {
   }
 
   private async _list(path: string, place: IDrivePath): Promise<Contents.IModel[]> {
-    const [models, isCut] = place.dataset === '' ? await this._datasets() : await this._entries(place);
+    const prefix = this.prefixOf(path);
+    const [models, isCut] = place.dataset === '' ? await this._datasets() : await this._entries(place, prefix);
+    if (prefix !== this.prefixOf(path)) {
+      // JupyterLab asks once, whatever is typed while a folder is being listed
+      return this._list(path, place);
+    }
     this._cut[isCut ? 'add' : 'delete'](path);
     this._listed.emit(path);
     return models;
@@ -181,8 +186,7 @@ export class PerijoveDrive implements Contents.IDrive {
     return [models.slice(0, ENTRIES_MAX), cursor !== null];
   }
 
-  private async _entries({ dataset, path }: IDrivePath): Promise<[Contents.IModel[], boolean]> {
-    const prefix = this.prefixOf(`${dataset}/${path}`);
+  private async _entries({ dataset, path }: IDrivePath, prefix: string): Promise<[Contents.IModel[], boolean]> {
     const found: ITreeEntry[] = [];
     let cursor: string | null = null;
     let pages = 0;

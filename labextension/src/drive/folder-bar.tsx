@@ -41,11 +41,13 @@ export class FolderBar extends ReactWidget {
         <p role="status">{this._text(path, prefix)}</p>
         {path !== '' && (
           <input
+            // its text is its own: a widget is drawn too late for the next keystroke
+            key={path}
             type="search"
             className="pj-Input"
             aria-label={this._trans.__('Names begin with')}
             placeholder={this._trans.__('Names begin with…')}
-            value={prefix}
+            defaultValue={prefix}
             onChange={event => this._filter(path, event.target.value)}
           />
         )}
