@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -28,6 +29,7 @@ from obstore.exceptions import (
 from .errors import InvalidPath, NotFound, ObjectChanged, PerijoveError, Refused, StoreUnavailable
 from .models import Dataset, Replica
 from .objects import ObjectInfo
+from .whole import Whole, collect, too_long
 
 if TYPE_CHECKING:
     from obstore import GetOptions, GetResult, ObjectMeta
@@ -145,8 +147,11 @@ async def part(
         try:
             async with asyncio.timeout(PATIENCE_SECONDS) as patience:
                 answer = await obstore.get_async(store, key, options=options)
-                _check_same(answer.meta, info)
-                data = await _body(answer, stop - start, chunk_bytes, patience)
+                try:
+                    _check_same(answer.meta, info)
+                    data = await _body(answer, stop - start, chunk_bytes, patience)
+                finally:
+                    del answer  # see all_of
         except BaseError as exc:
             if not _UNFIT.search(str(exc)):
                 raise
@@ -154,6 +159,31 @@ async def part(
         if len(data) == stop - start:
             return data
     raise UnfitAnswer(ANSWER_TRIES)
+
+
+async def all_of(store: S3Store, key: str, what: str, max_bytes: int) -> tuple[ObjectMeta, Whole]:
+    """What a store that gives no parts says of an object, and all of it; its pace is watched as that of parts is.
+
+    Raises:
+        NotSupported: it is longer than ``max_bytes``, or there is no room.
+        UnfitAnswer: the answer names no version, as stores do, so that it is of something else; or is not whole.
+        STORE_FAULTS: as obstore does.
+    """
+    async with asyncio.timeout(PATIENCE_SECONDS) as patience:
+        answer = await obstore.get_async(store, key)
+        try:
+            meta = answer.meta
+            if not meta["e_tag"]:
+                raise UnfitAnswer(1)
+            if meta["size"] > max_bytes:
+                raise too_long(what, max_bytes)
+            whole = await collect(_chunks(answer, PATIENCE_BYTES, patience), what, max_bytes)
+        finally:
+            del answer  # a connection that is not read to its end lasts as long as it: not as the traceback of an error
+    if whole.size_bytes != meta["size"]:
+        whole.close()
+        raise UnfitAnswer(1)
+    return meta, whole
 
 
 def known_date(meta: ObjectMeta) -> datetime | None:
@@ -172,11 +202,15 @@ async def _body(answer: GetResult, expected_bytes: int, chunk_bytes: int, patien
     """All of a body. A short one in one go: a wait for a thread of obstore costs more than to copy it once more."""
     if expected_bytes <= SHORT_BYTES:
         return bytes(await answer.bytes_async())
-    chunks: list[bytes] = []
+    chunks = [chunk async for chunk in _chunks(answer, chunk_bytes, patience)]
+    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+async def _chunks(answer: GetResult, chunk_bytes: int, patience: asyncio.Timeout) -> AsyncGenerator[bytes, None]:
+    """A body; each chunk of it is waited for anew."""
     async for chunk in answer.stream(min_chunk_size=chunk_bytes):
         patience.reschedule(asyncio.get_running_loop().time() + PATIENCE_SECONDS)
-        chunks.append(bytes(chunk))
-    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+        yield bytes(chunk)
 
 
 def store_status(exc: BaseException) -> int | None:

@@ -8,7 +8,6 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-import obstore
 from obstore.store import HTTPStore, S3Store
 
 from . import answers, web
@@ -21,7 +20,7 @@ from .models import Dataset, Replica
 from .objects import ObjectInfo as ObjectInfo
 from .objects import Opened, Version
 from .signed import SignedUrls
-from .whole import LOOK_MAX_BYTES, WHOLE_MAX_BYTES, collect, too_long
+from .whole import LOOK_MAX_BYTES, WHOLE_MAX_BYTES
 
 if TYPE_CHECKING:
     from obstore.store import ClientConfig, RetryConfig, S3Credential
@@ -129,15 +128,7 @@ class DirectReader:
 
     async def _whole(self, store: S3Store, path: str, start: int, stop: int) -> tuple[ObjectInfo, bytes]:
         """All of an object of a store that gives no parts."""
-        answer = await obstore.get_async(store, path)
-        meta, what = answer.meta, f"{self._dataset.id}/{path}"
-        if not meta["e_tag"]:
-            raise UnfitAnswer(1)  # stores name the version of what they send: this is a page of something else
-        if meta["size"] > WHOLE_MAX_BYTES:
-            raise too_long(what, WHOLE_MAX_BYTES)
-        whole = await collect(aiter(answer.stream(min_chunk_size=answers.PATIENCE_BYTES)), what, WHOLE_MAX_BYTES)
-        if whole.size_bytes != meta["size"]:
-            raise UnfitAnswer(1)
+        meta, whole = await answers.all_of(store, path, f"{self._dataset.id}/{path}", WHOLE_MAX_BYTES)
         info = ObjectInfo(
             path, whole.size_bytes, meta["e_tag"], known_date(meta), self._replica.id, Opened(whole=whole)
         )

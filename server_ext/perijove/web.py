@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import re
 import zlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -147,7 +147,9 @@ def _proxy(scheme: str, host: str) -> str | None:
     return None if proxy_bypass(host) else getproxies().get(scheme)
 
 
-async def _patiently(response: aiohttp.ClientResponse, asked: Asked, patience: asyncio.Timeout) -> AsyncIterator[bytes]:
+async def _patiently(
+    response: aiohttp.ClientResponse, asked: Asked, patience: asyncio.Timeout
+) -> AsyncGenerator[bytes, None]:
     """The body; every so many bytes of it are waited for anew."""
     seen, next_at = 0, answers.PATIENCE_BYTES
     async for chunk in response.content.iter_any():
@@ -158,7 +160,7 @@ async def _patiently(response: aiohttp.ClientResponse, asked: Asked, patience: a
         yield chunk
 
 
-async def _unpacked(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+async def _unpacked(chunks: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
     """A body that was packed for its way though this was not asked for."""
     unpacker = zlib.decompressobj(zlib.MAX_WBITS | 32)
     async for chunk in chunks:

@@ -9,7 +9,8 @@ import asyncio
 import os
 import tempfile
 import weakref
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from typing import IO
 
 from .errors import NotSupported, StoreUnavailable
@@ -86,12 +87,13 @@ def too_long(what: str, max_bytes: int) -> NotSupported:
     )
 
 
-async def collect(chunks: AsyncIterator[bytes], what: str, max_bytes: int) -> Whole:
-    """All of ``chunks`` on disk; raises as :meth:`Whole.append`, and what ``chunks`` raise."""
+async def collect(chunks: AsyncGenerator[bytes, None], what: str, max_bytes: int) -> Whole:
+    """All of ``chunks`` on disk; raises as :meth:`Whole.append`, and what ``chunks`` raise. They are closed."""
     whole = await asyncio.to_thread(Whole, what, max_bytes)
     try:
-        async for chunk in chunks:
-            await asyncio.to_thread(whole.append, bytes(chunk))
+        async with aclosing(chunks):
+            async for chunk in chunks:
+                await asyncio.to_thread(whole.append, chunk)
     except BaseException:
         whole.close()
         raise

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -126,9 +127,13 @@ def test_what_is_huge_is_not_fetched_from_a_store_that_gives_no_parts(
     put("x.bin", bytes(64 << 20))
     bed.faults.add(Fault(FaultKind.IGNORE_RANGE, times=None))
 
-    with pytest.raises(perijove.NotSupported, match="gives no parts of it"):
+    with pytest.raises(perijove.NotSupported, match="gives no parts of it") as refused:
         perijove.open("demo/x.bin")
     assert bed.bytes_out < 48 << 20
+    ends_at = time.monotonic() + 30
+    while bed._under_way and time.monotonic() < ends_at:
+        time.sleep(0.01)
+    assert not bed._under_way, f"its connection ends with the read, though {refused.value!r} is kept"
 
 
 @pytest.mark.parametrize("kind", ["html", "wrong_range", "short_body", "drop", "wrong_length", "reset"])
