@@ -20,18 +20,22 @@ from typing import Any
 import obstore
 from aiohttp import web
 from obstore.store import S3Store
+from pydantic import ValidationError
 
 from perijove.models import (
     Activity,
     Credentials,
+    CredentialsRequest,
     Dataset,
     KeepRequest,
     Presigned,
     PresignedList,
     PresignedPath,
     PresignListRequest,
+    PresignRequest,
     Replica,
 )
+from perijove_hub.catalogue.paths import PathError, check_object_path
 
 from .s3 import S3Bed
 from .s3.clients import boto_client
@@ -134,14 +138,17 @@ class FakeControl:
             return _problem(fault, f"Ordered by the test: {fault}.")
         if request.headers.get("Authorization") != f"token {TOKEN}":
             return _problem(403, "You are not signed in.")
-        response: web.StreamResponse = await handler(request)
+        try:
+            response: web.StreamResponse = await handler(request)
+        except (ValidationError, PathError) as error:  # what control refuses, this refuses
+            return _problem(400, str(error))
         return response
 
     async def _list(self, request: web.Request) -> web.Response:
         q = request.query.get("q", "").lower()
         self.queries.append({name: request.query.getall(name) for name in request.query})
         found = [item for item in self.datasets.values() if q in f"{item.id} {item.title}".lower()]
-        start, size = int(request.query.get("cursor", "0")), 2
+        start, size = int(request.query.get("cursor", "0")), min(2, int(request.query.get("limit", "2")))
         more = f"{request.url.update_query(cursor=str(start + size))}" if start + size < len(found) else None
         items = [item.model_dump(mode="json") for item in found[start : start + size]]
         facets = {"licence": [{"value": "CC0", "title": "CC0", "count": len(found)}]} if not start else {}
@@ -160,18 +167,19 @@ class FakeControl:
         dataset = self.datasets.get(request.match_info["id"])
         if dataset is None:
             return _problem(404, f"There is no dataset {request.match_info['id']} that you may read.")
-        return dataset, self.replicas[dataset.id, replica or dataset.replicas[0].id]
+        found = self.replicas.get((dataset.id, replica or dataset.replicas[0].id))
+        return (dataset, found) if found else _problem(404, f"{dataset.id} has no replica {replica!r}.")
 
     async def _dataset(self, request: web.Request) -> web.Response:
         found = self._find(request, None)
         return found if isinstance(found, web.Response) else _json(found[0].model_dump(mode="json"))
 
     async def _credentials(self, request: web.Request) -> web.Response:
-        found = self._find(request, (await request.json()).get("replica"))
+        found = self._find(request, CredentialsRequest.model_validate_json(await request.read()).replica)
         if isinstance(found, web.Response):
             return found
         dataset, replica = found
-        if dataset.delivery == "proxied":
+        if dataset.delivery != "direct":
             return _problem(403, f"The dataset {dataset.id} is delivered through the platform: no credentials for it.")
         session = replica.bed.new_session(ADMIN[0], life_seconds=self.life_seconds, policy=_policy(replica))
         self.secrets += [session.secret, session.token]
@@ -191,27 +199,36 @@ class FakeControl:
         return _json(answer.model_dump(mode="json"))
 
     async def _presign(self, request: web.Request) -> web.Response:
-        body = await request.json()
-        found = self._find(request, body.get("replica"))
+        asked = PresignRequest.model_validate_json(await request.read())
+        for path in asked.paths:
+            check_object_path(path)
+        found = self._find(request, asked.replica)
         if isinstance(found, web.Response):
             return found
         dataset, replica = found
         if dataset.delivery == "linked":
-            links = [PresignedPath(path=path, url=self.links[dataset.id, path]) for path in body["paths"]]
+            if missing := [path for path in asked.paths if (dataset.id, path) not in self.links]:
+                return _problem(404, f"{dataset.id}: There is no {missing[0]!r}.")
+            links = [PresignedPath(path=path, url=self.links[dataset.id, path]) for path in asked.paths]
             expires = datetime.now(UTC) + timedelta(seconds=self.life_seconds)
             return _json(Presigned(items=links, expires=expires).model_dump(mode="json"))
         store = _signer(replica.bucket, replica.prefix.strip("/"), replica.endpoint or replica.bed.endpoint)
         life = timedelta(seconds=min(self.life_seconds, 900))
-        urls = [PresignedPath(path=path, url=obstore.sign(store, "GET", path, life)) for path in body["paths"]]
+        urls = [PresignedPath(path=path, url=obstore.sign(store, "GET", path, life)) for path in asked.paths]
         self.secrets += [item.url.rsplit("Signature=", 1)[1] for item in urls]
         return _json(Presigned(items=urls, expires=datetime.now(UTC) + life).model_dump(mode="json"))
 
     async def _presign_list(self, request: web.Request) -> web.Response:
         asked = PresignListRequest.model_validate_json(await request.read())
+        for path in (asked.path, asked.start_after):
+            if path:
+                check_object_path(path)
         found = self._find(request, asked.replica)
         if isinstance(found, web.Response):
             return found
-        replica = found[1]
+        dataset, replica = found
+        if dataset.delivery != "proxied":
+            return _problem(400, f"{dataset.id} is listed at its store.")
         directory = replica.prefix + (f"{asked.path}/" if asked.path else "")
         wish = {"Bucket": replica.bucket, "Prefix": directory + asked.begins, "MaxKeys": asked.limit}
         wish |= {"EncodingType": "url"} | ({"Delimiter": asked.delimiter} if asked.delimiter else {})
