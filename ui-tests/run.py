@@ -1,7 +1,7 @@
-"""Plays a newcomer in a real browser on a real demo, which this script starts and stops.
+"""Plays newcomers, users and admins in a real browser on a real demo, which this script starts and stops.
 
 The state is kept in ``.perijove-test`` so that the gibibyte of sky is built once. Arguments go to Playwright.
-``PERIJOVE_SCREENSHOTS=docs/images`` also renews the pictures of the README.
+``PERIJOVE_SCREENSHOTS=docs/images`` also renews the pictures of the README and the guides.
 """
 
 from __future__ import annotations

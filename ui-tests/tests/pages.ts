@@ -126,24 +126,19 @@ export class LabPage {
   async runInsertedCode(preview: Locator, path: string): Promise<Locator> {
     await preview.getByRole('button', { name: 'Insert code' }).click();
     await expect(this.cell).toContainText(path);
-    return this.runCell();
+    return this.runCell(() => this.cell.locator('.cm-content').click());
   }
 
-  /** Runs the active cell of the notebook in front, as it is; what is below it when it has ended well. */
-  async runCell(): Promise<Locator> {
+  /** Runs the active cell of the notebook in front, as it is, once `reach`ed; what is below it when it has ended well. */
+  async runCell(reach?: () => Promise<void>): Promise<Locator> {
     const prompt = this.cell.locator('.jp-InputPrompt');
     // JupyterLab drops a run that comes before the kernel has connected; a person would press again
     await expect(async () => {
-      await this.cell.locator('.cm-content').click();
+      await reach?.();
       await this.page.keyboard.press('Control+Enter');
       await expect(prompt).toHaveText(/\[(\*|\d+)\]/, { timeout: 3_000 });
     }).toPass({ timeout: 60_000 });
-    return this.cellEnded();
-  }
-
-  /** Waits until the active cell has ended without an error; what is below it. */
-  async cellEnded(): Promise<Locator> {
-    await expect(this.cell.locator('.jp-InputPrompt')).toHaveText(/\[\d+\]/, { timeout: 60_000 });
+    await expect(prompt).toHaveText(/\[\d+\]/, { timeout: 60_000 });
     await expect(this.cell.locator('[data-mime-type="application/vnd.jupyter.error"]')).toHaveCount(0);
     return this.cell.locator('.jp-OutputArea-output');
   }
