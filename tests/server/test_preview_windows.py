@@ -14,6 +14,8 @@ from astropy.wcs import WCS
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from rasterio import Affine
+from rasterio.io import MemoryFile
 
 from perijove_server.preview.source import PreviewProblem
 from perijove_server.preview.windows import Mosaic, Window, cut, part
@@ -260,6 +262,23 @@ def test_colours_of_a_tiff_are_those_of_the_window(server: JupyterServer, datase
         _, pixels = window_of(server, dataset, "x.tif")
 
         assert (pixels[:, :, :3] == colours[:, 400:600, 1100:1400].transpose(1, 2, 0)).all()
+
+
+def test_of_very_many_bands_only_the_drawn_one_is_put_together(server: JupyterServer, dataset: Dataset) -> None:
+    how = {"compress": "deflate", "tiled": True, "blockxsize": 64, "blockysize": 64, "interleave": "pixel"}
+    how |= {"sparse_ok": True, "transform": Affine.scale(0.01)}
+    with MemoryFile() as memory:
+        # 500 bands of a megapixel take 2 GiB; tiles that are not written are left out of the file
+        with memory.open(driver="GTiff", count=500, height=1024, width=1024, dtype="f4", **how) as file:
+            file.write(np.full((500, 64, 64), 128, "f4"), window=((0, 64), (0, 64)))
+        dataset.put("x.tif", memory.read())
+
+    preview, pixels = window_of(server, dataset, "x.tif", window="0,0,1024,1024")
+
+    assert "The first of 500 bands." in preview["content"]["note"]
+    assert pixels.shape[:2] == (1024, 1024)
+    assert np.abs(pixels[:64, :64, 0] - 128).max() <= 1.5
+    assert pixels[64:, :, 3].max() == 0
 
 
 @pytest.mark.parametrize(

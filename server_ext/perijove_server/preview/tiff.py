@@ -79,12 +79,11 @@ def _look(source: Source, wish: Wish) -> Look:
     first = levels[0]
     is_colour = first.samples >= 3 and first.page.photometric in {2, 6} and first.page.dtype == np.uint8
     is_palette = first.page.photometric == 3 and first.page.colormap is not None
-    bands = range(min(first.samples, 4)) if is_colour else range(1)
+    bands = min(first.samples, 4) if is_colour else 1
     if wish.window is None:
         found = _pixels(source, levels, bands)
     else:
         found = read_window(source, levels, bands, cut(wish.window, first.height, first.width))
-    values = found.values if first.is_separate else found.values[..., list(bands)]
     notes, box = [found.note], found.box
     if not (is_colour or is_palette) and first.samples > 1:
         notes.append(f"The first of {first.samples} bands.")
@@ -92,13 +91,13 @@ def _look(source: Source, wish: Wish) -> Look:
     if first.samples > 1:
         content["shape"].append(first.samples)
     if is_colour or is_palette:
-        image = _coloured(values, first.page)
+        image = _coloured(found.values, first.page)
         if found.seen is not None:
             image = image.convert("RGBA")
-            image.putalpha(Image.fromarray(found.seen.astype(np.uint8) * 255))
+            image.putalpha(Image.fromarray(np.asarray(image.getchannel("A")) * found.seen))
         png, content["width"], content["height"] = as_png(image)
     else:
-        numbers = _physical(values[..., 0], first.page)
+        numbers = _physical(found.values[..., 0], first.page)
         if found.seen is not None:
             numbers[~found.seen] = np.nan
         plane = shrunk(numbers)
@@ -124,14 +123,14 @@ def _open(source: Source) -> tifffile.TiffFile:
     return tifffile.TiffFile(file, name="preview", is_ome=False)
 
 
-def _pixels(source: Source, levels: list[Level], bands: range) -> Pixels:
-    """The pixels of the whole picture.
+def _pixels(source: Source, levels: list[Level], bands: int) -> Pixels:
+    """The first bands of the pixels of the whole picture.
 
     They are those of the smallest level that fills a picture, if the budget allows it, else of a smaller one, else a
     part of the smallest there is.
     """
     first = levels[0]
-    planes = len(bands) if first.is_separate else 1
+    planes = bands if first.is_separate else 1
 
     def fits(level: Level) -> bool:
         return (
@@ -157,9 +156,9 @@ def _whole(first: Level) -> tuple[float, float, float, float]:
     return 0, 0, first.height, first.width
 
 
-def _some_strips(source: Source, level: Level, first: Level, bands: range) -> Pixels:
+def _some_strips(source: Source, level: Level, first: Level, bands: int) -> Pixels:
     """Every n-th strip, spread evenly, as many as the budget allows."""
-    planes = len(bands) if level.is_separate else 1
+    planes = bands if level.is_separate else 1
     a_strip = max(1, planes * level.bytes_of(range(level.down)) // level.down)
     count = min(
         level.down,
@@ -175,30 +174,28 @@ def _some_strips(source: Source, level: Level, first: Level, bands: range) -> Pi
     return Pixels(values, None, _whole(first), note, partial=True)
 
 
-def _some_tiles(source: Source, level: Level, first: Level, bands: range) -> Pixels:
+def _some_tiles(source: Source, level: Level, first: Level, bands: int) -> Pixels:
     """Some tiles, spread evenly, each reduced to the picture's scale; what is between them is left empty."""
-    planes = list(bands) if level.is_separate else [0]
+    planes = range(bands if level.is_separate else 1)
     total = level.down * level.across
     a_tile = max(1, len(planes) * level.bytes_of(range(level.down)) // total)
     count = min(total, TILES_MAX, int(PART_OF_BUDGET * source.left_bytes) // a_tile)
     if count < total / TILES_SHARE:
         raise _too_large(source, level)
     window = Window(0, 0, level.width, level.height)
-    depth = len(planes) if level.is_separate else level.samples
-    mosaic = Mosaic(window, window.step, window.step, level.dtype, (depth,))
+    mosaic = Mosaic(window, window.step, window.step, level.dtype, (bands,))
     chosen = [(plane, *divmod(number, level.across)) for plane in planes for number in _spread(count, total)]
     fill(mosaic, source, level, chosen)
     note = f"Drawn from {count} of {total} tiles, to stay within the budget of a preview: the file has no overview."
     return Pixels.of_mosaic(mosaic, level, first, note)
 
 
-def _unpacked(source: Source, level: Level, rows: range | list[int], bands: range) -> NDArray[Any]:
-    """The pixels of these rows of segments, one below the other, with an axis of bands."""
-    planes = bands if level.is_separate else range(1)
+def _unpacked(source: Source, level: Level, rows: range | list[int], bands: int) -> NDArray[Any]:
+    """The first bands of these rows of segments, one below the other."""
+    planes = range(bands if level.is_separate else 1)
     heights = [level.height_of(row) for row in rows]
     tops = dict(zip(rows, [0, *accumulate(heights)], strict=False))
-    depth = len(bands) if level.is_separate else level.samples
-    pixels = np.zeros((sum(heights), level.width, depth), level.dtype)
+    pixels = np.zeros((sum(heights), level.width, bands), level.dtype)
     wanted = [(plane, row, column) for plane in planes for row in rows for column in range(level.across)]
     for (plane, row, column), segment in segments(source, level, wanted):
         left = column * level.segment_width
@@ -214,7 +211,7 @@ def _put(pixels: NDArray[Any], places: tuple[slice, slice], segment: NDArray[Any
     if alone:
         target[: part.shape[0], : part.shape[1], plane] = part[..., 0]
     else:
-        target[: part.shape[0], : part.shape[1]] = part
+        target[: part.shape[0], : part.shape[1]] = part[..., : target.shape[-1]]
 
 
 def _spread(count: int, total: int) -> list[int]:
@@ -258,7 +255,7 @@ def _coloured(values: NDArray[Any], page: tifffile.TiffPage) -> Image.Image:
     if page.photometric == 3 and page.colormap is not None:
         table = (np.asarray(page.colormap).T >> 8).astype(np.uint8)
         return Image.fromarray(table[np.minimum(values[..., 0], len(table) - 1)])
-    return Image.fromarray(np.ascontiguousarray(values[..., :4] if values.shape[-1] >= 4 else values[..., :3]))
+    return Image.fromarray(np.ascontiguousarray(values))
 
 
 def _cards(page: tifffile.TiffPage, levels: list[Level]) -> list[dict[str, Any]]:

@@ -30,7 +30,7 @@ BAD_TIFF = (
 
 @dataclass(frozen=True)
 class Level:
-    """One size of the picture. ``across`` and ``down`` count its strips or tiles, ``planes`` its planes of samples."""
+    """One size of the picture. ``across`` and ``down`` count its strips or tiles, of one plane."""
 
     page: tifffile.TiffPage
     dtype: np.dtype[Any]

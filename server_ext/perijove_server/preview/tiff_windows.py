@@ -21,7 +21,7 @@ NEARLY = 1.01
 
 @dataclass(frozen=True)
 class Pixels:
-    """Pixels to draw, with an axis of bands, and which part of the whole picture they show.
+    """Pixels to draw, with an axis of those bands that are drawn, and which part of the whole picture they show.
 
     ``box`` is the first row and column of that part, its rows and its columns. ``seen`` tells which pixels are the
     file's (None: all), ``note`` what is to be said of them. ``partial``: some that a picture of this part could show
@@ -43,8 +43,8 @@ class Pixels:
         return cls(mosaic.values, seen, (y * down, x * across, height * down, width * across), note, note is not None)
 
 
-def read_window(source: Source, levels: list[Level], bands: range, window: Window) -> Pixels:
-    """A part of the picture whose ``levels`` are sorted, the largest first.
+def read_window(source: Source, levels: list[Level], bands: int, window: Window) -> Pixels:
+    """The first ``bands`` of a part of the picture whose ``levels`` are sorted, the largest first.
 
     Raises:
         PreviewProblem: not even one strip or tile fits the budget.
@@ -67,22 +67,21 @@ def read_window(source: Source, levels: list[Level], bands: range, window: Windo
 
 
 def fill(mosaic: Mosaic, source: Source, level: Level, wanted: list[tuple[int, int, int]]) -> None:
-    """Put strips or tiles, by plane, row and column, into a mosaic of the level."""
+    """Put strips or tiles, by plane, row and column, into a mosaic of the first bands of the level."""
     for (plane, row, column), segment in segments(source, level, wanted):
         top, left = row * level.segment_height, column * level.segment_width
         inside = segment[: level.height - top, : level.width - left]
         if level.is_separate:
             mosaic.put(top, left, inside[..., 0], (plane,))
         else:
-            mosaic.put(top, left, inside)
+            mosaic.put(top, left, inside[..., : mosaic.values.shape[-1]])
 
 
 def _read(
-    source: Source, level: Level, bands: range, window: Window, first: Level, all_or_nothing: bool
+    source: Source, level: Level, bands: int, window: Window, first: Level, all_or_nothing: bool
 ) -> Pixels | None:
-    planes = list(bands) if level.is_separate else [0]
-    depth = len(bands) if level.is_separate else level.samples
-    mosaic = Mosaic(window, window.step, window.step, level.dtype, (depth,))
+    planes = range(bands if level.is_separate else 1)
+    mosaic = Mosaic(window, window.step, window.step, level.dtype, (bands,))
     needed = mosaic.blocks(level.segment_height, level.segment_width)
     some = spread(needed, SEGMENTS_MAX // len(planes))
     left_bytes, affordable = source.left_bytes, 0
