@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 import tempfile
+import threading
 import weakref
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -22,6 +23,8 @@ ALL_MAX_BYTES = 2 << 30
 LOOK_MAX_BYTES = 8 << 20
 
 _open_bytes = [0]
+#: Threads count at the same time; and what is let go by the collector of garbage may be so in the midst of counting.
+_counting = threading.RLock()
 
 
 class Whole:
@@ -49,20 +52,24 @@ class Whole:
 
         Raises:
             NotSupported: there are too many.
-            StoreUnavailable: they cannot be written.
+            StoreUnavailable: they cannot be written, or it was closed.
         """
-        if self.size_bytes + len(chunk) > self._max_bytes:
+        more = len(chunk)
+        if self.size_bytes + more > self._max_bytes:
             raise too_long(self._what, self._max_bytes)
-        if _open_bytes[0] + len(chunk) > ALL_MAX_BYTES:
-            raise NotSupported(f"{self._what} does not fit beside the other whole files that are open: close some.")
+        with _counting:
+            if self._file.closed:  # who wanted it has gone: it must not be counted for good
+                raise StoreUnavailable(f"{self._what} has been closed: open it again.")
+            if _open_bytes[0] + more > ALL_MAX_BYTES:
+                raise NotSupported(f"{self._what} does not fit beside the other whole files that are open: close some.")
+            self._held[0] += more
+            _open_bytes[0] += more
         left = memoryview(chunk)
         try:
             while left:
                 left = left[self._file.write(left) :]
         except OSError:
             raise StoreUnavailable(f"There is no room on this machine's disk for {self._what}.") from None
-        self._held[0] += len(chunk)
-        _open_bytes[0] += len(chunk)
 
     def read(self, start: int, stop: int) -> bytes:
         """The bytes ``start`` up to ``stop``.
@@ -101,5 +108,6 @@ async def collect(chunks: AsyncGenerator[bytes, None], what: str, max_bytes: int
 
 
 def _let_go(file: IO[bytes], held: list[int]) -> None:
-    file.close()
-    _open_bytes[0] -= held[0]
+    with _counting:
+        file.close()
+        _open_bytes[0] -= held[0]
