@@ -6,8 +6,9 @@ import hashlib
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
@@ -185,17 +186,47 @@ def test_a_folder_that_others_may_write_to_is_neither_read_nor_written(tmp_path:
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can give a folder to another account")
-def test_a_published_folder_counts_only_if_its_readers_cannot_write_there(tmp_path: Path) -> None:
-    folders(tmp_path / "a").put(key(folders(None)), made())
-    (tmp_path / "a").chmod(0o755)
-    reader = folders(None, published=tmp_path / "a")
-    assert reader.get(key(reader)) is None  # our own: whoever has our account may have written it
+def test_a_published_folder_counts_only_if_its_readers_cannot_write_there() -> None:
+    with TemporaryDirectory() as place:
+        Path(place).chmod(0o755)  # others come to no folder of pytest's
+        folder = Path(place) / "a"
+        folder.mkdir()
+        folder.chmod(0o755)
+        folders(folder).put(key(folders(None)), made())
+        reader = folders(None, published=folder)
+        assert reader.get(key(reader)) is None  # our own: whoever has our account may have written it
 
-    os.chown(tmp_path / "a", 12345, 12345)
-    assert is_published(tmp_path / "a")
-    assert reader.get(key(reader)) == made()
-    (tmp_path / "a").chmod(0o775)
-    assert reader.get(key(reader)) is None
+        os.chown(folder, 12345, 12345)
+        assert reader.get(key(reader)) is None  # and root may write everywhere
+        with account(12346):
+            assert is_published(folder)
+            assert reader.get(key(reader)) == made()
+        folder.chmod(0o775)
+        with account(12346):
+            assert reader.get(key(reader)) is None
+
+
+@contextmanager
+def account(number: int) -> Iterator[None]:
+    """This process is of another account for a while."""
+    os.seteuid(number)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+def test_who_may_read_a_folder_may_read_what_is_in_it_whatever_the_umask_is(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a").chmod(0o755)
+    before = os.umask(0o077)
+    try:
+        folders(tmp_path / "a").put(key(folders(None)), made())
+    finally:
+        os.umask(before)
+
+    modes = {path.is_dir(): path.stat().st_mode & 0o777 for path in (tmp_path / "a").rglob("*")}
+    assert modes == {True: 0o755, False: 0o644}
 
 
 def test_what_was_used_least_lately_goes_first(tmp_path: Path) -> None:

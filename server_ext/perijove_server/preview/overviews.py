@@ -134,7 +134,8 @@ class _OwnFolder:
             # whoever may read the folder may read what is in it
             mode = stat.S_IMODE(self._directory.stat().st_mode) & 0o755
             path = _path(self._directory, key)
-            path.parent.mkdir(mode=mode, exist_ok=True)
+            path.parent.mkdir(exist_ok=True)
+            path.parent.chmod(mode)  # also where the process's umask is narrower
             _write_whole(path, raw, mode & 0o644)
 
     def _make_room(self) -> None:
@@ -152,7 +153,8 @@ class _OwnFolder:
 def is_published(directory: Path) -> bool:
     """Whether this account cannot have written what is in a folder, nor anybody but its owner.
 
-    That is so where another account owns it and alone may write, or where it is mounted for reading only.
+    That is so where another account owns it and alone may write (so never for root), or where it is mounted for reading
+    only.
     """
     try:
         found = directory.lstat()
@@ -162,7 +164,8 @@ def is_published(directory: Path) -> bool:
             return True
     except OSError:
         return False
-    return found.st_uid != os.getuid() and not found.st_mode & 0o022
+    may_write = found.st_uid == os.geteuid() or os.access(directory, os.W_OK, effective_ids=True)
+    return not may_write and not found.st_mode & 0o022
 
 
 def _is_ours(directory: Path) -> bool:
