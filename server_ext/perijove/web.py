@@ -161,17 +161,21 @@ async def _patiently(
 
 
 async def _unpacked(chunks: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
-    """A body that was packed for its way though this was not asked for."""
-    unpacker = zlib.decompressobj(zlib.MAX_WBITS | 32)
+    """A body that was packed for its way though this was not asked for; it may be several packed ones in a row."""
+    unpacker = None
     async for chunk in chunks:
         left = chunk
         while left:  # in bounded steps: little can become much
+            if unpacker is None or unpacker.eof:
+                unpacker = zlib.decompressobj(zlib.MAX_WBITS | 32)
             try:
                 piece = unpacker.decompress(left, _UNPACKED_BYTES)
             except zlib.error:
                 raise ValueError("the body is not packed as it says") from None
-            left = unpacker.unconsumed_tail
+            left = unpacker.unconsumed_tail or unpacker.unused_data
             yield piece
+    if unpacker is not None and not unpacker.eof:
+        raise ValueError("the body ends before what is packed in it")
 
 
 async def _read(response: aiohttp.ClientResponse, asked: Asked, patience: asyncio.Timeout) -> Seen | None:
