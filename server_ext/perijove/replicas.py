@@ -211,7 +211,8 @@ class PresignedReader:
             raise
         if seen is None:
             return _as_known(path, known, self._replica)
-        if start > 0 and seen.size_bytes > 0 and not seen.data:  # outside of it, of which the answer tells no version
+        if start > 0 and seen.size_bytes > 0 and not seen.data and seen.whole is None:
+            # outside of it, of which the answer tells no version
             return (await self._look(path, 0, 1, None, whole_max_bytes))[0], b""
         if seen.etag is None and seen.modified is None and seen.whole is None and seen.size_bytes > 0:
             raise NotSupported(

@@ -88,6 +88,8 @@ def test_a_server_that_gives_no_parts_is_asked_once_and_read_like_any_other(
         assert file.read() == BODY
     assert server.asked["some/x.bin"] == 1
     assert fsspec.filesystem("perijove").cat("archive.x~2fy/x.bin") == BODY[::-1]
+    assert fsspec.filesystem("perijove").cat_file("archive.x~2fy/x.bin", len(BODY) + 5, len(BODY) + 9) == b""
+    assert server.asked["some/x.bin"] == 3
 
 
 @pytest.mark.parametrize("tells_length", [True, False])
