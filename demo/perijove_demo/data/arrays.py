@@ -14,11 +14,9 @@ import h5py
 import numpy as np
 import xarray as xr
 
-from perijove_demo.data.seas import modelled_by_degree
+from perijove_demo.data.seas import OSTIA, SOURCE, modelled_by_degree
 from perijove_demo.problem import DemoProblem
 
-_SOURCE = ("iris_sample_data", "sample_data")
-_OSTIA = "ostia_monthly.nc"
 _GRIB = "polar_stereo.grib2"
 #: Kelvin at 0 °C.
 _ZERO_C = 273.15
@@ -30,19 +28,19 @@ def build_arrays(folder: Path) -> None:
     Raises:
         DemoProblem: iris-sample-data is missing or does not hold what it should.
     """
-    package, below = _SOURCE
+    package, below = SOURCE
     try:
         source = files(package).joinpath(below)
         with as_file(source.joinpath(_GRIB)) as grib:
             shutil.copyfile(grib, folder / "temperature.grib2")
         _write_grib(folder / "model_201502.grib2")
-        with as_file(source.joinpath(_OSTIA)) as path:
+        with as_file(source.joinpath(OSTIA)) as path:
             _write_zarr(path, folder / "ostia_monthly.zarr", version=3)
             _write_zarr(path, folder / "ostia_2006.zarr", version=2, months=9)
             _write_hdf5(path, folder / "ostia_monthly.h5")
     except (ModuleNotFoundError, OSError, KeyError) as error:
         raise DemoProblem(
-            f"The package {package} does not hold {_OSTIA} and {_GRIB}, which the demo makes arrays of; install the "
+            f"The package {package} does not hold {OSTIA} and {_GRIB}, which the demo makes arrays of; install the "
             "demo's packages with `pip install perijove[demo]`."
         ) from error
 

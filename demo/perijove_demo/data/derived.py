@@ -14,11 +14,8 @@ from astropy import units as u
 from astropy.table import Table
 from PIL import Image
 
-from perijove_demo.data.seas import FILL, Values, arrays, modelled_by_degree
+from perijove_demo.data.seas import FILL, OSTIA, Values, arrays, modelled_by_degree
 
-_OSTIA = "ostia_monthly.nc"
-#: Kelvin at 0 °C.
-_ZERO_C = 273.15
 _NOTEBOOK_CODE = """\
 import pandas as pd
 
@@ -45,7 +42,7 @@ def build_tables(folder: Path) -> None:
 
 def _ostia() -> tuple[list[str], Values, Values, Values]:
     """The months as ``2006-04``, latitudes, longitudes, and temperatures in kelvin with NaN on land."""
-    hours, latitude, longitude, kelvin = arrays(_OSTIA, "time", "latitude", "longitude", "surface_temperature")
+    hours, latitude, longitude, kelvin = arrays(OSTIA, "time", "latitude", "longitude", "surface_temperature")
     epoch = datetime(1970, 1, 1, tzinfo=UTC)
     months = [f"{epoch + timedelta(hours=float(hour)):%Y-%m}" for hour in hours]
     return months, latitude, longitude, np.where(kelvin < FILL / 2, kelvin, np.nan).astype("f4")

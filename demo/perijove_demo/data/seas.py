@@ -14,7 +14,9 @@ from perijove_demo.problem import DemoProblem
 Values = NDArray[np.float32]
 #: What stands on land.
 FILL = 1e20
-_SOURCE = ("iris_sample_data", "sample_data")
+#: The package, and its folder.
+SOURCE = ("iris_sample_data", "sample_data")
+OSTIA = "ostia_monthly.nc"
 _NEMO = "NEMO/nemo_1m_20150201-20150301_grid-T.nc"
 
 
@@ -24,7 +26,7 @@ def arrays(path: str, *names: str) -> list[NDArray[Any]]:
     Raises:
         DemoProblem: iris-sample-data is missing or does not hold them.
     """
-    package, folder = _SOURCE
+    package, folder = SOURCE
     try:
         with as_file(files(package).joinpath(folder, path)) as source, h5py.File(source) as file:
             return [np.asarray(file[name][()]) for name in names]
