@@ -2,7 +2,7 @@ import { AxeBuilder } from '@axe-core/playwright';
 import { expect, test } from '@playwright/test';
 import type { Page } from '@playwright/test';
 
-import { HubPages } from './pages';
+import { HubPages, TWO_SESSIONS_REACHED } from './pages';
 import { Demo, picture } from './platform';
 
 const demo = new Demo();
@@ -54,9 +54,7 @@ test('a refusal is kept, with what to do; use is shown in bars, in a plot and in
   expect(Object.keys(model.servers).sort()).toEqual(['', 'second']);
 
   await look(page, '/starts', 'Why did my last start fail?');
-  const reason =
-    /Limit two-sessions reached: 2 of 2 sessions used\. The next one ends by .+ Stop a running server, then start this one\./;
-  await expect(page.getByText(reason).first()).toBeVisible();
+  await expect(page.getByText(TWO_SESSIONS_REACHED).first()).toBeVisible();
   await picture(page, 'starts');
 
   await look(page, '/usage', 'My use');

@@ -2,7 +2,7 @@ import { AxeBuilder } from '@axe-core/playwright';
 import { expect, test } from '@playwright/test';
 import type { Page } from '@playwright/test';
 
-import { HubPages, LabPage } from './pages';
+import { HubPages, LabPage, TWO_SESSIONS_REACHED } from './pages';
 import { Demo, picture } from './platform';
 
 const demo = new Demo();
@@ -63,9 +63,7 @@ test('a newcomer gets from the login to a galaxy in a notebook', async ({ page }
   await hub.openSpawn('third');
   await expect(hub.place).toContainText('Cannot start now');
   await hub.start();
-  const reason =
-    /Limit two-sessions reached: 2 of 2 sessions used\. The next one ends by .+ Stop a running server, then start this one\./;
-  await expect(page.getByText(reason).first()).toBeVisible({ timeout: 30_000 });
+  await expect(page.getByText(TWO_SESSIONS_REACHED).first()).toBeVisible({ timeout: 30_000 });
   await picture(page, 'refused');
 });
 

@@ -3,6 +3,10 @@ import type { Locator, Page } from '@playwright/test';
 
 import type { Demo } from './platform';
 
+/** Why a third session is refused, with what to do. */
+export const TWO_SESSIONS_REACHED =
+  /Limit two-sessions reached: 2 of 2 sessions used\. The next one ends by .+ Stop a running server, then start this one\./;
+
 /** The hub's pages: login, spawn, and what comes between. */
 export class HubPages {
   constructor(page: Page, demo: Demo, user: string) {
