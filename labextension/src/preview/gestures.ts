@@ -1,7 +1,7 @@
 /** Wheel, dragging and pinching over an element, as changes of what is seen. */
 
 import * as React from 'react';
-import type { IPoint } from './pointer';
+import type { IPoint, ISize } from './pointer';
 
 /** How much a wheel zooms for each pixel that it scrolls; a pinch on a touchpad is a slow wheel with Ctrl. */
 const WHEEL_SHARE = 0.002;
@@ -69,8 +69,8 @@ export function useGestures(element: React.RefObject<HTMLElement>, gestures: IGe
 }
 
 /** The size of an element, kept up to date. */
-export function useSize(element: React.RefObject<HTMLElement>): { width: number; height: number } {
-  const [size, setSize] = React.useState({ width: 0, height: 0 });
+export function useSize(element: React.RefObject<HTMLElement>): ISize {
+  const [size, setSize] = React.useState<ISize>({ width: 0, height: 0 });
   React.useLayoutEffect(() => {
     const target = element.current;
     if (!target) {
