@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import time
 from collections import OrderedDict
@@ -166,15 +167,14 @@ class Facade:
         if len(self._objects) > OBJECTS_KEPT:
             self._objects.popitem(last=False)
         if beginning.info.opened.whole is not None:
-            self._let_go()
+            asyncio.get_running_loop().call_later(OBJECT_SECONDS, self._let_go, name, beginning.info)
         return beginning
 
-    def _let_go(self) -> None:
-        """Forget objects that lie on this disk as a whole once they are not believed any more."""
-        now = time.monotonic()
-        for name, (info, until) in list(self._objects.items()):
-            if info.opened.whole is not None and now >= until:
-                del self._objects[name]
+    def _let_go(self, name: tuple[str, str], info: ObjectInfo) -> None:
+        """Forget an object that lies on this disk as a whole: it is not believed any more, and others need the room."""
+        kept = self._objects.get(name)
+        if kept is not None and kept[0] is info:
+            del self._objects[name]
 
 
 async def _streamed(

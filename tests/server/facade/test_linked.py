@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import random
 import re
 from collections.abc import Iterator
@@ -11,14 +13,18 @@ import obstore
 import pyarrow.fs
 import pytest
 import s3fs
+from aiohttp.test_utils import make_mocked_request
 from botocore.exceptions import ClientError
 from hypothesis import given
 from hypothesis import strategies as st
 from obstore.store import S3Store
 
 import perijove
+from perijove import whole
+from perijove.client import AsyncControlClient
 from perijove.paths import dataset_of_bucket
-from tests.support.control import FakeControl, FakeReplica
+from perijove_server.facade import service
+from tests.support.control import TOKEN, FakeControl, FakeReplica
 from tests.support.s3 import S3Bed
 from tests.support.web_server import WebFile, threaded_web_server
 
@@ -109,3 +115,23 @@ def test_the_answer_of_a_service_without_ranges_is_read_through_any_client(linke
             body[1_000_000:1_000_010], f"bytes 1000000-1000009/{len(body)}",
         )  # fmt: skip
         assert s3.get_object(Bucket=linked, Key="table.vot")["Body"].read() == body
+
+
+async def test_what_lies_on_the_disk_whole_makes_room_though_nobody_asks_again(
+    linked: str, control: FakeControl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gc.collect()
+    before = whole._open_bytes[0]
+    monkeypatch.setattr(service, "OBJECT_SECONDS", 0.1)
+    monkeypatch.setattr(whole, "ALL_MAX_BYTES", before + (3 << 20))
+    facade = service.Facade(AsyncControlClient(control.url, TOKEN))
+    with threaded_web_server() as server:
+        for key in ("one", "two"):
+            server.files[key] = WebFile(bytes(2 << 20), gives_ranges=False)
+            control.links[linked, key] = f"{server.url}/{key}"
+            request = make_mocked_request("GET", f"/{linked}/{key}", headers={"Range": "bytes=0-9"})
+            assert (await facade.answer(request, linked, key, {})).status == 206
+            async with asyncio.timeout(30):
+                while whole._open_bytes[0] > before:  # noqa: ASYNC110 - nobody tells when it is let go
+                    await asyncio.sleep(0.01)
+        await facade.close()
