@@ -22,7 +22,7 @@ from .access import access_for
 from .beginning import Beginning, begin, first_span
 from .cache import block_cache
 from .client import ITEMS_MAX, AsyncControlClient, Search
-from .errors import BadRequest, NotFound, NotSupported, PerijoveError, ReadOnly
+from .errors import BadRequest, InvalidPath, NotFound, NotSupported, PerijoveError, ReadOnly
 from .files import PerijoveFile, file_row
 from .models import PLATFORM_CATALOGUE, Dataset, TreeEntry
 from .parallel import few_at_once
@@ -219,10 +219,13 @@ class PerijoveFileSystem(AsyncFileSystem):  # type: ignore[misc] # fsspec has no
 
     async def _get_file(self, rpath: str, lpath: Any, **kwargs: Any) -> None:
         """Write an object to a local file; directories are made as needed."""
-        if await self._isdir(rpath):
+        try:
+            beginning = await self._begin(rpath, *first_span(None, None))
+        except (InvalidPath, NotFound):
+            if not await self._isdir(rpath):
+                raise
             await asyncio.to_thread(os.makedirs, lpath, exist_ok=True)
             return
-        beginning = await self._begin(rpath, *first_span(None, None))
         file = await asyncio.to_thread(_created, lpath) if isinstance(lpath, str | os.PathLike) else lpath
         try:
             async for piece in beginning.stream(0, beginning.info.size_bytes):

@@ -86,12 +86,21 @@ def test_what_begins_beyond_the_end_is_empty(put: Put, start: int, end: int | No
     assert files.cat_file("demo/empty", start, end) == b""
 
 
-def test_files_are_copied_to_disk(put: Put, tmp_path: Path) -> None:
+def test_files_are_copied_to_disk(put: Put, bed: S3Bed, tmp_path: Path) -> None:
     put("d/x.bin", BODY * 4)
     put("d/e/empty", b"")
     files = fsspec.filesystem("perijove")
 
     files.get_file("demo/d/x.bin", str(tmp_path / "x.bin"))
+    assert bed.counters == {"GetObject": 2}  # two pieces, and no look before them
+    files.get_file("demo/d", str(tmp_path / "directory"))
+    files.get_file("demo", str(tmp_path / "root"))
+    assert (tmp_path / "directory").is_dir()
+    assert (tmp_path / "root").is_dir()
+    with pytest.raises(perijove.NotFound):
+        files.get_file("demo/nope", str(tmp_path / "nope"))
+    with pytest.raises(perijove.InvalidPath):
+        files.get_file("demo/../x", str(tmp_path / "nope"))
     files.get("demo/d", str(tmp_path / "all"), recursive=True)
 
     assert (tmp_path / "x.bin").read_bytes() == BODY * 4
