@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from .fits import Hdu, whole
 from .rangefile import RangeFile
 from .source import PreviewProblem, Source
-from .windows import Mosaic, Window, spread
+from .windows import Mosaic, Window, evenly, spread
 
 Pixels = NDArray[np.floating]
 
@@ -76,10 +76,8 @@ class _Tiles:
             )
         self.across = math.ceil(columns / self.tile_columns)
         self.total = math.ceil(rows / self.tile_rows) * self.across
-        self._table_bytes, self._rows_of_table = (
-            whole(hdu.header, keyword, hdu.index, 1) for keyword in ("NAXIS1", "NAXIS2")
-        )
-        self._table_bytes *= self._rows_of_table
+        self._rows_of_table = whole(hdu.header, "NAXIS2", hdu.index, 1)
+        self._table_bytes = whole(hdu.header, "NAXIS1", hdu.index, 1) * self._rows_of_table
 
     def _place(self, number: int) -> tuple[slice, slice]:
         """The rows and columns of a tile."""
@@ -171,10 +169,10 @@ class SomeTiles(_Tiles):
         picture = Mosaic(Window(0, 0, columns, rows), step, step, np.dtype(np.float32))
         for (down, across), tile in zip(places, self._sections(places), strict=True):
             picture.put(down.start, across.start, tile)
-        return with_gaps(picture)
+        return _with_gaps(picture)
 
     def _chosen(self) -> list[int]:
-        chosen = [int((number + 0.5) * self.total / self.count) for number in range(self.count)]
+        chosen = evenly(self.count, self.total)
         self._prefetch(chosen)
         return chosen
 
@@ -204,10 +202,10 @@ class WindowTiles(_Tiles):
         places = [self._place(number) for number in self._numbers[: self.count]]
         for (down, across), tile in zip(places, self._sections(places), strict=True):
             self._picture.put(down.start, across.start, tile)
-        return with_gaps(self._picture), self._picture.box
+        return _with_gaps(self._picture), self._picture.box
 
 
-def with_gaps(picture: Mosaic) -> Pixels:
+def _with_gaps(picture: Mosaic) -> Pixels:
     """The values of a mosaic of real numbers, NaN where none was put."""
     picture.values[~picture.seen] = np.nan
     values: Pixels = picture.values

@@ -117,10 +117,10 @@ def drawing_of(
 
 def axes(variable: Variable, leading: tuple[int, ...]) -> list[Json]:
     """The axes of a variable, the first ones cut at ``leading``; one without a name has its number for one."""
-    cut = [*leading, None, None]
+    indices = [*leading, None, None]
     names = dict(enumerate(variable.dimensions))
     return [
-        {"name": clipped(names.get(at) or f"axis {at}", NAME_CHARS), "size": size, "index": cut[at]}
+        {"name": clipped(names.get(at) or f"axis {at}", NAME_CHARS), "size": size, "index": indices[at]}
         for at, size in enumerate(variable.shape)
     ]  # fmt: skip
 

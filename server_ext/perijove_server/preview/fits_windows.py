@@ -22,7 +22,7 @@ from .pixels import (
     pixel_bytes,
 )
 from .source import PreviewProblem, Source
-from .windows import Window
+from .windows import Window, evenly
 
 #: Rows are read as one where no more than this lies between the parts of them that are wanted.
 NEAR_BYTES = 8 << 10
@@ -105,7 +105,6 @@ def _stored(source: Source, hdu: Hdu, window: Window) -> tuple[Pixels, int]:
             f"Of this part of the image in HDU {hdu.index} not even {ROWS_MIN} rows fit what a preview may move "
             f"({source.left_bytes} bytes): ask for a smaller one."
         )
-    chosen = ((np.arange(count) + 0.5) * window.height / count).astype(int)
-    starts = [start + int(row) * row_bytes for row in chosen]
+    starts = [start + row * row_bytes for row in evenly(count, window.height)]
     raw = b"".join(source.read_many([(at, at + part_bytes) for at in starts]))
     return np.frombuffer(raw, dtype_of(hdu)).reshape(count, window.width), count

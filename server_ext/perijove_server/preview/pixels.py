@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from .compressed import PIXELS_MAX, SomeTiles, whole_plane
 from .fits import Hdu, number
 from .source import PreviewProblem, Source
+from .windows import evenly
 
 #: The longest side of a picture, in its own pixels.
 SIDE_MAX = 1024
@@ -145,8 +146,7 @@ def _some_rows(source: Source, hdu: Hdu) -> Plane:
             f"The image in HDU {hdu.index} has rows of {row_bytes} bytes: not even {ROWS_MIN} of them fit what a "
             f"preview may move ({source.left_bytes} bytes), and the file has no overview."
         )
-    chosen = ((np.arange(rows) + 0.5) * height / rows).astype(int)
-    starts = [hdu.data_start + int(row) * row_bytes for row in chosen]
+    starts = [hdu.data_start + row * row_bytes for row in evenly(rows, height)]
     raw = b"".join(source.read_many([(start, start + row_bytes) for start in starts]))
     values = physical(np.frombuffer(raw, dtype_of(hdu)).reshape(rows, width), hdu)
     return _from_lines(values, hdu, f"Drawn from {rows} of {height} rows, to stay within the budget of a preview.")

@@ -22,7 +22,7 @@ from .source import PreviewProblem, Source
 from .tables import NAME_CHARS, clipped
 from .tiff_levels import BAD_TIFF, Level, levels_of, segments
 from .tiff_windows import Pixels, fill, read_window
-from .windows import Mosaic, Window, cut, part
+from .windows import Mosaic, Window, cut, evenly, part
 
 if TYPE_CHECKING:
     from .look import Look, Wish
@@ -168,7 +168,7 @@ def _some_strips(source: Source, level: Level, first: Level, bands: int) -> Pixe
     )
     if count < min(STRIPS_MIN, level.down):
         raise _too_large(source, level)
-    chosen = _spread(count, level.down)
+    chosen = evenly(count, level.down)
     note = f"Drawn from {count} of {level.down} strips, to stay within the budget of a preview."
     values = _in_shape(_unpacked(source, level, chosen, bands), level.height / level.width)
     return Pixels(values, None, _whole(first), note, partial=True)
@@ -184,7 +184,7 @@ def _some_tiles(source: Source, level: Level, first: Level, bands: int) -> Pixel
         raise _too_large(source, level)
     window = Window(0, 0, level.width, level.height)
     mosaic = Mosaic(window, window.step, window.step, level.dtype, (bands,))
-    chosen = [(plane, *divmod(number, level.across)) for plane in planes for number in _spread(count, total)]
+    chosen = [(plane, *divmod(number, level.across)) for plane in planes for number in evenly(count, total)]
     fill(mosaic, source, level, chosen)
     note = f"Drawn from {count} of {total} tiles, to stay within the budget of a preview: the file has no overview."
     return Pixels.of_mosaic(mosaic, level, first, note)
@@ -212,10 +212,6 @@ def _put(pixels: NDArray[Any], places: tuple[slice, slice], segment: NDArray[Any
         target[: part.shape[0], : part.shape[1], plane] = part[..., 0]
     else:
         target[: part.shape[0], : part.shape[1]] = part[..., : target.shape[-1]]
-
-
-def _spread(count: int, total: int) -> list[int]:
-    return [int((number + 0.5) * total / count) for number in range(count)]
 
 
 def _too_large(source: Source, level: Level) -> PreviewProblem:

@@ -76,10 +76,15 @@ def part(
     }
 
 
+def evenly(count: int, total: int) -> list[int]:
+    """So many of the numbers below ``total``, spread evenly."""
+    return [int((number + 0.5) * total / count) for number in range(count)]
+
+
 def spread(items: list[Any], most: int) -> list[Any]:
     """At most so many, in an order in which any beginning is spread evenly over all."""
     if len(items) > most:
-        items = [items[int((at + 0.5) * len(items) / most)] for at in range(most)]
+        items = [items[at] for at in evenly(most, len(items))]
     order = sorted(range(len(items)), key=lambda at: (at * _GOLDEN) % 1.0)
     return [items[at] for at in order]
 
