@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import time
 from typing import Any
 
 import pytest
@@ -60,9 +59,7 @@ def test_a_hub_that_is_told_to_end_ends_its_servers_even_one_that_ignores_it(bed
         assert bed.ask(user, profile=profile).status_code == 201
     thread = start_in_thread(bed, new_user(bed), profile="deaf")
     bed.wait("the start that takes its time", lambda: "starting" in bed.open_leases().values())
-    begun = time.monotonic()
-    bed.kill("hub", signal.SIGTERM, seconds=60)
-    assert time.monotonic() - begun < 40
+    bed.kill("hub", signal.SIGTERM, seconds=40)
     assert bed.session_processes() == {}
     thread.join(60)
     bed.launch("hub")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 import threading
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -196,15 +195,15 @@ def test_an_answer_that_drips_ends_with_the_time(fake: FakeCatalogues) -> None:
         allowed.fetch_json(f"{fake.url}/stac")
 
 
-def test_who_waits_for_nothing_can_be_cut_off() -> None:
+@pytest.mark.timeout(30)  # whoever is not cut off waits for an hour
+def test_who_waits_for_nothing_can_be_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guarded, "SILENCE_SECONDS", 3600)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}/"
-        budget = Budget(60, allowed=Allowed.of(url, True))
+        budget = Budget(3600, allowed=Allowed.of(url, True))
         threading.Timer(0.2, budget.cut).start()
-        start = time.monotonic()
-        with GuardedSession(budget) as allowed, pytest.raises(CatalogueError):
+        with GuardedSession(budget) as allowed, pytest.raises(CatalogueError, match="did not answer"):
             allowed.fetch(url)
-        assert time.monotonic() - start < 10
 
 
 @pytest.mark.parametrize(("fault", "said"), [(503, "It answered 503"), ("drop", "It cannot be reached")])

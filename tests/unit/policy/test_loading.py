@@ -305,10 +305,10 @@ def test_aliases_that_unfold_beyond_memory_are_refused_soon() -> None:
     bomb = "    extent:\n      a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
         f"      a{level}: &a{level} [{', '.join([f'*a{level - 1}'] * 10)}]\n" for level in range(1, 12)
     )
-    begun = time.monotonic()
+    begun = time.process_time()  # of this process alone, whatever else the machine does
     (fault,) = faults(small(more=DATASET + bomb))
     assert "with its aliases the file is larger than 100000 values, 50 levels deep" in fault
-    assert time.monotonic() - begun < 5
+    assert time.process_time() - begun < 5
 
 
 def test_nesting_is_bounded() -> None:
