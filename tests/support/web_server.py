@@ -63,6 +63,7 @@ class WebServer:
         if start >= len(file.data):
             return web.Response(status=416, headers={"Content-Range": f"bytes */{len(file.data)}"})
         headers["Content-Range"] = f"bytes {start}-{stop - 1}/{len(file.data)}"
+        self.bytes_out += stop - start
         return web.Response(status=206, body=file.data[start:stop], headers=headers)
 
     async def _send_whole(self, request: web.Request, file: WebFile, headers: dict[str, str]) -> web.StreamResponse:
