@@ -39,7 +39,7 @@ def nodes(content: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return {node["path"]: node for node in content["nodes"]}
 
 
-def is_sea(content: dict[str, Any], pixels: Any) -> None:
+def assert_sea(content: dict[str, Any], pixels: Any) -> None:
     drawing = content["drawing"]
     assert [axis["name"] for axis in drawing["axes"]] == ["time", "latitude", "longitude"]
     assert [axis["index"] for axis in drawing["axes"]] == [0, None, None]
@@ -71,7 +71,7 @@ def test_a_variable_of_netcdf_is_drawn_as_a_map(
 
     content, pixels = drawn(server, dataset, "sea.nc")
 
-    is_sea(content, pixels)
+    assert_sea(content, pixels)
     assert look(server, dataset, "sea.nc")["format"] == file_format
     assert {"name": "title", "value": "A sea"} in nodes(content)["/"]["attributes"]
     later = look(server, dataset, "sea.nc", index="2")["content"]["drawing"]
@@ -85,7 +85,7 @@ def test_latitudes_from_the_south_are_turned_so_that_north_is_up(server: Jupyter
 
     content, pixels = drawn(server, dataset, "sea.nc")
 
-    is_sea(content, pixels)
+    assert_sea(content, pixels)
 
 
 def test_an_index_outside_and_a_node_that_is_not_there_are_sentences(server: JupyterServer, dataset: Dataset) -> None:
@@ -193,7 +193,7 @@ def test_a_directory_of_zarr_is_drawn_as_a_map(
 
     content, pixels = drawn(server, dataset, "a/sea.zarr")
 
-    is_sea(content, pixels)
+    assert_sea(content, pixels)
     preview = look(server, dataset, "a/sea.zarr/")
     assert preview["format"] == f"Zarr {version}"
     assert preview["bytes_read"] <= dataset.bed.bytes_out
@@ -208,7 +208,7 @@ def test_a_zarr_that_is_not_consolidated_is_walked(
 
     content, pixels = drawn(server, dataset, "sea.zarr")
 
-    is_sea(content, pixels)
+    assert_sea(content, pixels)
     assert set(nodes(content)) == {"/", "/sst", "/time", "/latitude", "/longitude"}
 
 
@@ -216,7 +216,7 @@ def test_a_whole_dataset_may_be_a_zarr(server: JupyterServer, dataset: Dataset, 
     for path, data in arrays.files_below(arrays.zarr_directory(tmp_path)).items():
         dataset.put(path, data)
 
-    is_sea(*drawn(server, dataset, ""))
+    assert_sea(*drawn(server, dataset, ""))
 
 
 def test_a_directory_that_is_no_zarr_is_not_there_to_preview(server: JupyterServer, dataset: Dataset) -> None:

@@ -20,7 +20,7 @@ from tests.support.jupyter import JupyterServer
 
 from .conftest import Dataset
 from .test_array_previews import look, nodes, put_directory
-from .test_hostile_tables import FUZZ, look_at
+from .test_hostile_tables import FUZZ, assert_ends_well
 
 FILES = arrays.every_format()
 ARRAY_3 = {
@@ -76,7 +76,7 @@ def test_a_file_with_other_bytes_in_it(
         at = int(share * len(data))
         data[at : at + len(other)] = other
 
-    look_at(server, dataset, name, bytes(data))
+    assert_ends_well(server, dataset, name, bytes(data))
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -85,7 +85,7 @@ def test_a_file_with_other_bytes_in_it(
 def test_any_bytes_behind_the_beginning_of_a_file(
     server: JupyterServer, dataset: Dataset, name: str, data: bytes, kept: int
 ) -> None:
-    look_at(server, dataset, name, FILES[name][:kept] + data)
+    assert_ends_well(server, dataset, name, FILES[name][:kept] + data)
 
 
 @pytest.mark.parametrize("name", ["zarr.json", ".zarray", ".zmetadata"])

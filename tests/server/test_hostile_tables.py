@@ -23,7 +23,7 @@ FUZZ = settings(
 )
 
 
-def look_at(server: JupyterServer, dataset: Dataset, name: str, data: bytes, first_row: int = 0) -> None:
+def assert_ends_well(server: JupyterServer, dataset: Dataset, name: str, data: bytes, first_row: int = 0) -> None:
     """It ends, within the budget, in a preview or a sentence (security, item 24)."""
     dataset.put(name, data)
     dataset.bed.reset_counters()
@@ -49,7 +49,7 @@ def test_a_file_with_other_bytes_in_it(
         at = int(share * len(data))
         data[at : at + len(other)] = other
 
-    look_at(server, dataset, name, bytes(data))
+    assert_ends_well(server, dataset, name, bytes(data))
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -59,7 +59,7 @@ def test_a_part_of_a_file_with_another_end(
     server: JupyterServer, dataset: Dataset, name: str, stop: float, start: float, tail: bytes
 ) -> None:
     data = FILES[name]
-    look_at(server, dataset, name, data[int(start * len(data)) : int(stop * len(data))] + tail, first_row=150)
+    assert_ends_well(server, dataset, name, data[int(start * len(data)) : int(stop * len(data))] + tail, first_row=150)
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -68,8 +68,8 @@ def test_a_part_of_a_file_with_another_end(
 def test_any_bytes_behind_the_beginning_of_a_file(
     server: JupyterServer, dataset: Dataset, name: str, data: bytes
 ) -> None:
-    look_at(server, dataset, name, FILES[name][:16] + data)
-    look_at(server, dataset, name, data)
+    assert_ends_well(server, dataset, name, FILES[name][:16] + data)
+    assert_ends_well(server, dataset, name, data)
 
 
 def test_after_all_of_that_the_server_shows_a_good_file(server: JupyterServer, dataset: Dataset) -> None:
