@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import cast
 
 from .objects import ObjectInfo
 from .stores import PIECE_BYTES, DatasetReader
@@ -36,8 +35,7 @@ class Beginning:
         at_hand = self._at_hand(start, min(stop, self.info.size_bytes))
         if at_hand:
             yield at_hand
-        rest = cast("AsyncGenerator[bytes, None]", self.reader.stream(self.info, start + len(at_hand), stop))
-        async with aclosing(rest) as pieces:
+        async with aclosing(self.reader.stream(self.info, start + len(at_hand), stop)) as pieces:
             async for piece in pieces:
                 yield piece
 
@@ -45,8 +43,6 @@ class Beginning:
         """As many of them as are at hand from their start on."""
         if not self.start <= start < self.start + len(self.data):
             return b""
-        if (start, stop) == (self.start, self.start + len(self.data)):
-            return self.data
         return self.data[start - self.start : stop - self.start]
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from typing import TypeVar
 
 import obstore
@@ -20,10 +20,11 @@ from .cache import BlockCache, BlockKey, cache_scope
 from .client import AsyncControlClient, dataset_call
 from .copies import Copies
 from .counting import Counts, counts_of
-from .errors import ControlUnavailable, NotFound, NotSupported, ObjectChanged, Refused, StoreUnavailable
+from .errors import ControlUnavailable, NotFound, ObjectChanged, Refused, StoreUnavailable
 from .inflight import in_flight
 from .models import Copy, Dataset, Replica, TreeEntry
 from .objects import ObjectInfo, Version
+from .parallel import few_at_once
 from .paths import check_path
 from .replicas import DirectReader, PresignedReader, ReplicaReader
 
@@ -121,15 +122,10 @@ class DatasetReader:
             return await asyncio.to_thread(info.opened.whole.read, start, stop)
         if stop - start <= SPLIT_ABOVE_BYTES:
             return await self._piece(info, start, stop)
-        gate = asyncio.Semaphore(PIECES_IN_FLIGHT)
+        pieces = _pieces(start, stop)
+        return b"".join(await few_at_once(lambda span: self._piece(info, *span), pieces, PIECES_IN_FLIGHT))
 
-        async def piece(first: int, last: int) -> bytes:
-            async with gate:
-                return await self._piece(info, first, last)
-
-        return b"".join(await gather_or_cancel([piece(*span) for span in _pieces(start, stop)]))
-
-    async def stream(self, info: ObjectInfo, start: int, stop: int) -> AsyncIterator[bytes]:
+    async def stream(self, info: ObjectInfo, start: int, stop: int) -> AsyncGenerator[bytes, None]:
         """The same bytes in order, piece by piece, with the next pieces already on their way."""
         spans = iter(_pieces(start, stop))
         tasks: list[asyncio.Task[bytes]] = []
@@ -211,17 +207,10 @@ class DatasetReader:
         raise failure or StoreUnavailable(f"The dataset {self.dataset.id} has no replica that you may read.")
 
     def direct_reader(self, replica: Replica) -> DirectReader:
-        """The reader that holds the credentials of ``replica``, for listings.
-
-        Raises:
-            NotSupported: the dataset is ``proxied``.
-        """
+        """The reader that holds the credentials of ``replica``, for listings; of ``direct`` datasets only."""
         reader = self._reader(replica)
         if not isinstance(reader, DirectReader):
-            raise NotSupported(
-                f"The dataset {self.dataset.id} is delivered through the platform and cannot be listed yet: "
-                "open its files by their paths."
-            )
+            raise TypeError(f"there are no keys for a dataset that is {self.dataset.delivery}")
         return reader
 
     async def _piece(self, info: ObjectInfo, start: int, stop: int) -> bytes:
