@@ -147,7 +147,6 @@ def _notes(clients: Mapping[str, Client]) -> list[str]:
         f"–: {name} cannot do this by itself: {reason}."
         for name, client in clients.items()
         for reason in client.cannot.values()
-        if client.cannot
     }
     notes = [
         *sorted(reasons),

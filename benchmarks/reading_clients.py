@@ -108,6 +108,8 @@ class Perijove(_OverFsspec):
 
     async def close(self) -> None:
         """Let go of connections."""
+        await self._lister.close()
+        await self._client.aclose()
         await asyncio.to_thread(close_connections)
 
 

@@ -9,6 +9,7 @@ The extensions are asked by the routes that their panels ask, which give a file 
 
 from __future__ import annotations
 
+import abc
 import asyncio
 import base64
 import itertools
@@ -145,7 +146,7 @@ def _stdout(process: subprocess.Popen[bytes]) -> Any:
     return process.stdout
 
 
-class _Extension:
+class _Extension(abc.ABC):
     """An extension of a Jupyter server, which is started for it alone."""
 
     name: ClassVar[str]
@@ -200,11 +201,13 @@ class _Extension:
         """End it at once: it may be busy with what was given up."""
         await asyncio.to_thread(self._processes.end, self.name, kill=True)
 
+    @abc.abstractmethod
     async def _read(self, path: str) -> int:
-        raise NotImplementedError
+        """How many bytes a file has, read as a whole."""
 
+    @abc.abstractmethod
     async def _list(self, path: str) -> int:
-        raise NotImplementedError
+        """How many entries a directory has."""
 
     async def _get(self, route: str, **query: str) -> Any:
         return await self._ask("GET", route, None, query)
