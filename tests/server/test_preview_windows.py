@@ -241,6 +241,16 @@ def test_a_window_of_a_field_of_grib_is_the_part_of_the_whole(server: JupyterSer
     assert whole["drawing"]["part"]["partial"] is False
 
 
+def test_for_a_window_of_the_first_field_no_other_is_looked_for(server: JupyterServer, dataset: Dataset) -> None:
+    one = arrays.grib(messages=1, degrees=2)
+    dataset.put("x.grib", one * 60)
+
+    preview = look(server, dataset, "x.grib", window="2,1,5,4")
+
+    assert preview["content"]["drawing"]["node"] == "/1"
+    assert preview["bytes_read"] <= len(one) + (64 << 10)
+
+
 @pytest.mark.parametrize("kind", ["PNG", "JPEG"])
 def test_a_window_of_a_picture_has_its_pixels(server: JupyterServer, dataset: Dataset, kind: str) -> None:
     smooth = Image.merge("RGB", [Image.linear_gradient("L").resize((2000, 1500))] * 3)

@@ -63,7 +63,7 @@ def look(source: Source, wish: Wish) -> Look:
     Raises:
         PreviewProblem: it is empty, cut off or broken, or has no such message.
     """
-    file = _GribFile(source, wish.node if wish.window is not None else None)
+    file = _GribFile(source, None if wish.window is None else wish.node or "/1")
     message = file.chosen(wish)
     notes = [file.tree.note]
     drawing, png = None, b""

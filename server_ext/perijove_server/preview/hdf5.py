@@ -131,12 +131,12 @@ class _Hdf5File(ArrayFile):
 
     def _fetch(self, dataset: Any, variable: Variable, parts: Sequence[Part]) -> int:
         ranges: list[tuple[int, int]] = []
-        left_bytes = self._source.left_bytes - BLOCK_BYTES
+        spare_bytes, wanted_bytes = self._source.left_bytes - BLOCK_BYTES, 0
         for count, part in enumerate(parts):
             needed = self._ranges(dataset, variable, part)
-            left_bytes -= sum(stop - start for start, stop in needed)
+            wanted_bytes += sum(stop - start for start, stop in needed)
             # what looking up chunks has moved counts too
-            if left_bytes < 0 or self._source.left_bytes < sum(stop - start for start, stop in ranges + needed):
+            if wanted_bytes > min(spare_bytes, self._source.left_bytes):
                 self._file.prefetch(ranges)
                 return count
             ranges += needed
