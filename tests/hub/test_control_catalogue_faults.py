@@ -13,8 +13,8 @@ from tests.support.federated import harvested, listed, opened, spec, tree
 
 #: What is asked of each kind: the path of its catalogue, and a directory that is there.
 KINDS = {
-    "s3": ("s3/", ""), "cds": ("cds", ""), "http": ("files/", "tiles"), "stac": ("stac", ""), "tap": ("tap", "public"),
-    "sia2": ("sia2", "@1,2,0.1"),
+    "s3": ("s3/", "tiles"), "cds": ("cds", ""), "http": ("files/", "tiles"), "stac": ("stac", ""),
+    "tap": ("tap", "public"), "sia2": ("sia2", "@1,2,0.1"),
 }  # fmt: skip
 #: The sentence must say one of these.
 FAULTS: dict[int | str, str] = {

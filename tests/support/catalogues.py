@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import parse_qs, quote, unquote, urlsplit
+from urllib.parse import parse_qs, quote, quote_plus, unquote, urlsplit
 
 PAGE = b"<!DOCTYPE html><html><body><h1>Down for maintenance</h1></body></html>"
 XSS = "<script>alert(1)</script>"
@@ -158,8 +158,10 @@ class FakeCatalogues:
         if unquote(rest) in self.files:
             return "application/octet-stream", self.files[unquote(rest)]
         folders, files = self._below(rest)
-        rows = [f'<a href="{name}">{name}</a>    25-Nov-2026 12:00       -' for name in folders]
-        rows += [f'<a href="{name}">{name}</a>    25-Nov-2026 12:00      {len(body)}' for name, body in files.items()]
+        rows = [f'<a href="{quote(name)}">{name}</a>    25-Nov-2026 12:00       -' for name in folders]
+        rows += [
+            f'<a href="{quote(name)}">{name}</a>    25-Nov-2026 12:00      {len(body)}' for name, body in files.items()
+        ]
         head = (
             '<h1>Index</h1><pre><a href="../">../</a>\n<a href="?C=M">Date</a><a href="https://other.example/x">x</a>'
         )
@@ -168,16 +170,23 @@ class FakeCatalogues:
     def _json_index(self, rest: str, query: dict[str, str]) -> tuple[str, bytes] | None:
         folders, files = self._below(rest)
         stamp = {"mtime": "Wed, 25 Nov 2026 12:00:00 GMT"}
-        entries = [{"name": name.strip("/"), "type": "directory", **stamp} for name in folders]
+        entries: list[dict[str, Any]] = [{"name": name.strip("/"), "type": "directory", **stamp} for name in folders]
         entries += [{"name": name, "type": "file", "size": len(body), **stamp} for name, body in files.items()]
         return _json([*entries, {"name": "../up", "type": "file"}, {"name": ".."}, {"name": 7}, "junk"])
 
     def _s3(self, rest: str, query: dict[str, str]) -> tuple[str, bytes] | None:
-        folders, files = self._below(query.get("prefix", ""))
-        rows = "".join(
-            f"<Contents><Key>{quote(name)}</Key><Size>{len(body)}</Size></Contents>" for name, body in files.items()
+        prefix = query.get("prefix", "")
+        folders, files = self._below(quote(prefix))
+
+        def key(name: str) -> str:
+            return quote_plus(prefix + name, safe="/")  # as real stores do: all of it, and a space is a plus
+
+        rows = "<IsTruncated>false</IsTruncated>" + "".join(
+            f"<Contents><Key>{key(name)}</Key><LastModified>2026-11-25T12:00:00.000Z</LastModified>"
+            f"<Size>{len(body)}</Size></Contents>"
+            for name, body in files.items()
         )
-        rows += "".join(f"<CommonPrefixes><Prefix>{quote(name)}</Prefix></CommonPrefixes>" for name in folders)
+        rows += "".join(f"<CommonPrefixes><Prefix>{key(name)}</Prefix></CommonPrefixes>" for name in folders)
         named = f'<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">{rows}</ListBucketResult>'
         return None if rest else ("application/xml", named.encode())
 
