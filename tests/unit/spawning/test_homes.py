@@ -20,7 +20,12 @@ class Homes:
     def __init__(self) -> None:
         self.esac, self.cloud = ScriptedSite("esac"), ScriptedSite("cloud")
         self.in_use: list[HomeInUse] = []
-        self.sizes = HomeSizes({"esac": self.esac, "cloud": self.cloud}, lambda: list(self.in_use))
+        self.looks = 0
+        self.sizes = HomeSizes({"esac": self.esac, "cloud": self.cloud}, self._look)
+
+    def _look(self) -> list[HomeInUse]:
+        self.looks += 1
+        return list(self.in_use)
 
     async def until(self, condition: Callable[[], bool]) -> None:
         deadline = time.monotonic() + 5
@@ -101,7 +106,8 @@ async def test_a_home_that_is_wanted_while_it_is_measured_is_measured_again(home
 
 async def test_a_fault_of_one_look_or_of_one_home_ends_nothing(homes: Homes) -> None:
     homes.in_use = None  # type: ignore[assignment]  # the hub's objects may fail, as when its database is away
-    await asyncio.sleep(0.05)
+    looks = homes.looks
+    await homes.until(lambda: homes.looks >= looks + 2)
     homes.in_use = [("esac", "ana", 0.05)]
     homes.esac.fault = RuntimeError("a bug")
     await homes.until(lambda: len(homes.esac.asked) >= 2)
