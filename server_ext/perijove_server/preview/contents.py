@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 EXACT_MAX = 2**53
 AXES_MAX = 16
+#: The longest side of a picture, in its own pixels.
 PICTURE_SIDE_MAX = 1024
 #: As in ``fits``, which has the reason.
 HDUS_MAX = 64

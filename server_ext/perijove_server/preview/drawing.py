@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .arrays import ArrayFile, Json, Part, Variable, number, words
+from .contents import PICTURE_SIDE_MAX
 from .geography import Direction, Directions, extent
-from .pixels import SIDE_MAX
 from .render import draw
 from .source import PreviewProblem
 from .tables import NAME_CHARS, clipped
@@ -160,9 +160,9 @@ def _plane(variable: Variable, wish: Wish, upward: bool, mirrored: bool) -> _Pla
         window = window.upside_down(height) if upward else window
         window = window.mirrored(width) if mirrored else window
         return _Plane(variable, leading, height, width, window.step, window.step, window)
-    step = math.ceil(max(height, width) / SIDE_MAX)
+    step = math.ceil(max(height, width) / PICTURE_SIDE_MAX)
     down, across = (
-        step if size // step >= SHORT_SIDE else max(math.ceil(size / SIDE_MAX), min(step, size // SHORT_SIDE))
+        step if size // step >= SHORT_SIDE else max(math.ceil(size / PICTURE_SIDE_MAX), min(step, size // SHORT_SIDE))
         for size in (height, width)
     )
     return _Plane(variable, leading, height, width, down, across, Window(0, 0, width, height))
@@ -176,7 +176,7 @@ def _read(file: ArrayFile, plane: _Plane) -> tuple[NDArray[Any], str | None]:
     blocks = _blocks(plane, mosaic, block_height, block_width)
     most = max(1, min(file.pieces_max, UNPACKED_BYTES // max(1, unpacked_bytes)))
     if plane.variable.chunks is None:
-        most = min(most, STRETCHES_MAX if _is_whole(plane) else SIDE_MAX)
+        most = min(most, STRETCHES_MAX if _is_whole(plane) else PICTURE_SIDE_MAX)
     some = spread(blocks, most)
     count = file.fetch(plane.variable, [plane.part(rows, columns) for rows, columns in some])
     if count == 0:

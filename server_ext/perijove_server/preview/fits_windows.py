@@ -7,10 +7,10 @@ import math
 import numpy as np
 
 from .compressed import WindowTiles
+from .contents import PICTURE_SIDE_MAX
 from .fits import Hdu, number
 from .pixels import (
     ROWS_MIN,
-    SIDE_MAX,
     Pixels,
     Plane,
     block_means,
@@ -76,7 +76,7 @@ def _read(source: Source, hdu: Hdu, window: Window) -> Plane:
     partial = rows < window.height
     if partial:
         values = block_means(physical(stored, hdu), 1, across)
-        values = interpolated(values, min(SIDE_MAX, math.ceil(window.height / down)))
+        values = interpolated(values, min(PICTURE_SIDE_MAX, math.ceil(window.height / down)))
         height: float = window.height
     else:
         values = block_means(physical(stored, hdu), down, across)
@@ -99,7 +99,7 @@ def _stored(source: Source, hdu: Hdu, window: Window) -> tuple[Pixels, int]:
         raw = b"".join(pieces).ljust(window.height * row_bytes, b"\0")
         rows = np.frombuffer(raw, dtype_of(hdu)).reshape(window.height, -1)
         return rows[:, : window.width], window.height
-    count = min(window.height, SIDE_MAX, source.left_bytes // part_bytes)
+    count = min(window.height, PICTURE_SIDE_MAX, source.left_bytes // part_bytes)
     if count < min(ROWS_MIN, window.height):
         raise PreviewProblem(
             f"Of this part of the image in HDU {hdu.index} not even {ROWS_MIN} rows fit what a preview may move "

@@ -10,12 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .compressed import PIXELS_MAX, SomeTiles, whole_plane
+from .contents import PICTURE_SIDE_MAX
 from .fits import Hdu, number
 from .source import PreviewProblem, Source
 from .windows import evenly
 
-#: The longest side of a picture, in its own pixels.
-SIDE_MAX = 1024
 #: With fewer rows than this a picture would mislead.
 ROWS_MIN = 16
 #: More rows than this are as many requests, for little more to see.
@@ -130,7 +129,7 @@ def _some_tiles(source: Source, hdu: Hdu) -> Plane:
     tiles = SomeTiles(source, hdu)
     note = f"Drawn from {tiles.count} of {tiles.total} compressed tiles, to stay within the budget of a preview."
     if tiles.across > 1:
-        step = math.ceil(max(height, width) / SIDE_MAX)
+        step = math.ceil(max(height, width) / PICTURE_SIDE_MAX)
         values = tiles.sparse(step)
         return Plane(values, (0, 0, values.shape[0] * step, values.shape[1] * step), note, partial=True)
     return _from_lines(tiles.lines(), hdu, note)
@@ -155,9 +154,9 @@ def _some_rows(source: Source, hdu: Hdu) -> Plane:
 def _from_lines(values: Pixels, hdu: Hdu, note: str) -> Plane:
     """A picture of lines that are spread evenly over the image; the lines between are interpolated."""
     height, width = hdu.plane
-    across = math.ceil(width / SIDE_MAX)
+    across = math.ceil(width / PICTURE_SIDE_MAX)
     values = block_means(values, 1, across)
-    wanted = max(1, min(SIDE_MAX, round(height * values.shape[1] / width)))
+    wanted = max(1, min(PICTURE_SIDE_MAX, round(height * values.shape[1] / width)))
     return Plane(interpolated(values, wanted), (0, 0, height, values.shape[1] * across), note, partial=True)
 
 
@@ -182,8 +181,8 @@ def physical(stored: NDArray[np.generic], hdu: Hdu) -> Pixels:
 
 
 def shrunk(values: Pixels, note: str | None = None, scale: float = 1.0) -> Plane:
-    """At most ``SIDE_MAX`` on its longest side, by means of square blocks. ``values`` are reduced ``scale`` times."""
-    factor = math.ceil(max(values.shape) / SIDE_MAX)
+    """Not larger than a picture, by means of square blocks. ``values`` are reduced ``scale`` times."""
+    factor = math.ceil(max(values.shape) / PICTURE_SIDE_MAX)
     down, across = min(factor, values.shape[0]), min(factor, values.shape[1])
     means = block_means(values, down, across)
     return Plane(means, (0, 0, means.shape[0] * down * scale, means.shape[1] * across * scale), note)
