@@ -237,7 +237,7 @@ def store_error(exc: BaseException, dataset: Dataset, replica: Replica, path: st
         return StoreUnavailable(f"The {where} sends {what} too slowly, less than {pace} (tried once).")
     if isinstance(exc, UnfitAnswer):
         return StoreUnavailable(
-            f"The {where} gave answers that are not the part of {what} that was asked for (tried {exc.tries} times)."
+            f"The {where} gave answers that are not the part of {what} that was asked for ({_times(exc.tries)})."
         )
     if isinstance(exc, ValueError):
         return InvalidPath(f"{what} is not a name that can be read from an object store.")
@@ -251,7 +251,11 @@ def _tried(exc: BaseException) -> str:
     text = str(exc)
     found = _RETRIES.search(text)
     retries = int(found[1]) if found else RETRIES_MAX if _BROKEN_BODY in text else 0
-    return f"tried {retries + 1} times" if retries else "tried once"
+    return _times(retries + 1)
+
+
+def _times(tries: int) -> str:
+    return "tried once" if tries == 1 else f"tried {tries} times"
 
 
 def address_of(replica: Replica) -> str:

@@ -95,7 +95,7 @@ class DirectReader:
     async def head(self, path: str) -> ObjectInfo:
         """See :class:`ReplicaReader`."""
         meta = await self._guarded(path, lambda store: answers.head(store, path))
-        return ObjectInfo(path, meta["size"], meta["e_tag"], meta["last_modified"], self._replica.id)
+        return ObjectInfo(path, meta["size"], meta["e_tag"], known_date(meta), self._replica.id)
 
     async def open(self, path: str, start: int, stop: int, known: Version | None) -> tuple[ObjectInfo, bytes | None]:
         """See :class:`ReplicaReader`. One request, but for empty objects and stores that give no parts."""
