@@ -169,17 +169,23 @@ class Budget:
             raise CatalogueError("It sent more than is read of a catalogue.")
 
     def keep(self, sock: socket.socket) -> None:
-        """Remember a connection to cut."""
+        """Remember a connection to cut; one that was made while all were cut is cut now."""
         with self._lock:
             self._sockets.append(sock)
+            if self._is_cut:
+                _shut(sock)
 
     def cut(self) -> None:
         """End all connections of the operation."""
         with self._lock:
             self._is_cut = True
             for sock in self._sockets:
-                with suppress(OSError):  # it is closed already, which is what was wanted
-                    sock.shutdown(socket.SHUT_RDWR)
+                _shut(sock)
+
+
+def _shut(sock: socket.socket) -> None:
+    with suppress(OSError):  # it is closed already, which is what was wanted
+        sock.shutdown(socket.SHUT_RDWR)
 
 
 class GuardedSession(requests.Session):

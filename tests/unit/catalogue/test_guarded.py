@@ -211,3 +211,14 @@ def test_what_is_wrong_is_one_sentence(fake: FakeCatalogues, fault: int | str, s
     fake.faults["stac"] = fault
     with session(fake) as allowed, pytest.raises(CatalogueError, match=said):
         allowed.fetch_json(f"{fake.url}/stac")
+
+
+def test_a_connection_that_was_made_while_all_were_cut_is_cut() -> None:
+    budget = guarded.Budget(3600)
+    ours, theirs = socket.socketpair()
+    theirs.settimeout(30)
+    with ours, theirs:
+        budget.cut()
+        budget.keep(ours)
+
+        assert theirs.recv(1) == b""
