@@ -7,3 +7,12 @@ from tests.support.ledgers import empty_ledger, ledger
 from tests.support.postgres import postgres, postgres_server
 
 __all__ = ["empty_ledger", "ledger", "postgres", "postgres_server"]
+
+
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Name a test by the argument's name where its value is bytes.
+
+    pytest would write the bytes themselves, and packed ones hold the time they were packed at: two workers that were
+    not begun within the same second then collect different tests, and none of them is run.
+    """
+    return argname if isinstance(val, bytes) else None

@@ -46,7 +46,11 @@ async def test_a_packed_answer_is_unpacked_to_its_end(packed: bytes, body: bytes
     assert seen.whole.read(0, seen.size_bytes) == body
 
 
-@pytest.mark.parametrize("packed", [gzip.compress(BODY)[:-1], gzip.compress(BODY)[:9], b"not packed"])
+@pytest.mark.parametrize(
+    "packed",
+    [gzip.compress(BODY)[:-1], gzip.compress(BODY)[:9], b"not packed"],
+    ids=["cut at its end", "cut in its head", "not packed"],
+)
 async def test_what_is_packed_and_not_whole_is_not_taken_for_the_file(
     packed: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
