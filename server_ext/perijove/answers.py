@@ -147,11 +147,10 @@ async def part(
         try:
             async with asyncio.timeout(PATIENCE_SECONDS) as patience:
                 answer = await obstore.get_async(store, key, options=options)
-                try:
-                    _check_same(answer.meta, info)
-                    data = await _body(answer, stop - start, chunk_bytes, patience)
-                finally:
-                    del answer  # see all_of
+                if not _is_same(answer.meta, info):
+                    _hang_up(answer)
+                    raise PreconditionError
+                data = await _body(answer, stop - start, chunk_bytes, patience)
         except BaseError as exc:
             if not _UNFIT.search(str(exc)):
                 raise
@@ -171,15 +170,11 @@ async def all_of(store: S3Store, key: str, what: str, max_bytes: int) -> tuple[O
     """
     async with asyncio.timeout(PATIENCE_SECONDS) as patience:
         answer = await obstore.get_async(store, key)
-        try:
-            meta = answer.meta
-            if not meta["e_tag"]:
-                raise UnfitAnswer(1)
-            if meta["size"] > max_bytes:
-                raise too_long(what, max_bytes)
-            whole = await collect(_chunks(answer, PATIENCE_BYTES, patience), what, max_bytes)
-        finally:
-            del answer  # a connection that is not read to its end lasts as long as it: not as the traceback of an error
+        meta = answer.meta
+        if not meta["e_tag"] or meta["size"] > max_bytes:
+            _hang_up(answer)
+            raise too_long(what, max_bytes) if meta["e_tag"] else UnfitAnswer(1)
+        whole = await collect(_chunks(answer, PATIENCE_BYTES, patience), what, max_bytes)
     if whole.size_bytes != meta["size"]:
         whole.close()
         raise UnfitAnswer(1)
@@ -191,11 +186,20 @@ def known_date(meta: ObjectMeta) -> datetime | None:
     return meta["last_modified"] if meta["last_modified"] != _NO_DATE else None
 
 
-def _check_same(meta: ObjectMeta, info: ObjectInfo) -> None:
+def _is_same(meta: ObjectMeta, info: ObjectInfo) -> bool:
     """Some stores ignore If-Match; what they say about the object tells all the same."""
-    has_changed = meta["e_tag"] != info.etag or meta["size"] != info.size_bytes
-    if has_changed or (info.version is None and info.modified not in {None, meta["last_modified"]}):
-        raise PreconditionError
+    if meta["e_tag"] != info.etag or meta["size"] != info.size_bytes:
+        return False
+    return info.version is not None or info.modified in {None, meta["last_modified"]}
+
+
+def _hang_up(answer: GetResult) -> None:
+    """End the connection of an answer whose body is not wanted.
+
+    Letting the answer go does not: a thread of obstore may hold it, too, until the next call of obstore. Its body,
+    once taken out of it, is held by nobody else.
+    """
+    answer.stream()
 
 
 async def _body(answer: GetResult, expected_bytes: int, chunk_bytes: int, patience: asyncio.Timeout) -> bytes:
