@@ -57,6 +57,12 @@ class PerijoveServer(ExtensionApp):
     preview_cache_bytes = Int(
         64 << 20, min=0, help="How many bytes of finished previews are kept for those who look again."
     ).tag(config=True)
+    preview_recent_bytes = Int(
+        64 << 20,
+        min=0,
+        help="How many bytes that previews have read are kept in memory, those used last, for other looks at the same "
+        "object: another stretch, or a part of it; 0: none.",
+    ).tag(config=True)
 
     overviews_dir = Unicode(
         help="Where pictures that previews made are kept, an absolute path; empty: nowhere. This account must own it, "

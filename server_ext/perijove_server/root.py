@@ -132,7 +132,9 @@ class Root:
             settings.overviews_bytes,
             _folder(settings.published_overviews_dir),
         )
-        return DataService(client, session, limits, settings.preview_cache_bytes, overviews)
+        return DataService(
+            client, session, limits, settings.preview_cache_bytes, settings.preview_recent_bytes, overviews
+        )
 
     def _emit(self, notice: Notice) -> None:
         self._serverapp.event_logger.emit(schema_id=SCHEMA_ID, data=notice.model_dump(mode="json"))

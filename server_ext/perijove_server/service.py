@@ -28,6 +28,7 @@ class DataService:
         session: this session as control knows it.
         limits: of one preview.
         preview_cache_bytes: how much of finished previews is kept.
+        preview_recent_bytes: how much of what previews have read is kept.
         overviews: pictures of previews on disk.
     """
 
@@ -37,13 +38,14 @@ class DataService:
         session: SessionService,
         limits: Limits,
         preview_cache_bytes: int,
+        preview_recent_bytes: int,
         overviews: Overviews,
     ) -> None:
         self.client = client
         self.session = session
         self.readers = Readers(self.client, CATALOGUE_SECONDS)
         self.lister = TreeLister(self.client)
-        self.previews = Previews(limits, preview_cache_bytes, self.lister, overviews)
+        self.previews = Previews(limits, preview_cache_bytes, preview_recent_bytes, self.lister, overviews)
         self._pages: OrderedDict[tuple[Search, str, int | None], tuple[DatasetPage, float]] = OrderedDict()
 
     async def datasets(self, search: Search, cursor: str, limit: int | None) -> DatasetPage:

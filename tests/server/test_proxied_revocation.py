@@ -15,6 +15,11 @@ from perijove import signed
 from perijove.client import AsyncControlClient, credentials_call
 from perijove.filesystem import DATASET_SECONDS
 from perijove.stores import Readers
+from perijove_server.listing import TreeLister
+from perijove_server.preview.overviews import Overviews
+from perijove_server.preview.pool import Limits
+from perijove_server.preview.service import Previews, Wish
+from perijove_server.service import CATALOGUE_SECONDS
 from tests.support.control_bed import PREFIX, STORE_SECRET, ControlBed, running_control
 from tests.support.platforms import dataset, replica
 from tests.support.s3 import S3Bed, threaded_bed
@@ -44,6 +49,7 @@ class MovedClock:
 def bed() -> Iterator[S3Bed]:
     with threaded_bed({"control": STORE_SECRET}) as bed:
         bed.put("data", "euclid/x.bin", bytes(1 << 20))
+        bed.put("data", "euclid/x.txt", b"hello")
         yield bed
 
 
@@ -95,6 +101,42 @@ async def test_a_proxied_read_that_is_under_way_stops_and_no_new_keys_are_given_
         assert max(ended.values()) <= PROMISED_SECONDS
         assert min(ended.values()) > STEP_SECONDS, "it was the clock that did it"
     finally:
+        await client.aclose()
+
+
+@pytest.mark.parametrize("delivery", ["proxied", "direct"])
+async def test_previews_of_bytes_that_are_at_hand_stop_within_a_minute_too(
+    control: ControlBed, bed: S3Bed, monkeypatch: pytest.MonkeyPatch, delivery: str
+) -> None:
+    clock = MovedClock(monkeypatch, bed)
+    client = AsyncControlClient(control.url + PREFIX.rstrip("/"), control.bob)
+    lister = TreeLister(client)
+    # finished previews are not kept, so that each is made anew
+    previews = Previews(Limits(8 << 20, 60, 60, 1 << 30), 0, 1 << 20, lister, Overviews("", 0, None, 0, None))
+    try:
+        readers = Readers(client, CATALOGUE_SECONDS)
+
+        async def look() -> int:
+            wish = Wish("x.txt", None, "asinh", "percentile", "gray")
+            return (await previews.look(await readers.get(delivery), wish)).preview.bytes_read
+
+        assert await look() == 5
+        for _ in range(3):
+            clock.move()
+            assert await look() == 0
+        began, ended = clock.moved_seconds, 0.0
+
+        control.hub.tokens[control.bob]["groups"] = ["astro"]
+        while not ended and clock.moved_seconds - began < PROMISED_SECONDS:
+            clock.move()
+            try:
+                assert await look() == 0
+            except (perijove.NotFound, perijove.Refused):
+                ended = clock.moved_seconds - began
+        assert STEP_SECONDS < ended <= PROMISED_SECONDS, "it was the clock that did it, and in time"
+    finally:
+        await previews.close()
+        await lister.close()
         await client.aclose()
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 
+from perijove.counting import Counts
 from perijove.errors import InvalidPath, NotFound
 from perijove.paths import check_path
 from perijove.replicas import ObjectInfo
 from perijove.stores import DatasetReader, gather_or_cancel
 
 from ..listing import TreeLister
+from .recent import RecentBytes, moved_of
 
 #: The objects that tell a directory is a Zarr array or group. Source: the specifications of Zarr, versions 2 and 3.
 ZARR_MARKERS = ("zarr.json", ".zmetadata", ".zgroup", ".zarray")
@@ -19,15 +21,25 @@ IN_FLIGHT = 32
 
 
 class Folder:
-    """The directory ``path`` of a dataset ("": all of it), for one preview. Counts its requests to the store."""
+    """The directory ``path`` of a dataset ("": all of it), for one preview.
 
-    def __init__(self, reader: DatasetReader, lister: TreeLister, path: str) -> None:
-        self.requests = 0
+    Each object is opened anew, and of those that are as they were the bytes may be in ``recent``.
+    """
+
+    def __init__(self, reader: DatasetReader, lister: TreeLister, recent: RecentBytes, path: str) -> None:
         self._reader = reader
         self._lister = lister
+        self._recent = recent
         self._path = path
+        self._other_requests = 0
         self._opened: dict[str, ObjectInfo | None] = {}
         self._gate = asyncio.Semaphore(IN_FLIGHT)
+
+    @property
+    def moved(self) -> Counts:
+        """What was asked of the store so far, and what it gave."""
+        opened = (moved_of(info) for info in self._opened.values() if info is not None)
+        return sum(opened, Counts(requests=self._other_requests))
 
     def may_hold(self, name: str) -> bool:
         """Whether ``name`` stays below the directory."""
@@ -63,6 +75,7 @@ class Folder:
         Raises:
             PerijoveError: the store cannot be listed, or no replica answers.
         """
+        self._other_requests += 1
         page = await self._lister.page(self._reader, self._full(directory), None, NAMES_MAX)
         return [entry.name for entry in page.items]
 
@@ -71,15 +84,14 @@ class Folder:
 
     async def _head(self, name: str) -> ObjectInfo | None:
         async with self._gate:
-            self.requests += 1
             try:
                 return await self._reader.head(self._full(name))
             except NotFound:
+                self._other_requests += 1
                 return None
 
     async def _read(self, info: ObjectInfo, start: int, stop: int) -> bytes:
         if start == stop:
             return b""
         async with self._gate:
-            self.requests += 1
-            return await self._reader.read(info, start, stop)
+            return await self._recent.read(self._reader, info, start, stop)

@@ -73,12 +73,10 @@ class Limits:
 
 @dataclass(frozen=True)
 class Outcome(Generic[Made]):
-    """What the child made, and what it has moved."""
+    """What the child made."""
 
     preview: Made
     picture: bytes
-    bytes_read: int
-    requests: int
 
 
 class _Overstepped(Exception):
@@ -248,7 +246,7 @@ class _Child:
 
 
 class _Conversation(Generic[Made]):
-    """One wish, from asking to the outcome, with the books of what was moved."""
+    """One wish, from asking to the outcome, within its budgets."""
 
     def __init__(
         self, child: _Child, limits: Limits, fetch: Fetch, folder: Folder | None, operation: Operation[Made]
@@ -260,8 +258,6 @@ class _Conversation(Generic[Made]):
         self._fetch = fetch
         self._folder = folder
         self._left_objects, self._left_listings = OBJECTS_MAX, LISTINGS_MAX
-        self._bytes_read = 0
-        self._requests = 0
 
     async def hold(self, ask: frames.Message, size_bytes: int) -> Outcome[Made]:
         await self._child.send(ask)
@@ -275,7 +271,7 @@ class _Conversation(Generic[Made]):
                 case ListNames(directory=directory) if not payload and self._folder is not None:
                     await self._serve_names(self._folder, directory)
                 case Done(preview=made) if made.goes_with(payload):
-                    return Outcome(made, payload, self._bytes_read, self._requests)
+                    return Outcome(made, payload)
                 case Trouble(status=status, detail=detail) if not payload:
                     raise PreviewFailed(detail[:1000], status)
                 case _:
@@ -296,8 +292,6 @@ class _Conversation(Generic[Made]):
             raise _Overstepped  # the child knows its budget
         self._left_bytes -= wanted_bytes
         parts = await self._fetch(ranges)
-        self._bytes_read += sum(map(len, parts))
-        self._requests += len(ranges)
         await self._child.send({"op": "bytes", "sizes": [len(part) for part in parts]}, parts)
 
     async def _serve_objects(self, folder: Folder, wanted: list[tuple[str, int, int | None]]) -> None:
@@ -305,7 +299,6 @@ class _Conversation(Generic[Made]):
         self._left_objects -= len(wanted)
         if self._left_objects < 0 or not all(folder.may_hold(name) for name, _, _ in wanted):
             raise _Overstepped
-        before = folder.requests
         opened = await folder.open([name for name, _, _ in wanted])
         spans, sizes = [], []
         for info, (_, start, stop) in zip(opened, wanted, strict=True):
@@ -323,15 +316,12 @@ class _Conversation(Generic[Made]):
         parts = await folder.read(spans)
         if [len(part) for part in parts] != [size for size in sizes if size >= 0]:
             raise PreviewFailed("An object of this directory changed while it was read: try again.")
-        self._bytes_read += sum(map(len, parts))
-        self._requests += folder.requests - before
         await self._child.send({"op": "bytes", "sizes": sizes}, parts)
 
     async def _serve_names(self, folder: Folder, directory: str) -> None:
         self._left_listings -= 1
         if self._left_listings < 0 or not folder.may_hold(directory or "any"):
             raise _Overstepped
-        self._requests += 1
         try:
             answer: frames.Message = {"op": "names", "names": await folder.names(directory)}
         except (NotFound, NotSupported) as error:

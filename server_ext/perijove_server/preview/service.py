@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 from urllib.parse import quote, urlencode
 
+from perijove.counting import Counts
 from perijove.errors import InvalidPath, NotFound
 from perijove.models import Preview
 from perijove.paths import check_path
@@ -19,6 +20,7 @@ from .answers import DESCRIBE, LOOK, Described, Looked, Made, Operation
 from .folder import Folder
 from .overviews import Overview, Overviews
 from .pool import Limits, Outcome, PreviewPool
+from .recent import RecentBytes, moved_of
 
 RANGES_IN_FLIGHT = 64
 
@@ -57,18 +59,26 @@ class _Opened:
     """What a preview is of: an object, or a ``folder`` with the object that tells its format."""
 
     info: ObjectInfo
-    requests: int = 1
     folder: Folder | None = None
+
+    @property
+    def moved(self) -> Counts:
+        """What was asked of the store so far, and what it gave."""
+        return moved_of(self.info) if self.folder is None else self.folder.moved
 
 
 class Previews:
     """Makes previews and keeps those made last, up to ``cache_bytes``. Belongs to one event loop.
 
-    ``lister`` is asked for the names in directories that are previewed; ``overviews`` has pictures of before.
+    ``lister`` is asked for the names in directories that are previewed; ``overviews`` has pictures of before, and
+    ``recent_bytes`` is how much of what was read for them is kept for other looks at the same.
     """
 
-    def __init__(self, limits: Limits, cache_bytes: int, lister: TreeLister, overviews: Overviews) -> None:
+    def __init__(
+        self, limits: Limits, cache_bytes: int, recent_bytes: int, lister: TreeLister, overviews: Overviews
+    ) -> None:
         self.pool = PreviewPool(limits)
+        self._recent = RecentBytes(recent_bytes)
         self._lister = lister
         self._overviews = overviews
         self._cache_bytes = cache_bytes
@@ -87,8 +97,7 @@ class Previews:
         key = (reader.dataset.id, info.replica, info.etag, info.modified, info.size_bytes, wish)
         if (kept := self._kept.get(key)) is not None:
             self._kept.move_to_end(key)
-            nothing = {"bytes_read": 0, "requests": opened.requests, "kept": True}
-            return replace(kept, preview=kept.preview.model_copy(update=nothing))
+            return replace(kept, preview=kept.preview.model_copy(update=_told(opened.moved) | {"kept": True}))
         task = self._under_way.get(key)
         if task is None:
             task = self._under_way[key] = asyncio.ensure_future(self._make(reader, opened, wish))
@@ -114,11 +123,11 @@ class Previews:
         except (NotFound, InvalidPath) as error:
             if path and isinstance(error, InvalidPath):
                 raise
-            folder = Folder(reader, self._lister, path)
+            folder = Folder(reader, self._lister, self._recent, path)
             marker = await folder.marker()
             if marker is None:
                 raise
-            return _Opened(marker, folder.requests, folder)
+            return _Opened(marker, folder)
 
     async def _make(self, reader: DatasetReader, opened: _Opened, wish: Wish) -> Shown:
         version, key, kept = opened.info.version, b"", None
@@ -126,7 +135,7 @@ class Previews:
             key = self._overviews.key(reader.dataset.id, version, opened.info.size_bytes, wish)
             kept = await asyncio.to_thread(self._overviews.get, key)
         if kept is not None:
-            outcome: Outcome[Looked] = Outcome(kept.made, kept.picture, 0, 0)
+            outcome: Outcome[Looked] = Outcome(kept.made, kept.picture)
         else:
             outcome = await self._run(LOOK, reader, opened, wish)
             if key and outcome.picture:
@@ -135,9 +144,7 @@ class Previews:
         preview = outcome.preview.model_dump(mode="json", exclude_unset=True)
         if outcome.picture:
             preview["content"] = preview["content"] | {"url": _picture_url(reader.dataset.id, wish)}
-        # The look at size and ETag before the child was asked is a request too.
-        preview |= {"bytes_read": outcome.bytes_read, "requests": outcome.requests + opened.requests}
-        preview["kept"] = kept is not None
+        preview |= _told(opened.moved) | {"kept": kept is not None}
         return Shown(Preview.model_validate(preview), outcome.picture, opened.info.etag)
 
     async def _run(
@@ -148,7 +155,7 @@ class Previews:
 
         async def one(start: int, stop: int) -> bytes:
             async with gate:
-                return await reader.read(info, start, stop)
+                return await self._recent.read(reader, info, start, stop)
 
         async def fetch(ranges: list[tuple[int, int]]) -> list[bytes]:
             return await gather_or_cancel([one(start, stop) for start, stop in ranges])
@@ -166,6 +173,10 @@ class Previews:
         while self._kept_bytes > self._cache_bytes and self._kept:
             _, oldest = self._kept.popitem(last=False)
             self._kept_bytes -= _size_bytes(oldest)
+
+
+def _told(moved: Counts) -> dict[str, Any]:
+    return {"bytes_read": moved.bytes, "requests": moved.requests}
 
 
 def _size_bytes(shown: Shown) -> int:
