@@ -264,6 +264,13 @@ class AsyncControlClient:
         self.url, headers = _settings(url, token)
         self._http = httpx.AsyncClient(headers=headers, timeout=TIMEOUT)
         self._stores: aiohttp.ClientSession | None = None
+        self._pages: httpx.AsyncClient | None = None
+
+    def pages(self) -> httpx.AsyncClient:
+        """Carries signed requests for pages of listings to stores: without the token. Making one takes 20 ms."""
+        if self._pages is None:
+            self._pages = httpx.AsyncClient(timeout=TIMEOUT)
+        return self._pages
 
     def stores(self) -> aiohttp.ClientSession:
         """Carries what goes to servers of others, at addresses that control has named: without the token."""
@@ -308,6 +315,8 @@ class AsyncControlClient:
         await self._http.aclose()
         if self._stores is not None:
             await self._stores.close()
+        if self._pages is not None:
+            await self._pages.aclose()
 
     async def _attempt(self, request: httpx.Request) -> httpx.Response | httpx.TransportError:
         try:

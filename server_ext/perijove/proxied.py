@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from .client import TIMEOUT, AsyncControlClient, presign_list_call
+from .client import AsyncControlClient, presign_list_call
 from .errors import BadRequest, NotFound, Refused, StoreUnavailable
 from .listed import Listed, parse_listing
 from .models import Dataset, PresignListRequest, Replica, TreeEntry
@@ -52,9 +52,7 @@ async def list_page(client: AsyncControlClient, dataset: Dataset, replica: Repli
     asked = wish.model_copy(update={"replica": replica.id})
     signed = await client.send(presign_list_call(dataset.id, asked))
     store = replica.endpoint or replica.region
-    # a client of its own: control's carries the hub token, which is not for stores
-    async with httpx.AsyncClient(timeout=TIMEOUT) as http:
-        status, body = await fetch(http, httpx.Request("GET", signed.url), store)
+    status, body = await fetch(client.pages(), httpx.Request("GET", signed.url), store)
     if status == 200:
         return parse_listing(body, root_of(replica), store)
     raise refusal(status, dataset, replica, wish.path, has_cursor=wish.cursor is not None)

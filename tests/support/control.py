@@ -234,7 +234,7 @@ class FakeControl:
         wish |= {"EncodingType": "url"} | ({"Delimiter": asked.delimiter} if asked.delimiter else {})
         wish |= {"ContinuationToken": asked.cursor} if asked.cursor else {}
         wish |= {"StartAfter": replica.prefix + asked.start_after} if asked.start_after else {}
-        client = boto_client(replica.endpoint or replica.bed.endpoint, *ADMIN)
+        client = _list_signer(replica.endpoint or replica.bed.endpoint)
         life_seconds = int(min(self.life_seconds, 900))
         url = client.generate_presigned_url("list_objects_v2", Params=wish, ExpiresIn=life_seconds)
         self.secrets.append(url.rsplit("Signature=", 1)[1])
@@ -289,6 +289,12 @@ def _signer(bucket: str, prefix: str, endpoint: str) -> S3Store:
         virtual_hosted_style_request=False,
         client_options={"allow_http": True},
     )
+
+
+@lru_cache
+def _list_signer(endpoint: str) -> Any:
+    """It is kept, as control keeps its own: it takes 20 ms to make one."""
+    return boto_client(endpoint, *ADMIN)
 
 
 def _policy(replica: FakeReplica) -> str:

@@ -14,6 +14,7 @@ from astropy.io import fits
 
 import perijove
 from perijove import filesystem, signed
+from perijove.client import AsyncControlClient
 from perijove_hub.web.auth import CACHE_SECONDS
 from tests.support.control import TOKEN, FakeControl, FakeReplica
 from tests.support.fits import cone, fits_bytes
@@ -142,6 +143,17 @@ def test_a_proxied_dataset_is_listed_and_read_without_keys(control: FakeControl,
     bed.put_many("bucket", [f"c/many/{number:04}" for number in range(1500)])
     assert len(files.ls("closed/many")) == 1500
     assert control.calls["POST datasets/closed/credentials"] == 0
+
+
+async def test_all_pages_of_signed_listings_go_by_one_client_that_has_no_token(control: FakeControl) -> None:
+    client = AsyncControlClient()
+
+    pages = client.pages()
+
+    assert client.pages() is pages
+    assert TOKEN not in str(pages.headers.raw)
+    await client.aclose()
+    assert pages.is_closed
 
 
 def test_the_token_is_in_no_form_of_the_filesystem(direct: S3Bed) -> None:
