@@ -1,0 +1,83 @@
+"""Objects that the façade has seen a moment ago: what it asks for them again, and of which copy."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+
+import boto3
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import make_mocked_request
+
+import perijove
+from perijove import replicas
+from perijove.client import AsyncControlClient
+from perijove_server.facade import service
+from perijove_server.facade.errors import S3Error
+from tests.server.conftest import Dataset, MakeDataset
+from tests.support.control import TOKEN, FakeControl, FakeReplica
+from tests.support.s3 import Fault, FaultKind, S3Bed
+
+BODY = bytes(range(256)) * 400
+
+
+def test_each_read_of_a_small_object_is_one_request_to_its_store(data: Dataset) -> None:
+    data.put("a.bin", BODY)
+    s3 = boto3.client("s3", **perijove.storage_options(data.id, "boto3"))
+    data.bed.reset_counters()
+    for _ in range(3):
+        assert s3.get_object(Bucket=data.id, Key="a.bin")["Body"].read() == BODY
+        assert s3.get_object(Bucket=data.id, Key="a.bin", Range="bytes=7-9")["Body"].read() == BODY[7:10]
+    assert data.bed.counters == {"GetObject": 6}
+
+
+@pytest.fixture
+async def here(control: FakeControl, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[service.Facade]:
+    """A façade in this process, which believes what it has seen of objects for as long as a test takes."""
+    monkeypatch.setattr(service, "OBJECT_SECONDS", 3600.0)
+    facade = service.Facade(AsyncControlClient(control.url, TOKEN))
+    yield facade
+    await facade.close()
+
+
+async def read(facade: service.Facade, dataset_id: str, asked: str = "") -> bytes:
+    request = make_mocked_request("GET", f"/{dataset_id}/a.bin", headers={"Range": asked} if asked else {})
+    answer = await facade.answer(request, dataset_id, "a.bin", {})
+    assert isinstance(answer, web.Response)
+    assert isinstance(answer.body, bytes)
+    return answer.body
+
+
+async def test_for_short_reads_by_urls_no_store_is_made_for_each(
+    here: service.Facade, make_dataset: MakeDataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = make_dataset("proxied")
+    data.put("a.bin", BODY)
+    monkeypatch.setattr(replicas, "HTTPStore", None)
+    for asked, expected in (("", BODY), ("bytes=5-8", BODY[5:9]), ("", BODY), ("bytes=9-", BODY[9:])):
+        assert await read(here, data.id, asked) == expected
+
+
+@pytest.fixture
+def two_versions(control: FakeControl, bed: S3Bed) -> Iterator[str]:
+    """A dataset with two copies, which hold two versions of one object."""
+    for name, body in (("near", BODY), ("far", BODY[::-1])):
+        bed.put(f"version-{name}", "a.bin", body)
+    control.add(
+        "two-versions", *(FakeReplica(name, bed, f"version-{name}") for name in ("near", "far")), delivery="proxied"
+    )
+    yield "two-versions"
+    del control.datasets["two-versions"]
+    bed.faults.clear()
+
+
+async def test_reading_goes_on_with_the_version_that_it_began_with_though_another_copy_has_another(
+    here: service.Facade, two_versions: str, bed: S3Bed
+) -> None:
+    assert await read(here, two_versions, "bytes=0-9") == BODY[:10]
+    bed.faults.add(Fault(FaultKind.ERROR, bucket="version-near", code="InternalError", times=None))
+    with pytest.raises(S3Error, match="no other copy gives the same version") as refused:
+        await read(here, two_versions, "bytes=10-19")
+    assert refused.value.status == 503
+    bed.faults.clear()
+    assert await read(here, two_versions, "bytes=20-29") == BODY[20:30]
