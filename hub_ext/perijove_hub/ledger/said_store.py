@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import RowMapping, and_, delete, func, insert, or_, select, update
+from sqlalchemy import RowMapping, and_, bindparam, delete, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from perijove.models import (
@@ -21,10 +21,21 @@ from perijove.models import (
 from perijove_hub.ledger.dialects import insert_once
 from perijove_hub.ledger.notices import in_force
 from perijove_hub.ledger.removal import REMOVED
-from perijove_hub.ledger.schema import closures, leases, notices, overrides, refusals
+from perijove_hub.ledger.schema import UtcDateTime, closures, leases, notices, overrides, refusals
 
 #: The states of a lease that is over.
 OVER = (LeaseState.ENDED, LeaseState.FAILED, LeaseState.EXPIRED)
+
+# Made once, since a start waits for them.
+_NOW = bindparam("now", type_=UtcDateTime)
+_ACTIVE_OVERRIDES = (
+    select(overrides).where(overrides.c.revoked.is_(None), overrides.c.expires > _NOW).order_by(overrides.c.id.desc())
+)
+_ACTIVE_CLOSURES = (
+    select(closures)
+    .where(closures.c.withdrawn.is_(None), or_(closures.c.reopens.is_(None), closures.c.reopens > _NOW))
+    .order_by(closures.c.starts, closures.c.id)
+)
 
 
 # --- overrides ----------------------------------------------------------------------------------------------------
@@ -32,9 +43,7 @@ OVER = (LeaseState.ENDED, LeaseState.FAILED, LeaseState.EXPIRED)
 
 async def active_overrides(connection: AsyncConnection, now: datetime) -> list[Override]:
     """The overrides that are neither revoked nor expired, newest first; at most one for a quota and a subject."""
-    query = select(overrides).where(overrides.c.revoked.is_(None), overrides.c.expires > now)
-    query = query.order_by(overrides.c.id.desc())
-    return [_override(row) for row in (await connection.execute(query)).mappings()]
+    return [_override(row) for row in (await connection.execute(_ACTIVE_OVERRIDES, {"now": now})).mappings()]
 
 
 async def list_overrides(connection: AsyncConnection, limit: int) -> list[Override]:
@@ -66,11 +75,7 @@ async def revoke_override(connection: AsyncConnection, override_id: int, author:
 
 async def active_closures(connection: AsyncConnection, now: datetime) -> list[Closure]:
     """The closures that are neither withdrawn nor over, by their start; also those that start later."""
-    query = select(closures).where(
-        closures.c.withdrawn.is_(None), or_(closures.c.reopens.is_(None), closures.c.reopens > now)
-    )
-    query = query.order_by(closures.c.starts, closures.c.id)
-    return [_closure(row) for row in (await connection.execute(query)).mappings()]
+    return [_closure(row) for row in (await connection.execute(_ACTIVE_CLOSURES, {"now": now})).mappings()]
 
 
 async def list_closures(connection: AsyncConnection, limit: int) -> list[Closure]:

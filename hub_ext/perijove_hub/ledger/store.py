@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import RowMapping, and_, func, or_, select, tuple_
+from sqlalchemy import RowMapping, and_, bindparam, func, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from perijove.models import (
@@ -42,10 +42,20 @@ _PLAIN = (
     "last_activity", "busy", "quota_stop_at", "quota_stop_name", "allowed_stop_at", "log_tail",
 )  # fmt: skip
 
+# Made once, since a start waits for them: to make a statement of so many columns takes longer than to run it.
+_INSERT_LEASE = leases.insert()
+_UPDATE_LEASE = leases.update().where(leases.c.id == bindparam("lease_id"))
+_FIND_LEASE = select(leases).where(leases.c.id == bindparam("lease_id"))
+_FIND_LEASE_TO_CHANGE = _FIND_LEASE.with_for_update()
+_FIND_ATTEMPT = select(leases).where(leases.c.attempt_id == bindparam("attempt_id"))
+_FIND_HOME = select(homes.c.site).where(homes.c.owner == bindparam("owner"))
+_ALL_SITES = select(sites)
+_ALL_SITES_WITHOUT_ATTEMPTS = select(*(column for column in sites.columns if column is not sites.c.attempts))
+
 
 async def insert_lease(connection: AsyncConnection, row: LeaseRow) -> None:
     """Write a new lease."""
-    await connection.execute(leases.insert().values(**_values(row)))
+    await connection.execute(_INSERT_LEASE, _values(row))
 
 
 async def update_lease(connection: AsyncConnection, row: LeaseRow) -> None:
@@ -56,22 +66,19 @@ async def update_lease(connection: AsyncConnection, row: LeaseRow) -> None:
     """
     if row.offer is NO_OFFER:
         raise ValueError(f"lease {row.id} was read without its offer: read it with find_lease before it is written")
-    await connection.execute(leases.update().where(leases.c.id == row.id).values(**_values(row)))
+    await connection.execute(_UPDATE_LEASE, {"lease_id": row.id, **_values(row)})
 
 
 async def find_lease(connection: AsyncConnection, lease_id: str, *, for_update: bool = False) -> LeaseRow | None:
     """The lease of this id, or None. ``for_update`` keeps other transactions from changing it until this one ends."""
-    query = select(leases).where(leases.c.id == lease_id)
-    if for_update:
-        query = query.with_for_update()
-    found = (await connection.execute(query)).mappings().one_or_none()
+    query = _FIND_LEASE_TO_CHANGE if for_update else _FIND_LEASE
+    found = (await connection.execute(query, {"lease_id": lease_id})).mappings().one_or_none()
     return lease_of(found) if found else None
 
 
 async def find_attempt(connection: AsyncConnection, attempt_id: str) -> LeaseRow | None:
     """The lease of this attempt, or None."""
-    query = select(leases).where(leases.c.attempt_id == attempt_id)
-    found = (await connection.execute(query)).mappings().one_or_none()
+    found = (await connection.execute(_FIND_ATTEMPT, {"attempt_id": attempt_id})).mappings().one_or_none()
     return lease_of(found) if found else None
 
 
@@ -167,7 +174,7 @@ async def find_sites(
 
     Without their attempts, of which there may be thousands, the rows are for reading and :func:`save_breaker`.
     """
-    query = select(*(column for column in sites.columns if with_attempts or column is not sites.c.attempts))
+    query = _ALL_SITES if with_attempts else _ALL_SITES_WITHOUT_ATTEMPTS
     if only is not None:
         query = query.where(sites.c.name == only)
     return {row["name"]: _site(row) for row in (await connection.execute(query)).mappings()}
@@ -198,7 +205,7 @@ async def _save_site(connection: AsyncConnection, row: SiteRow, inventory: Mappi
 
 async def find_home(connection: AsyncConnection, owner: str) -> str | None:
     """The site that holds the owner's home, or None before the first session."""
-    return (await connection.execute(select(homes.c.site).where(homes.c.owner == owner))).scalar_one_or_none()
+    return (await connection.execute(_FIND_HOME, {"owner": owner})).scalar_one_or_none()
 
 
 async def save_home(connection: AsyncConnection, owner: str, site: str, since: datetime) -> None:
