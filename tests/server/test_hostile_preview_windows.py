@@ -73,3 +73,16 @@ def test_a_window_of_a_broken_file_is_a_picture_or_a_sentence(
         part = (content.get("drawing") or content)["part"]
         assert 0 < part["width"] <= part["columns"] + 1
         assert part["x"] >= window[0]
+
+
+def test_one_tile_that_is_too_much_to_move_and_to_unfold_is_told_in_a_sentence(
+    server: JupyterServer, dataset: Dataset
+) -> None:
+    noise = np.random.default_rng(1).integers(0, 256, (4100, 4100), np.uint8)  # which does not compress
+    hdu = fits.CompImageHDU(noise, compression_type="GZIP_1", tile_shape=noise.shape)
+    dataset.put("x.fits", fits_bytes(hdu))
+
+    for window in ({}, {"window": "0,0,30,20"}):
+        answer = server.get(dataset.route("preview"), None, path="x.fits", **window)
+
+        assert (answer.status_code, "tiles of 4100 × 4100 pixels" in answer.json()["detail"]) == (422, True)

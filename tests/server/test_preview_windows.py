@@ -157,6 +157,24 @@ def test_rows_of_a_window_are_read_at_the_same_time(server: JupyterServer, datas
     assert dataset.bed.most_at_once > 16
 
 
+def test_a_window_of_one_tile_of_very_many_pixels_is_cut_out_of_the_whole(
+    server: JupyterServer, dataset: Dataset
+) -> None:
+    plane = np.kron(PIXELS[:420, :420].astype("u1"), np.ones((10, 10), "u1"))  # 17.6 million pixels
+    plane[-600:-400, 1100:1400] = PIXELS[:200, :300]
+    hdu = fits.CompImageHDU(plane, compression_type="GZIP_1", tile_shape=plane.shape)
+    dataset.put("x.fits", fits_bytes(hdu))
+    assert look(server, dataset, "x.fits")["bytes_read"] > 0
+
+    preview, pixels = window_of(server, dataset, "x.fits")
+
+    assert preview["bytes_read"] == 0  # the first picture has read it
+    assert np.abs(pixels[:, :, 0] - expected(plane[::-1])).max() <= 1.5
+    assert preview["said"]["part"]["partial"] is False
+    _, coarse = window_of(server, dataset, "x.fits", window="0,0,4200,4200")
+    assert max(coarse.shape) <= 1024
+
+
 @pytest.mark.parametrize("name", ["plain.h5", "five.nc"])
 def test_bytes_between_rows_are_no_reason_to_pass_the_budget(
     server: JupyterServer, dataset: Dataset, name: str

@@ -60,6 +60,21 @@ def whole_plane(source: Source, hdu: Hdu) -> Pixels:
     return _floats(plane)
 
 
+def tiles_unfold(hdu: Hdu) -> bool:
+    """Whether single tiles of the first plane can be unfolded: they have no depth, and not too many pixels."""
+    sides = _tile_sides(hdu)
+    return all(side == 1 for side in sides[:-2]) and math.prod(sides[-2:]) <= TILE_PIXELS_MAX
+
+
+def _tile_sides(hdu: Hdu) -> list[int]:
+    """ZTILEn in the order of the axes of an array, no tile larger than the image; without them tiles are its lines."""
+    sides = []
+    for axis, size in zip(range(len(hdu.axes), 0, -1), hdu.axes, strict=True):
+        said = whole(hdu.header, f"ZTILE{axis}", hdu.index, 1) if f"ZTILE{axis}" in hdu.header else None
+        sides.append(min(size, said) if said is not None else size if axis == 1 else 1)
+    return sides
+
+
 class _Tiles:
     """The tiles of the first plane of ``hdu``. Raises as :class:`SomeTiles`."""
 
@@ -68,11 +83,11 @@ class _Tiles:
         self._hdu = hdu
         self._file = RangeFile(source, 32 << 10)
         rows, columns = hdu.plane
-        sizes = [self._tile_side(axis) for axis in range(len(hdu.axes), 0, -1)]
-        self.tile_rows, self.tile_columns = min(sizes[-2], rows), min(sizes[-1], columns)
-        if any(size != 1 for size in sizes[:-2]) or self.tile_rows * self.tile_columns > TILE_PIXELS_MAX:
+        self.tile_rows, self.tile_columns = _tile_sides(hdu)[-2:]
+        if not tiles_unfold(hdu):
             raise PreviewProblem(
-                f"The compressed image in HDU {hdu.index} has tiles too large to unfold for a preview."
+                f"The compressed image in HDU {hdu.index} has tiles of {self.tile_rows} × {self.tile_columns} pixels, "
+                "too large to unfold for a preview: open it in a notebook."
             )
         self.across = math.ceil(columns / self.tile_columns)
         self.total = math.ceil(rows / self.tile_rows) * self.across
@@ -85,13 +100,6 @@ class _Tiles:
         row, column = divmod(number, self.across)
         top, left = row * self.tile_rows, column * self.tile_columns
         return slice(top, min(top + self.tile_rows, rows)), slice(left, min(left + self.tile_columns, columns))
-
-    def _tile_side(self, axis: int) -> int:
-        """ZTILEn; without it tiles are the lines of an image."""
-        keyword = f"ZTILE{axis}"
-        if keyword not in self._hdu.header:
-            return self._hdu.axes[-1] if axis == 1 else 1
-        return whole(self._hdu.header, keyword, self._hdu.index, 1)
 
     def _sections(self, places: list[tuple[slice, slice]]) -> Iterator[Pixels]:
         """Parts of the image, one after the other."""

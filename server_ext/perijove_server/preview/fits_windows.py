@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 
-from .compressed import WindowTiles
+from .compressed import WindowTiles, tiles_unfold, whole_plane
 from .contents import PICTURE_SIDE_MAX
 from .fits import Hdu, number
 from .pixels import (
@@ -16,10 +17,12 @@ from .pixels import (
     block_means,
     check_is_whole,
     dtype_of,
+    fits_whole,
     interpolated,
     overviews_of,
     physical,
     pixel_bytes,
+    shrunk,
 )
 from .source import PreviewProblem, Source
 from .windows import Window, evenly
@@ -63,6 +66,11 @@ def _reduced(window: Window, factor: float, overview: Hdu) -> Window:
 
 
 def _read(source: Source, hdu: Hdu, window: Window) -> Plane:
+    if hdu.is_compressed and not tiles_unfold(hdu) and fits_whole(source, hdu):
+        # one tile of many pixels, which the first picture was drawn from whole as well
+        plane = whole_plane(source, hdu)[window.y : window.y + window.height, window.x : window.x + window.width]
+        shown = shrunk(plane)
+        return replace(shown, box=(window.y, window.x, *shown.box[2:]))
     if hdu.is_compressed:
         tiles = WindowTiles(source, hdu, window)
         values, box = tiles.read()

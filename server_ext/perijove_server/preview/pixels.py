@@ -47,7 +47,7 @@ def read_plane(source: Source, hdu: Hdu, hdus: list[Hdu]) -> Plane:
     shape = hdu.axes
     check_is_whole(source, hdu)
     first = None if len(shape) == 2 else f"The first plane of {' × '.join(map(str, shape))}."
-    if _needed_bytes(hdu) <= source.left_bytes and not (hdu.is_compressed and math.prod(hdu.axes) > PIXELS_MAX):
+    if fits_whole(source, hdu):
         return shrunk(_whole_plane(source, hdu), first)
     overview = overview_of(source, hdu, hdus)
     if overview is not None:
@@ -57,6 +57,11 @@ def read_plane(source: Source, hdu: Hdu, hdus: list[Hdu]) -> Plane:
     if hdu.is_compressed:
         return _some_tiles(source, hdu)
     return _some_rows(source, hdu)
+
+
+def fits_whole(source: Source, hdu: Hdu) -> bool:
+    """Whether all of the first plane may be moved and unfolded."""
+    return _needed_bytes(hdu) <= source.left_bytes and not (hdu.is_compressed and math.prod(hdu.axes) > PIXELS_MAX)
 
 
 def check_is_whole(source: Source, hdu: Hdu) -> None:
