@@ -99,6 +99,7 @@ test('a FITS image is drawn as one likes and tells where on the sky it is', asyn
   await redraws(image, () => preview.getByLabel('Stretch').selectOption('logarithm'));
   await redraws(image, () => preview.getByLabel('Scale').selectOption('least to greatest'));
   await redraws(image, () => preview.getByLabel('Colours').selectOption('inferno'));
+  await expect(preview.getByText(/^0 B moved in 1 request/)).toBeVisible();
 
   await preview.getByRole('searchbox', { name: 'Filter header' }).fill('CTYPE1');
   await expect(preview.getByRole('row', { name: /^CTYPE1/ })).toContainText('RA---TAN');
