@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from urllib.parse import quote
 from xml.sax.saxutils import escape
 
@@ -124,5 +125,6 @@ def _url(text: str) -> str:
     return quote(text, safe="/-_.~")
 
 
+@lru_cache(maxsize=1024)  # takes longer than all else of a row, and many objects were written in the same second
 def _iso(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")

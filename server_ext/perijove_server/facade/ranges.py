@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import format_datetime, parsedate_to_datetime
+from functools import lru_cache
 
 from .errors import S3Error
 
@@ -69,6 +70,7 @@ def not_modified(headers: Mapping[str, str], etag: str | None, modified: datetim
     return bool(since and modified and modified.replace(microsecond=0) <= since)
 
 
+@lru_cache(maxsize=1024)
 def http_date(moment: datetime) -> str:
     """A time as HTTP writes it."""
     return format_datetime(moment.astimezone(UTC), usegmt=True)

@@ -30,9 +30,10 @@ DATASET_SECONDS = 20.0
 #: What a store has said of an object is believed by reads for so long; each of them is guarded by the ETag.
 OBJECT_SECONDS = 10.0
 OBJECTS_KEPT = 4096
-#: Answers of this many bytes are written at once, longer ones piece by piece, as the client takes them.
-WHOLE_MAX_BYTES = 1 << 20
-#: Reads of up to this are short: what they take is the processor of each request.
+#: An object of which nothing is known is asked for so much of what is wanted of it.
+BEGINNING_BYTES = 1 << 20
+#: Answers of up to this are short: what they take is the processor of each request. They are sent with their headers in
+#: one go; longer ones would be copied for that, and are sent piece by piece, as the client takes them.
 SHORT_BYTES = 256 << 10
 
 #: Parameters of operations that are not reads of objects and listings.
@@ -147,7 +148,7 @@ class Facade:
         status = 206 if asked else 200
         if request.method == "HEAD":
             return web.Response(status=status, headers=headers)
-        if stop - start <= WHOLE_MAX_BYTES:
+        if stop - start <= SHORT_BYTES:
             return web.Response(status=status, headers=headers, body=await beginning.read(start, stop))
         return await _streamed(request, web.StreamResponse(status=status, headers=headers), beginning, start, stop)
 
@@ -162,7 +163,7 @@ class Facade:
 
     async def _begin(self, request: web.BaseRequest, reader: DatasetReader, key: str, *, is_fresh: bool) -> Beginning:
         """Look at an object, by the bytes of it that are asked for: mostly nothing else has to be asked then."""
-        span = None if is_fresh else wanted_span(request.headers.get("Range"), WHOLE_MAX_BYTES)
+        span = None if is_fresh else wanted_span(request.headers.get("Range"), BEGINNING_BYTES)
         return await begin(reader, key, *span) if span else Beginning(reader, await reader.head(key), 0, b"")
 
     def _keep(self, reader: DatasetReader, info: ObjectInfo) -> None:
@@ -189,7 +190,7 @@ def _is_opened_as_fast(request: web.BaseRequest, kept: Beginning) -> bool:
     info = kept.info
     if kept.reader.dataset.delivery == "direct" or info.opened.whole is not None:
         return False
-    span = wanted_span(request.headers.get("Range"), WHOLE_MAX_BYTES)
+    span = wanted_span(request.headers.get("Range"), BEGINNING_BYTES)
     return span is not None and span[0] < info.size_bytes and min(span[1], info.size_bytes) - span[0] <= SHORT_BYTES
 
 

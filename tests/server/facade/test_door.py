@@ -24,7 +24,7 @@ from perijove_server.facade.sigv4 import check_signature
 from tests.server.conftest import Dataset
 from tests.support.control import FakeControl
 from tests.support.facade import RunningFacade
-from tests.support.s3 import Fault, FaultKind
+from tests.support.s3 import Fault, FaultKind, breaks_long_answers
 
 BODY = bytes(range(256)) * 40
 
@@ -163,6 +163,7 @@ def test_a_body_that_breaks_off_is_seen_to(facade: RunningFacade, data: Dataset)
     data.put("big", bytes(40 << 20))
     assert ask(facade, f"/{data.id}/big", Range="bytes=0-9").status_code == 206
     late = Fault(FaultKind.ERROR, op="GetObject", code="AccessDenied", times=None, where=lambda part: "=0-" not in part)
+    data.bed.faults.add(breaks_long_answers())
     data.bed.faults.add(late)
     with pytest.raises(httpx.RemoteProtocolError):
         ask(facade, f"/{data.id}/big")

@@ -21,13 +21,15 @@ from tests.support.s3 import Fault, FaultKind, S3Bed
 BODY = bytes(range(256)) * 400
 
 
-def test_each_read_of_a_small_object_is_one_request_to_its_store(data: Dataset) -> None:
-    data.put("a.bin", BODY)
+@pytest.mark.parametrize("size_bytes", [100 << 10, 700 << 10], ids=["sent in one go", "sent after its headers"])
+def test_each_read_of_what_one_answer_holds_is_one_request_to_its_store(data: Dataset, size_bytes: int) -> None:
+    body = (BODY * 8)[:size_bytes]
+    data.put("a.bin", body)
     s3 = boto3.client("s3", **perijove.storage_options(data.id, "boto3"))
     data.bed.reset_counters()
     for _ in range(3):
-        assert s3.get_object(Bucket=data.id, Key="a.bin")["Body"].read() == BODY
-        assert s3.get_object(Bucket=data.id, Key="a.bin", Range="bytes=7-9")["Body"].read() == BODY[7:10]
+        assert s3.get_object(Bucket=data.id, Key="a.bin")["Body"].read() == body
+        assert s3.get_object(Bucket=data.id, Key="a.bin", Range="bytes=7-9")["Body"].read() == body[7:10]
     assert data.bed.counters == {"GetObject": 6}
 
 
