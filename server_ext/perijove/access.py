@@ -25,6 +25,8 @@ class Access:
 AHEAD_SHARE = 2
 #: A first read of so much from the beginning is that of a copy, which goes on.
 COPY_BYTES = 4 * MIB
+#: Who has read on for so long goes on for as much again.
+LONG_RUN_BYTES = 16 * MIB
 
 #: Rows of an image, strided or not, and rows of tables.
 FITS = Access(1 * MIB, 16 * MIB)
@@ -70,6 +72,11 @@ class Pattern:
         #: How many blocks were read on from each other.
         self._run = 0
         self._last: int | None = None
+
+    @property
+    def is_long_run(self) -> bool:
+        """Whether so much was read on that the reader will hardly stop soon."""
+        return self._run * self._block_bytes >= LONG_RUN_BYTES
 
     def next_read(self, start: int, stop: int) -> tuple[range, range]:
         """The blocks that hold ``start`` up to ``stop`` (not empty), and the blocks to fetch beside them.

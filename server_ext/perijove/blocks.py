@@ -7,6 +7,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
 from itertools import groupby
+from typing import Protocol
 
 from .access import Access, Pattern
 
@@ -14,6 +15,18 @@ from .access import Access, Pattern
 KEPT_BYTES = 16 << 20
 #: What is read ahead is fetched as so many ranges at once.
 PIECES_IN_FLIGHT = 8
+#: Ahead in one stream: no latency is to be covered, and the less memory is used, the more often it is in a cache.
+STRAIGHT_BYTES = 16 << 20
+
+
+class Onward(Protocol):
+    """Fetches what follows on, piece by piece in order."""
+
+    def goes_straight(self) -> bool:
+        """Whether it comes in one stream, which has no need of much ahead. Called by any thread."""
+
+    async def fetch_on(self, start: int, stop: int) -> bytes:
+        """The bytes from one place up to another."""
 
 
 class Blocks:
@@ -24,6 +37,7 @@ class Blocks:
         size_bytes: of the object.
         access: how it is read.
         beginning: the first bytes of the object, if they are at hand.
+        onward: how to fetch ahead of a reader that has read on for long, if not as all else.
     """
 
     def __init__(
@@ -33,8 +47,10 @@ class Blocks:
         size_bytes: int,
         access: Access,
         beginning: bytes = b"",
+        onward: Onward | None = None,
     ) -> None:
         self._fetch = fetch
+        self._onward = onward
         self._loop = loop
         self._size_bytes = size_bytes
         self._block_bytes = access.block_bytes
@@ -62,8 +78,13 @@ class Blocks:
         if stop <= len(self._beginning):
             return self._beginning[start:stop]
         asked, ahead = self._pattern.next_read(start, stop)
-        self._order(asked)
-        self._order_ahead(ahead, len(asked))
+        self._order(asked, self._fetch)
+        onward = self._onward if self._pattern.is_long_run else None
+        kept_max = self._kept_max
+        if onward is not None and onward.goes_straight():
+            ahead = ahead[: max(len(asked), STRAIGHT_BYTES // self._block_bytes)]
+            kept_max = min(kept_max, (KEPT_BYTES + STRAIGHT_BYTES) // self._block_bytes)
+        self._order_ahead(ahead, len(asked), self._fetch if onward is None else onward.fetch_on)
         pieces: list[bytes | memoryview] = []
         for (future, first), run in groupby(asked, self._kept.__getitem__):
             numbers = list(run)
@@ -81,7 +102,7 @@ class Blocks:
         for number in ahead:
             if number in self._kept:
                 self._kept.move_to_end(number)  # what is to be read next is not what is dropped first
-        self._drop(keep=len(asked) + len(ahead))
+        self._drop(max(kept_max, len(asked) + len(ahead)))
         if len(pieces) == 1 and isinstance(pieces[0], bytes):
             return pieces[0]  # nothing is copied
         return b"".join(pieces)
@@ -92,7 +113,7 @@ class Blocks:
             future.cancel()
         self._kept.clear()
 
-    def _order(self, numbers: range) -> None:
+    def _order(self, numbers: range, fetch: Callable[[int, int], Awaitable[bytes]]) -> None:
         """Fetch those of ``numbers`` that are not at hand; each run of neighbours as one range."""
         run: list[int] = []
         for number in [*numbers, None]:
@@ -102,7 +123,7 @@ class Blocks:
             if run:
                 start = run[0] * self._block_bytes
                 stop = min((run[-1] + 1) * self._block_bytes, self._size_bytes)
-                future = asyncio.run_coroutine_threadsafe(self._awaited(start, stop), self._loop)
+                future = asyncio.run_coroutine_threadsafe(_awaited(fetch, start, stop), self._loop)
                 self._kept.update(dict.fromkeys(run, (future, start)))
                 run = []
 
@@ -114,7 +135,7 @@ class Blocks:
         future.set_result(data[: count * self._block_bytes])
         self._kept.update(dict.fromkeys(range(count), (future, 0)))
 
-    def _order_ahead(self, numbers: range, read: int) -> None:
+    def _order_ahead(self, numbers: range, read: int, fetch: Callable[[int, int], Awaitable[bytes]]) -> None:
         """Fetch ``numbers`` in parallel: one stream of a store is slow. Not before half of them are missing, lest
         there be a request for every block. Pieces are at least as long as a read, ``read`` blocks, and so are not cut
         and put together again."""
@@ -124,20 +145,21 @@ class Blocks:
         step = max(read, len(numbers) // PIECES_IN_FLIGHT)
         for first in range(0, len(missing), step):
             part = missing[first : first + step]
-            self._order(range(part[0], part[-1] + 1))
-
-    async def _awaited(self, start: int, stop: int) -> bytes:
-        return await self._fetch(start, stop)
+            self._order(range(part[0], part[-1] + 1), fetch)
 
     def _forget(self, failed: Future[bytes]) -> None:
         for number in [number for number, (future, _) in self._kept.items() if future is failed]:
             del self._kept[number]
 
     def _drop(self, keep: int) -> None:
-        while len(self._kept) > max(self._kept_max, keep):
+        while len(self._kept) > keep:
             _, (future, _) = self._kept.popitem(last=False)
             if not any(other is future for other, _ in self._kept.values()):
                 future.cancel()
+
+
+async def _awaited(fetch: Callable[[int, int], Awaitable[bytes]], start: int, stop: int) -> bytes:
+    return await fetch(start, stop)
 
 
 def _has_failed(future: Future[bytes]) -> bool:

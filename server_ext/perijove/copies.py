@@ -78,6 +78,14 @@ class Copies:
         self._used = replica.id
         return result
 
+    def is_enough_alone(self, replica_id: str) -> bool:
+        """Whether one stream of it may be as fast as several, see :mod:`straight`."""
+        return self._of(replica_id).is_enough_alone(self._clock())
+
+    def mark_slow_alone(self, replica_id: str) -> None:
+        """Let it be read in parallel for a while."""
+        self._of(replica_id).was_slow_alone(self._clock())
+
     def mark_down(self, replica_id: str) -> None:
         """Let other replicas be asked first for a while."""
         self._of(replica_id).failed(self._clock())

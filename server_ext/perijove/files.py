@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 from fsspec.asyn import AsyncFileSystem, sync
@@ -14,6 +15,7 @@ from .counting import Counts
 from .errors import ObjectChanged
 from .objects import ObjectInfo
 from .stores import SPLIT_ABOVE_BYTES
+from .straight import Straight
 
 #: A read of more than this passes by the blocks of the file, straight into parallel ranges.
 BYPASS_BYTES = SPLIT_ABOVE_BYTES
@@ -44,7 +46,11 @@ class PerijoveFile(AbstractBufferedFile):  # type: ignore[misc] # fsspec has no 
         if block_size:
             access = Access(block_size, max(access.ahead_bytes, block_size))
         by_format = cache_type == BY_FORMAT
-        self._blocks = Blocks(self._fetch, fs.loop, info.size_bytes, access, beginning.data) if by_format else None
+        self._loop = fs.loop
+        self._straight = Straight()
+        self._blocks = (
+            Blocks(self._fetch, fs.loop, info.size_bytes, access, beginning.data, self) if by_format else None
+        )
         super().__init__(
             fs,
             path,
@@ -66,6 +72,8 @@ class PerijoveFile(AbstractBufferedFile):  # type: ignore[misc] # fsspec has no 
         """Give up what is on its way; the file cannot be read any more."""
         if self._blocks is not None:
             self._blocks.close()
+        with contextlib.suppress(RuntimeError):  # the loop has been closed before
+            self._loop.call_soon_threadsafe(self._straight.close)
         super().close()
         if self._info.opened.whole is not None:
             self._info.opened.whole.close()
@@ -83,6 +91,14 @@ class PerijoveFile(AbstractBufferedFile):  # type: ignore[misc] # fsspec has no 
 
     async def _fetch(self, start: int, stop: int) -> bytes:
         return await self._reader.read(self._info, start, stop)
+
+    def goes_straight(self) -> bool:
+        """See :class:`blocks.Onward`."""
+        return self._reader.goes_straight(self._info, self._straight)
+
+    async def fetch_on(self, start: int, stop: int) -> bytes:
+        """See :class:`blocks.Onward`."""
+        return await self._reader.read_on(self._info, self._straight, start, stop, self._info.size_bytes)
 
 
 def _reopened(

@@ -12,6 +12,8 @@ from typing import Literal
 NEW_SHARE = 0.3
 #: A replica that failed is asked last for so long.
 DOWN_SECONDS = 60.0
+#: A replica that is read in parallel, because one stream of it was slow, is tried so much later with one.
+PARTS_SECONDS = 60.0
 #: What was measured longer ago than this tells nothing any more.
 FRESH_SECONDS = 600.0
 #: An answer up to this size tells of latency, one from the other size on of bandwidth; between them, of neither.
@@ -23,7 +25,7 @@ State = Literal["ready", "down", "unknown"]
 
 @dataclass
 class ReplicaHealth:
-    """One replica: moving averages of latency and of bandwidth per stream, and since when it may be trusted again.
+    """One replica: moving averages of latency and of bandwidth per stream, and from when on it may be trusted again.
 
     ``now`` is any clock in seconds that only goes forward, the same one in all calls.
     """
@@ -32,6 +34,7 @@ class ReplicaHealth:
     bytes_per_second: float | None = None
     answered_at: float | None = None
     down_until: float | None = None
+    parts_until: float | None = None
 
     def answered(self, size_bytes: int, seconds: float, now: float) -> None:
         """It gave ``size_bytes`` within ``seconds`` (0 bytes: only told of an object)."""
@@ -47,6 +50,14 @@ class ReplicaHealth:
     def failed(self, now: float) -> None:
         """It did not answer, or not with what was asked for, after all retries."""
         self.down_until = now + DOWN_SECONDS
+
+    def was_slow_alone(self, now: float) -> None:
+        """One stream that had the way for itself was slower than several would be, or did not come."""
+        self.parts_until = now + PARTS_SECONDS
+
+    def is_enough_alone(self, now: float) -> bool:
+        """Whether one stream may be as fast as several: it was, or it has not been tried of late."""
+        return self.parts_until is None or now >= self.parts_until
 
     def state(self, now: float) -> State:
         """``down`` for a while after a failure; ``ready`` when it has answered of late."""

@@ -7,7 +7,9 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from urllib.parse import quote
 
+import obstore
 from obstore.store import HTTPStore, S3Store
 
 from . import answers, web
@@ -39,6 +41,8 @@ RETRIES: RetryConfig = {
 #: obstore asks a credential provider again once less than this is left of what it gave.
 OBSTORE_RENEWS_BEFORE = timedelta(seconds=300)
 
+#: An address of our own is used at once.
+SIGNED_FOR = timedelta(seconds=60)
 #: How many stores of one URL are kept.
 STORES_KEPT = 512
 
@@ -60,6 +64,9 @@ class ReplicaReader(Protocol):
 
         ``chunk_bytes``: see :func:`answers.part`.
         """
+
+    async def address(self, path: str) -> str | None:
+        """A URL that reads one object now by a GET of any client, which may be secret; None: there is none."""
 
 
 class DirectReader:
@@ -105,6 +112,15 @@ class DirectReader:
         """See :class:`ReplicaReader`."""
         path = info.path
         return await self._guarded(path, lambda store: answers.part(store, path, info, start, stop, chunk_bytes))
+
+    async def address(self, path: str) -> str | None:
+        """See :class:`ReplicaReader`."""
+        told = await self.credentials.get()
+        if told.kind == "anonymous":
+            place = told.endpoint or f"https://s3.{told.region}.amazonaws.com"
+            key = "/".join(part for part in (told.prefix.strip("/"), path) if part)
+            return f"{place.rstrip('/')}/{quote(told.bucket)}/{quote(key)}"
+        return await self._guarded(path, lambda store: obstore.sign_async(store, "GET", path, SIGNED_FOR))
 
     async def _first(
         self, store: S3Store, path: str, start: int, stop: int, known: Version | None
@@ -195,6 +211,10 @@ class PresignedReader:
         except STORE_FAULTS as exc:
             self._urls.forget(info.path)  # the URL may be what is wrong
             raise store_error(exc, self._dataset, self._replica, info.path) from None
+
+    async def address(self, path: str) -> str | None:
+        """See :class:`ReplicaReader`."""
+        return await self._urls.get(path) if self._dataset.delivery == "proxied" else None
 
     async def _look(
         self, path: str, start: int, stop: int, known: Version | None, whole_max_bytes: int

@@ -10,6 +10,7 @@ import asyncio
 import itertools
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from functools import partial
 from typing import TypeVar
 
 import obstore
@@ -20,13 +21,14 @@ from .cache import BlockCache, BlockKey, cache_scope
 from .client import AsyncControlClient, dataset_call
 from .copies import Copies
 from .counting import Counts, counts_of
-from .errors import ControlUnavailable, NotFound, ObjectChanged, Refused, StoreUnavailable
+from .errors import ControlUnavailable, NotFound, ObjectChanged, PerijoveError, Refused, StoreUnavailable
 from .inflight import in_flight
 from .models import Copy, Dataset, Replica, TreeEntry
 from .objects import ObjectInfo, Version
 from .parallel import few_at_once
 from .paths import check_path
 from .replicas import DirectReader, PresignedReader, ReplicaReader
+from .straight import Asked, Straight, is_straight_way
 
 Result = TypeVar("Result")
 
@@ -125,14 +127,38 @@ class DatasetReader:
         pieces = _pieces(start, stop)
         return b"".join(await few_at_once(lambda span: self._piece(info, *span), pieces, PIECES_IN_FLIGHT))
 
+    async def read_on(self, info: ObjectInfo, straight: Straight, start: int, stop: int, until: int) -> bytes:
+        """The same, of a reader that goes on from piece to piece, each asked for before the next, up to ``until``.
+
+        What one stream gives faster than several is taken from ``straight``.
+        """
+        async with straight.turn:
+            kept = await self._kept(info, start, stop)
+            piece = None if kept is not None else await self._next_of(straight, info, start, stop, until)
+        data = await piece if piece is not None else None
+        if data is None:
+            return await self.read(info, start, stop) if kept is None else kept
+        self._count(info, Counts(bytes=len(data)))
+        await self._keep(info, start, stop, data)
+        return data
+
+    def goes_straight(self, info: ObjectInfo, straight: Straight) -> bool:
+        """Whether :meth:`read_on` takes what it gives from one stream, as far as is known."""
+        replica_id = info.opened.replica or info.replica
+        is_comparable = info.version is not None and info.opened.whole is None
+        is_good = not self.known.is_down(replica_id) and self.known.is_enough_alone(replica_id)
+        return straight.is_of_use and is_comparable and is_good
+
     async def stream(self, info: ObjectInfo, start: int, stop: int) -> AsyncGenerator[bytes, None]:
         """The same bytes in order, piece by piece, with the next pieces already on their way."""
         spans = iter(_pieces(start, stop))
         tasks: list[asyncio.Task[bytes]] = []
+        straight, is_long = Straight(), stop - start > SPLIT_ABOVE_BYTES
         try:
             while True:
                 while len(tasks) < STREAM_PIECES and (span := next(spans, None)) is not None:
-                    tasks.append(asyncio.ensure_future(self.read(info, *span)))
+                    piece = self.read_on(info, straight, *span, stop) if is_long else self.read(info, *span)
+                    tasks.append(asyncio.ensure_future(piece))
                 if not tasks:
                     return
                 yield await tasks[0]
@@ -140,6 +166,7 @@ class DatasetReader:
         finally:
             for task in tasks:
                 task.cancel()
+            straight.close()
             await asyncio.gather(*tasks, return_exceptions=True)
 
     async def list_directory(self, path: str) -> list[TreeEntry]:
@@ -215,17 +242,49 @@ class DatasetReader:
 
     async def _piece(self, info: ObjectInfo, start: int, stop: int) -> bytes:
         """One range, from the cache on disk if it is there, else from a store."""
-        if self._cache is None or info.version is None:
-            return await self._get(info, start, stop)
-        scope = cache_scope(self._client.url)
-        key = BlockKey(scope, self.dataset.id, info.path, info.version, info.size_bytes, start, stop)
-        kept = await asyncio.to_thread(self._cache.get, key)
+        kept = await self._kept(info, start, stop)
         if kept is not None:
-            self._count(info, Counts(cache_hits=1, cache_bytes=len(kept)))
             return kept
         data = await self._get(info, start, stop)
-        await asyncio.to_thread(self._cache.put, key, data)
+        await self._keep(info, start, stop, data)
         return data
+
+    async def _kept(self, info: ObjectInfo, start: int, stop: int) -> bytes | None:
+        if self._cache is None or info.version is None:
+            return None
+        kept = await asyncio.to_thread(self._cache.get, self._key(info, info.version, start, stop))
+        if kept is not None:
+            self._count(info, Counts(cache_hits=1, cache_bytes=len(kept)))
+        return kept
+
+    async def _keep(self, info: ObjectInfo, start: int, stop: int, data: bytes) -> None:
+        if self._cache is not None and info.version is not None:
+            await asyncio.to_thread(self._cache.put, self._key(info, info.version, start, stop), data)
+
+    def _key(self, info: ObjectInfo, version: str, start: int, stop: int) -> BlockKey:
+        scope = cache_scope(self._client.url)
+        return BlockKey(scope, self.dataset.id, info.path, version, info.size_bytes, start, stop)
+
+    async def _next_of(
+        self, straight: Straight, info: ObjectInfo, start: int, stop: int, until: int
+    ) -> asyncio.Future[bytes | None] | None:
+        """A piece of the long answer, which is asked for if there is none; None: it is to be read otherwise."""
+        if straight.continues_at(start):
+            return straight.take(stop)
+        replica = self.known.find(info.opened.replica or info.replica)
+        if replica is None or info.version is None or not self.goes_straight(info, straight):
+            return None
+        try:
+            url = await self._reader(replica).address(info.path)
+        except PerijoveError:  # it is read otherwise, which tells what is wrong
+            return None
+        if url is None or not is_straight_way(url):
+            straight.is_of_use = False
+            return None
+        asked = Asked(url, start, min(until, info.size_bytes), info.version, info.size_bytes)
+        self._count(info, Counts(requests=1))
+        straight.begin(asked, partial(self.known.mark_slow_alone, replica.id))
+        return straight.take(stop)
 
     async def _get(self, info: ObjectInfo, start: int, stop: int) -> bytes:
         """One range from the replica that the object is read from, or from the next that holds this very object."""

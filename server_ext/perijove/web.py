@@ -132,7 +132,7 @@ async def _answer(http: aiohttp.ClientSession, asked: Asked) -> AsyncIterator[ai
     try:
         # as it was signed: not to be encoded anew
         url = URL(asked.url, encoded=True)
-        proxy = _proxy(url.scheme, url.host or "")
+        proxy = proxy_for(url.scheme, url.host or "")
         async with http.get(url, headers=headers, max_redirects=REDIRECTS_MAX, proxy=proxy) as response:
             yield response
     except PerijoveError:
@@ -142,7 +142,7 @@ async def _answer(http: aiohttp.ClientSession, asked: Asked) -> AsyncIterator[ai
 
 
 @lru_cache(maxsize=256)
-def _proxy(scheme: str, host: str) -> str | None:
+def proxy_for(scheme: str, host: str) -> str | None:
     """The environment's way out. Not by aiohttp's own look at it, which sends passwords of ``~/.netrc`` along."""
     return None if proxy_bypass(host) else getproxies().get(scheme)
 

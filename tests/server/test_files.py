@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from tests.support.jupyter import JupyterServer
-from tests.support.s3 import Fault, FaultKind
+from tests.support.s3 import Fault, FaultKind, breaks_long_answers
 
 from .conftest import Dataset, MakeDataset
 
@@ -95,7 +95,7 @@ def test_a_known_etag_is_not_sent_again_and_an_old_one_breaks_a_range(server: Ju
     assert other.status_code == 200
 
 
-def test_a_big_file_arrives_whole_in_pieces(server: JupyterServer, dataset: Dataset) -> None:
+def test_a_big_file_arrives_whole_in_one_stream_or_in_pieces(server: JupyterServer, dataset: Dataset) -> None:
     body = random.Random(1).randbytes(40 << 20)
     dataset.put("big.bin", body)
     dataset.bed.reset_counters()
@@ -103,7 +103,7 @@ def test_a_big_file_arrives_whole_in_pieces(server: JupyterServer, dataset: Data
     answer = server.get(dataset.route("file"), path="big.bin")
 
     assert answer.content == body
-    assert dataset.bed.counters["GetObject"] == 5
+    assert 1 <= dataset.bed.counters["GetObject"] <= 1 + 5
 
 
 @pytest.mark.parametrize("kind", [FaultKind.REPLACE, FaultKind.RESET])
@@ -113,6 +113,7 @@ def test_a_fault_in_the_middle_never_looks_like_a_whole_file(
     dataset.put("big.bin", bytes(40 << 20))
     times = 1 if kind is FaultKind.REPLACE else None  # replaced twice it would be as before
     lasting = Fault(kind, op="GetObject", times=times, where=lambda asked: asked.startswith("bytes=33554432-"))
+    dataset.bed.faults.add(breaks_long_answers())
     dataset.bed.faults.add(lasting)
 
     with pytest.raises(httpx.RemoteProtocolError):

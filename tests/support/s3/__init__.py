@@ -16,8 +16,18 @@ behaves as others do is calibrated: ``probe.py`` passes on it and on a real gate
 
 from .bed import S3Bed
 from .errors import S3Error
-from .faults import Fault, FaultKind
+from .faults import Fault, FaultKind, breaks_long_answers, is_long_range
 from .sts import Session, User
 from .threaded import threaded_bed
 
-__all__ = ["Fault", "FaultKind", "S3Bed", "S3Error", "Session", "User", "threaded_bed"]
+__all__ = [
+    "Fault",
+    "FaultKind",
+    "S3Bed",
+    "S3Error",
+    "Session",
+    "User",
+    "breaks_long_answers",
+    "is_long_range",
+    "threaded_bed",
+]

@@ -98,6 +98,17 @@ class Fault:
         return True
 
 
+def breaks_long_answers() -> Fault:
+    """Whoever reads a large object by one answer has to go on in parts."""
+    return Fault(FaultKind.RESET, op="GetObject", times=None, after_bytes=1 << 20, where=is_long_range)
+
+
+def is_long_range(byte_range: str) -> bool:
+    """Whether a Range header asks for more than any one of parts that are read in parallel."""
+    first, _, last = byte_range.removeprefix("bytes=").partition("-")
+    return not last or int(last) - int(first) > 16 << 20
+
+
 class Faults:
     """The rules in force, in the order in which they were added; the first that acts wins."""
 
