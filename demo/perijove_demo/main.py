@@ -234,7 +234,9 @@ class Demo:
             "jupyter_config_dir": str(self._state.path("jupyter")),
             "accounts": [asdict(account) for account in self._accounts],
         }
-        self._state.write("jupyter/jupyter_server_config.json", json.dumps(SERVER_CONFIG))
+        # the sessions of all run as one account, so they may believe each other's pictures
+        shared = {"PerijoveServer": {"overviews_dir": str(self._state.path("overviews"))}}
+        self._state.write("jupyter/jupyter_server_config.json", json.dumps(SERVER_CONFIG | shared))
         self._state.write("jupyter/labconfig/page_config.json", json.dumps(LAB_CONFIG))
         self._state.write("hub.json", json.dumps(told))
 

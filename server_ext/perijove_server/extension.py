@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from jupyter_server.extension.application import ExtensionApp
-from traitlets import Float, Int, Unicode, default
+from traitlets import Float, Int, TraitError, Unicode, default, validate
 
 from .activity.watch import KERNEL_EVENT, watch_saves, watch_terminals
 from .notices import SCHEMA_PATH
@@ -85,6 +85,16 @@ class PerijoveServer(ExtensionApp):
         home = os.environ.get("XDG_CACHE_HOME", "")
         base = Path(home) if home.startswith("/") else Path("~/.cache").expanduser()
         return str(base / "perijove" / "overviews") if base.is_absolute() else ""
+
+    @validate("overviews_dir", "published_overviews_dir")
+    def _folder_is_absolute(self, proposal: Any) -> str:
+        said: str = proposal["value"]
+        if said and not said.startswith("/"):
+            raise TraitError(
+                f"PerijoveServer.{proposal['trait'].name} is {said!r}: an absolute path was expected, as "
+                "'/srv/overviews', or '' for none."
+            )
+        return said
 
     @default("home_directory")
     def _home_directory_default(self) -> str:

@@ -128,9 +128,9 @@ class Root:
         overviews = Overviews(
             settings.control_url,
             limits.budget_bytes,
-            _folder(settings.overviews_dir),
+            Path(settings.overviews_dir) if settings.overviews_dir else None,
             settings.overviews_bytes,
-            _folder(settings.published_overviews_dir),
+            Path(settings.published_overviews_dir) if settings.published_overviews_dir else None,
         )
         return DataService(
             client, session, limits, settings.preview_cache_bytes, settings.preview_recent_bytes, overviews
@@ -138,8 +138,3 @@ class Root:
 
     def _emit(self, notice: Notice) -> None:
         self._serverapp.event_logger.emit(schema_id=SCHEMA_ID, data=notice.model_dump(mode="json"))
-
-
-def _folder(said: str) -> Path | None:
-    """A folder by its absolute path; None for any other."""
-    return Path(said) if said.startswith("/") else None

@@ -14,7 +14,9 @@ import numpy as np
 import pytest
 import zarr
 from astropy.io import fits
+from traitlets import TraitError
 
+from perijove_server.extension import PerijoveServer
 from perijove_server.preview.answers import ImageContent, ImageLook
 from perijove_server.preview.overviews import Overview, Overviews, is_published
 from perijove_server.preview.service import Wish
@@ -172,6 +174,14 @@ def test_links_and_pipes_are_not_followed_or_waited_for(tmp_path: Path) -> None:
         assert overviews.get(key(overviews)) is None
         if file.is_dir():
             file.rmdir()
+
+
+@pytest.mark.parametrize("setting", ["overviews_dir", "published_overviews_dir"])
+def test_a_folder_without_its_whole_path_is_refused_by_name(setting: str) -> None:
+    with pytest.raises(TraitError, match=rf"PerijoveServer\.{setting} is 'srv/overviews': an absolute path"):
+        PerijoveServer(**{setting: "srv/overviews"})
+
+    assert getattr(PerijoveServer(**{setting: ""}), setting) == ""
 
 
 @pytest.mark.parametrize("mode", [0o777, 0o775, 0o1777])
