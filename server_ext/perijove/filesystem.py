@@ -25,7 +25,7 @@ from .client import ITEMS_MAX, AsyncControlClient, Search
 from .errors import BadRequest, InvalidPath, NotFound, NotSupported, PerijoveError, ReadOnly
 from .files import PerijoveFile, file_row
 from .models import PLATFORM_CATALOGUE, Dataset, TreeEntry
-from .parallel import few_at_once
+from .parallel import Haste, few_at_once
 from .paths import check_path, split_url
 from .stores import Readers
 
@@ -35,8 +35,9 @@ DATASET_SECONDS = 60.0
 CLOSE_SECONDS = 1.0
 #: The root lists all datasets up to so many.
 ROOTS_MAX = 1000
-RANGES_IN_FLIGHT = 32
-FILES_IN_FLIGHT = 64
+#: Reads under way at once, see :class:`parallel.Haste`; fsspec's own way has 128 small files under way, too.
+RANGES_IN_FLIGHT = (32, 64)
+FILES_IN_FLIGHT = (64, 128)
 #: Files are opened with no more of their first block than this: many are opened for a look at their kind only.
 FIRST_BYTES = 1 << 20
 #: Options of fsspec itself. There are none of our own: options come with catalogues that strangers wrote.
@@ -202,16 +203,19 @@ class PerijoveFileSystem(AsyncFileSystem):  # type: ignore[misc] # fsspec has no
     ) -> Any:
         """The contents of files, a bounded number of them at once: fsspec's own way opens more than a thousand."""
         paths = await self._expand_path(path, recursive=recursive)
+        haste = Haste(*FILES_IN_FLIGHT)
 
         async def one(name: str) -> Any:
             try:
-                return await self._cat_file(name, **kwargs)
+                data = await self._cat_file(name, **kwargs)
+                haste.came(len(data))
+                return data
             except PerijoveError as exc:
                 if on_error == "raise":
                     raise
                 return exc
 
-        found = await few_at_once(one, paths, batch_size or self.batch_size or FILES_IN_FLIGHT)
+        found = await few_at_once(one, paths, batch_size or self.batch_size or haste.at_once)
         if isinstance(path, str) and paths == [self._strip_protocol(path)]:
             return found[0]
         kept = zip(paths, found, strict=True)
@@ -251,6 +255,7 @@ class PerijoveFileSystem(AsyncFileSystem):  # type: ignore[misc] # fsspec has no
         firsts = starts if isinstance(starts, list) else [starts] * len(paths)
         lasts = ends if isinstance(ends, list) else [ends] * len(paths)
         opened: dict[str, asyncio.Task[Beginning]] = {}
+        haste = Haste(*RANGES_IN_FLIGHT)
 
         async def one(asked: tuple[str, int | None, int | None]) -> Any:
             path, start, end = asked
@@ -259,7 +264,9 @@ class PerijoveFileSystem(AsyncFileSystem):  # type: ignore[misc] # fsspec has no
                     opened[path] = asyncio.ensure_future(self._begin(path, *first_span(start, end)))
                 beginning = await asyncio.shield(opened[path])
                 first, last, _ = slice(start, end).indices(beginning.info.size_bytes)
-                return await beginning.read(first, last)
+                data = await beginning.read(first, last)
+                haste.came(len(data))
+                return data
             except PerijoveError as exc:
                 if on_error == "return":
                     return exc
@@ -267,7 +274,7 @@ class PerijoveFileSystem(AsyncFileSystem):  # type: ignore[misc] # fsspec has no
 
         try:
             asked = list(zip(paths, firsts, lasts, strict=True))
-            return await few_at_once(one, asked, batch_size or RANGES_IN_FLIGHT)
+            return await few_at_once(one, asked, batch_size or haste.at_once)
         finally:
             for task in opened.values():
                 task.cancel()

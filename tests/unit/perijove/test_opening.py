@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 import time
 from collections.abc import Callable
@@ -16,7 +17,7 @@ import perijove
 from perijove import answers, replicas
 from perijove.beginning import first_span
 from perijove.filesystem import FILES_IN_FLIGHT, close_connections
-from perijove.parallel import few_at_once
+from perijove.parallel import SHORT_BYTES, Haste, few_at_once
 from tests.support.control import FakeControl, FakeReplica
 from tests.support.s3 import Fault, FaultKind, S3Bed
 
@@ -41,7 +42,7 @@ def test_small_files_take_one_request_each_and_not_all_at_once(put: Put, bed: S3
 
     assert found == {f"demo/{name}": name.encode() * 100 for name in names}
     assert bed.counters == {"GetObject": 200}
-    assert bed.most_at_once <= FILES_IN_FLIGHT
+    assert bed.most_at_once <= FILES_IN_FLIGHT[1]
     assert control.calls["POST datasets/demo/presign"] < 50  # addresses are asked for together
 
 
@@ -184,6 +185,37 @@ def test_the_first_span_of_any_slice_is_a_range(start: int | None, end: int | No
     wanted_first, wanted_stop, _ = slice(start, end).indices(size_bytes)
     if start is None or start >= 0:
         assert wanted_stop <= wanted_first or (first, min(stop, size_bytes)) >= (wanted_first, wanted_stop)
+
+
+def test_files_that_are_long_share_the_link_with_few(put: Put, bed: S3Bed) -> None:
+    names = [f"l/{number}" for number in range(FILES_IN_FLIGHT[1])]
+    for name in names:
+        put(name, bytes(2 * SHORT_BYTES))
+    bed.latency_seconds = 0.01
+
+    fsspec.filesystem("perijove").cat([f"demo/{name}" for name in names])
+
+    assert bed.most_at_once <= FILES_IN_FLIGHT[0]
+
+
+async def test_haste_grows_when_what_comes_is_short_and_shrinks_when_it_is_long() -> None:
+    haste, under_way, seen = Haste(3, 6), 0, list[int]()
+
+    async def read(size_bytes: int) -> None:
+        nonlocal under_way
+        under_way += 1
+        seen.append(under_way)
+        await asyncio.sleep(0)
+        under_way -= 1
+        haste.came(size_bytes)
+
+    assert haste.at_once() == 3
+    await few_at_once(read, [0] * 20 + [40 * SHORT_BYTES] * 40, haste.at_once)
+
+    assert max(seen[:3]) == 3
+    assert max(seen) == 6
+    assert max(seen[-20:]) == 3
+    assert haste.at_once() == 3
 
 
 async def test_few_at_once_keeps_order_bounds_and_the_first_error() -> None:
