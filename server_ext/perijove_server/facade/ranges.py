@@ -48,9 +48,9 @@ def wanted_span(header: str | None, most_bytes: int) -> tuple[int, int] | None:
     return (start, stop) if stop > start else None
 
 
-def is_conditional(headers: Mapping[str, str]) -> bool:
-    """Whether a request asks about the version of the object."""
-    return any(name in headers for name in ("If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since"))
+def asks_for_news(headers: Mapping[str, str]) -> bool:
+    """Whether a request wants the object only if it is another by now; if not, nothing of it is to be fetched."""
+    return "If-None-Match" in headers or "If-Modified-Since" in headers
 
 
 def not_modified(headers: Mapping[str, str], etag: str | None, modified: datetime | None) -> bool:

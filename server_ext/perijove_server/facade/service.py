@@ -22,7 +22,7 @@ from perijove.stores import DatasetReader, Readers
 from ..listing import TreeLister
 from .errors import S3Error, as_s3
 from .listing import buckets_wish, buckets_xml, list_wish, location_xml, objects_xml
-from .ranges import byte_range, http_date, is_conditional, not_modified, wanted_span
+from .ranges import asks_for_news, byte_range, http_date, not_modified, wanted_span
 
 #: What control says about a dataset is believed for so long; control believes the hub for half a minute, so that who
 #: may not read any more cannot after a minute.
@@ -122,7 +122,7 @@ class Facade:
         return Listed(objects, directories, None), next_cursor(page.next)
 
     async def _object(self, request: web.BaseRequest, reader: DatasetReader, key: str) -> web.StreamResponse:
-        is_fresh = request.method == "HEAD" or is_conditional(request.headers)
+        is_fresh = request.method == "HEAD" or asks_for_news(request.headers)
         kept = None if is_fresh else self._kept(reader, key)
         if kept is not None and not _is_opened_as_fast(request, kept):
             try:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import boto3
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
+from boto3.s3.transfer import TransferConfig
+from botocore.exceptions import ClientError
 
 import perijove
 from perijove import replicas
@@ -31,6 +34,21 @@ def test_each_read_of_what_one_answer_holds_is_one_request_to_its_store(data: Da
         assert s3.get_object(Bucket=data.id, Key="a.bin")["Body"].read() == body
         assert s3.get_object(Bucket=data.id, Key="a.bin", Range="bytes=7-9")["Body"].read() == body[7:10]
     assert data.bed.counters == {"GetObject": 6}
+
+
+def test_parts_that_insist_on_one_version_cost_their_store_one_request_each(data: Dataset, tmp_path: Path) -> None:
+    body = BODY * 40
+    data.put("a.bin", body)
+    s3 = boto3.client("s3", **perijove.storage_options(data.id, "boto3"))
+    data.bed.reset_counters()
+    in_parts = TransferConfig(multipart_threshold=1 << 20, multipart_chunksize=1 << 20)
+    s3.download_file(data.id, "a.bin", str(tmp_path / "a.bin"), Config=in_parts)  # a HEAD, and GETs with If-Match
+    assert (tmp_path / "a.bin").read_bytes() == body
+    assert data.bed.counters.total() == 1 + 4
+    etag = s3.head_object(Bucket=data.id, Key="a.bin")["ETag"]
+    data.put("a.bin", body[::-1])
+    with pytest.raises(ClientError, match="PreconditionFailed"):
+        s3.get_object(Bucket=data.id, Key="a.bin", Range="bytes=0-9", IfMatch=etag)
 
 
 @pytest.fixture
