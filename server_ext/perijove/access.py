@@ -72,11 +72,12 @@ class Pattern:
         #: How many blocks were read on from each other.
         self._run = 0
         self._last: int | None = None
+        self._is_copy = False
 
     @property
     def is_long_run(self) -> bool:
-        """Whether so much was read on that the reader will hardly stop soon."""
-        return self._run * self._block_bytes >= LONG_RUN_BYTES
+        """Whether the reader will hardly stop soon: so much was read on, or it began as a copy does."""
+        return self._run * self._block_bytes >= (COPY_BYTES if self._is_copy else LONG_RUN_BYTES)
 
     def next_read(self, start: int, stop: int) -> tuple[range, range]:
         """The blocks that hold ``start`` up to ``stop`` (not empty), and the blocks to fetch beside them.
@@ -87,9 +88,10 @@ class Pattern:
         """
         first, last = start // self._block_bytes, (stop - 1) // self._block_bytes
         if self._last is None:
-            self._run = last + 1 if start == 0 and stop >= COPY_BYTES else 0
+            self._is_copy = start == 0 and stop >= COPY_BYTES
+            self._run = last + 1 if self._is_copy else 0
         elif not self._last <= first <= self._last + 1:
-            self._run = 0
+            self._run, self._is_copy = 0, False
         elif last > self._last:
             self._run += last - self._last
         self._last = last

@@ -37,7 +37,7 @@ class Blocks:
         size_bytes: of the object.
         access: how it is read.
         beginning: the first bytes of the object, if they are at hand.
-        onward: how to fetch ahead of a reader that has read on for long, if not as all else.
+        onward: how to fetch for a reader that plainly reads on, if not as all else.
     """
 
     def __init__(
@@ -78,13 +78,14 @@ class Blocks:
         if stop <= len(self._beginning):
             return self._beginning[start:stop]
         asked, ahead = self._pattern.next_read(start, stop)
-        self._order(asked, self._fetch)
         onward = self._onward if self._pattern.is_long_run else None
+        fetch = self._fetch if onward is None else onward.fetch_on
+        self._order(asked, fetch)
         kept_max = self._kept_max
         if onward is not None and onward.goes_straight():
             ahead = ahead[: max(len(asked), STRAIGHT_BYTES // self._block_bytes)]
             kept_max = min(kept_max, (KEPT_BYTES + STRAIGHT_BYTES) // self._block_bytes)
-        self._order_ahead(ahead, len(asked), self._fetch if onward is None else onward.fetch_on)
+        self._order_ahead(ahead, len(asked), fetch)
         pieces: list[bytes | memoryview] = []
         for (future, first), run in groupby(asked, self._kept.__getitem__):
             numbers = list(run)
