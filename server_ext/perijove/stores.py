@@ -95,8 +95,7 @@ class DatasetReader:
                 too long to be fetched whole.
         """
         check_path(path)
-        scope = cache_scope(self._client.url)
-        known = await asyncio.to_thread(self._cache.recall, scope, self.dataset.id, path) if self._cache else None
+        known = await asyncio.to_thread(self._recalled, self._cache, path) if self._cache else None
         info, data = await self.on_a_replica(
             lambda replica: self._reader(replica).open(path, start, stop, known), lambda found: len(found[1] or b"")
         )
@@ -106,7 +105,7 @@ class DatasetReader:
         self._count(info, Counts(requests=1, bytes=len(data)))
         if self._cache and info.version and not info.opened.whole:
             seen = Version(info.version, info.size_bytes, info.modified)
-            key = BlockKey(scope, self.dataset.id, path, info.version, info.size_bytes, start, start + len(data))
+            key = self._key(info, info.version, start, start + len(data))
             await asyncio.to_thread(_keep, self._cache, seen, key, data)
         return info, data
 
@@ -248,6 +247,9 @@ class DatasetReader:
         data = await self._get(info, start, stop)
         await self._keep(info, start, stop, data)
         return data
+
+    def _recalled(self, cache: BlockCache, path: str) -> Version | None:
+        return cache.recall(cache_scope(self._client.url), self.dataset.id, path)
 
     async def _kept(self, info: ObjectInfo, start: int, stop: int) -> bytes | None:
         if self._cache is None or info.version is None:
