@@ -58,6 +58,8 @@ class Blocks:
         self._kept_max = max(4, (KEPT_BYTES + access.ahead_bytes) // access.block_bytes)
         #: By number; neighbours that were asked for at once are one range and share a future.
         self._kept: OrderedDict[int, tuple[Future[bytes], int]] = OrderedDict()
+        #: Set when one has, by the loop's thread: a look at all of them at each read takes longer than a read.
+        self._one_has_failed = False
         self._beginning = beginning if len(beginning) < min(access.block_bytes, size_bytes) else b""
         if beginning and not self._beginning:
             self._keep_beginning(beginning)
@@ -73,8 +75,10 @@ class Blocks:
             return b""
         if asyncio._get_running_loop() is self._loop:
             raise RuntimeError("A file of perijove:// cannot be read from within the event loop that fetches for it.")
-        for future in {future for future, _ in self._kept.values() if _has_failed(future)}:
-            self._forget(future)  # read ahead in vain; now it is asked for, and may well work
+        if self._one_has_failed:
+            self._one_has_failed = False
+            for future in {future for future, _ in self._kept.values() if _has_failed(future)}:
+                self._forget(future)  # read ahead in vain; now it is asked for, and may well work
         if stop <= len(self._beginning):
             return self._beginning[start:stop]
         asked, ahead = self._pattern.next_read(start, stop)
@@ -125,6 +129,7 @@ class Blocks:
                 start = run[0] * self._block_bytes
                 stop = min((run[-1] + 1) * self._block_bytes, self._size_bytes)
                 future = asyncio.run_coroutine_threadsafe(_awaited(fetch, start, stop), self._loop)
+                future.add_done_callback(self._note_failure)
                 self._kept.update(dict.fromkeys(run, (future, start)))
                 run = []
 
@@ -147,6 +152,9 @@ class Blocks:
         for first in range(0, len(missing), step):
             part = missing[first : first + step]
             self._order(range(part[0], part[-1] + 1), fetch)
+
+    def _note_failure(self, future: Future[bytes]) -> None:
+        self._one_has_failed = self._one_has_failed or _has_failed(future)
 
     def _forget(self, failed: Future[bytes]) -> None:
         for number in [number for number, (future, _) in self._kept.items() if future is failed]:

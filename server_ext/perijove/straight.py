@@ -33,7 +33,7 @@ ENOUGH_BYTES_PER_SECOND = 8 * 60e6
 #: The pace is judged by so much time of receiving: a moment tells nothing, and a machine has other things to do.
 JUDGED_SECONDS = 0.25
 #: A piece may come so much later than at that pace; connection and first byte are within it.
-LATE_SECONDS = 0.25
+LATE_SECONDS = 0.5
 #: No answer lasts longer: what is read by it later than this after it was allowed needs to be allowed anew. With the
 #: time for which addresses are kept and that for which control believes the hub, it is less than a minute.
 LASTS_SECONDS = 3.0

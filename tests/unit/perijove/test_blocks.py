@@ -6,13 +6,14 @@ import asyncio
 import random
 import threading
 from collections.abc import Iterator
+from typing import ClassVar
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from perijove.access import FITS, HDF5, OTHER, PARQUET, TEXT, TIFF, ZARR, Access, access_for
-from perijove.blocks import Blocks
+from perijove.blocks import STRAIGHT_BYTES, Blocks
 from perijove.errors import StoreUnavailable
 
 BODY = random.Random(1).randbytes(10_000)
@@ -99,6 +100,43 @@ def test_what_failed_is_asked_for_again(loop: asyncio.AbstractEventLoop) -> None
         blocks.read(0, 50)
 
     assert blocks.read(0, 50) == BODY[:50]
+
+
+def test_what_failed_ahead_of_the_reader_is_asked_for_again(loop: asyncio.AbstractEventLoop) -> None:
+    store = Store()
+    blocks = Blocks(store.fetch, loop, len(BODY), SMALL)
+    blocks.read(0, 100)
+    store.fails = 10
+    with pytest.raises(StoreUnavailable):
+        blocks.read(100, 200)  # and two blocks ahead
+    asyncio.run_coroutine_threadsafe(asyncio.sleep(0.01), loop).result(10)  # they have failed, too
+    store.fails = 0
+
+    assert blocks.read(200, 400) == BODY[200:400]
+
+
+def test_one_stream_is_asked_for_little_ahead_and_in_order(loop: asyncio.AbstractEventLoop) -> None:
+    store, mib = Store(), 1 << 20
+    size_bytes = 200 * mib
+
+    class Onward:
+        asked: ClassVar[list[tuple[int, int]]] = []
+
+        def goes_straight(self) -> bool:
+            return True
+
+        async def fetch_on(self, start: int, stop: int) -> bytes:
+            self.asked.append((start, stop))
+            return bytes(stop - start)
+
+    blocks = Blocks(store.fetch, loop, size_bytes, OTHER, b"", Onward())
+
+    for start in range(0, 100 * mib, 5 * mib):
+        assert len(blocks.read(start, start + 5 * mib)) == 5 * mib
+        assert Onward.asked[-1][1] <= start + 5 * mib + STRAIGHT_BYTES
+
+    assert store.asked == []
+    assert [start for start, _ in Onward.asked] == [0, *(stop for _, stop in Onward.asked[:-1])]
 
 
 def test_reading_within_the_loop_that_fetches_is_an_error_and_no_deadlock(loop: asyncio.AbstractEventLoop) -> None:
