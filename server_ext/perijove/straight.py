@@ -200,11 +200,12 @@ class LongAnswer:
             connection.request("GET", urlunsplit(("", "", *place[2:4], "")), headers=self._asked.headers)
             with connection.getresponse() as response:
                 if self._asked.is_answered_by(response):
-                    while (length := self._lengths.get()) is not None:
+                    # the loop may be gone, and with it who would close this
+                    while (length := self._lengths.get(timeout=2 * LASTS_SECONDS)) is not None:
                         began = time.perf_counter()
                         data = response.read(length)
                         self._tell(self._deliver, data, time.perf_counter() - began)
-        except (OSError, ValueError, http.client.HTTPException):
+        except (OSError, ValueError, http.client.HTTPException, queue.Empty):
             pass  # it is read otherwise, which tells what is wrong
         finally:
             if connection is not None:
