@@ -12,10 +12,10 @@ from benchmarks.hub_spawners import BareSpawner, FiguresHandler, count_commits
 
 c = get_config()  # type: ignore[name-defined]  # noqa: F821 - JupyterHub puts it there
 told = json.loads(os.environ["PJ_BENCH"])
-darkness = Path(told["darkness"])
+darkness, pace = Path(told["darkness"]), Path(told["pace"])
 count_commits()
 if told["kind"] == "bare":
-    BareSpawner.urls, BareSpawner.darkness = told["urls"], darkness
+    BareSpawner.urls, BareSpawner.darkness, BareSpawner.pace = told["urls"], darkness, pace
     c.JupyterHub.spawner_class = BareSpawner
     c.JupyterHub.services, c.JupyterHub.load_roles, c.JupyterHub.extra_handlers = [], [], []
 else:
@@ -27,7 +27,7 @@ else:
 
     count_calls(answers_at_hand=told["answers_at_hand"])
     sites = {
-        name: Bounded(EchoSite(name, url, darkness if name in told["dark"] else None), name, 60)
+        name: Bounded(EchoSite(name, url, pace, darkness if name in told["dark"] else None), name, 60)
         for name, url in told["sites"].items()
     }
     # the sites of the platform file, but for what they start

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.hub_spawners import COUNTED
+from benchmarks.hub_spawners import COUNTED, start_seconds
 from perijove_hub.admission.client import ControlClient
 from perijove_hub.sites import Handle, StartSpec, Status
 
@@ -18,16 +18,18 @@ class EchoSite:
     Args:
         name: of the site.
         url: of the echo server.
+        pace: how long a start takes, see :func:`benchmarks.hub_spawners.start_seconds`.
         darkness: a file; while it is there, this site hangs. None: it never does.
     """
 
-    def __init__(self, name: str, url: str, darkness: Path | None) -> None:
-        self._name, self._url, self._darkness = name, url, darkness
+    def __init__(self, name: str, url: str, pace: Path, darkness: Path | None) -> None:
+        self._name, self._url, self._pace, self._darkness = name, url, pace, darkness
         self._attempts: set[str] = set()
 
     async def start(self, spec: StartSpec, attempt_id: str) -> Handle:
         """See :class:`perijove_hub.sites.models.SiteInterface`, as for the other methods."""
         self._attempts.add(attempt_id)
+        await asyncio.sleep(start_seconds(self._pace))
         return Handle(self._name, attempt_id, self._url)
 
     async def poll(self, handle: Handle) -> Status:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from collections import Counter
@@ -18,14 +19,21 @@ from tornado.web import RequestHandler
 COUNTED: Counter[str] = Counter()
 
 
+def start_seconds(pace: Path) -> float:
+    """How long a start takes, as the file ``pace`` says; without it, no time at all."""
+    return float(pace.read_text()) if pace.exists() else 0.0
+
+
 class BareSpawner(Spawner):  # type: ignore[misc]  # jupyterhub has no types
     """The stock delegate: it starts nothing, and finds its server again at the same address.
 
-    Of ``urls`` the last one is where it may be dark. There a poll raises, as KubeSpawner's first one does.
+    Of ``urls`` the last one is where it may be dark. There a poll raises, as KubeSpawner's first one does. For ``pace``
+    see :func:`start_seconds`.
     """
 
     urls: ClassVar[list[str]]
     darkness: ClassVar[Path]
+    pace: ClassVar[Path]
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -34,6 +42,7 @@ class BareSpawner(Spawner):  # type: ignore[misc]  # jupyterhub has no types
     async def start(self) -> str:
         """The echo server is there already; the environment is made as by every spawner."""
         self.get_env()
+        await asyncio.sleep(start_seconds(self.pace))
         self._url = self.urls[sum(self.user.name.encode()) % len(self.urls)]
         return self._url
 

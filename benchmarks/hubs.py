@@ -8,7 +8,6 @@ import os
 import secrets
 import signal
 import sys
-from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -34,6 +33,15 @@ class EchoServers:
             processes.wait(f"echo-{number}", partial(answers, self.urls[number]))
         self._second = process
         self.darkness = processes.directory / "darkness"
+        self.pace = processes.directory / "pace"
+
+    def take_seconds(self, start_seconds: float) -> None:
+        """From now on a start takes so long."""
+        self.pace.write_text(str(start_seconds))
+
+    def told(self) -> dict[str, str]:
+        """What hubs are told of it."""
+        return {"darkness": str(self.darkness), "pace": str(self.pace)}
 
     def darken(self) -> None:
         """From now on the second one takes connections and never answers, and dark sites hang."""
@@ -107,18 +115,13 @@ class Hub:
         for first in range(0, len(names), 200):
             (await self.api.post("users", json={"usernames": names[first : first + 200]})).raise_for_status()
 
-    async def spawn(
-        self, names: list[str], at_once: int = 10, beside: Callable[[str], Awaitable[None]] | None = None
-    ) -> None:
-        """Start a server for each, and wait until all are ready. Beside each start runs ``beside`` of its user."""
+    async def spawn(self, names: list[str], at_once: int = 10) -> None:
+        """Start a server for each, and wait until all are ready."""
         turn = asyncio.Semaphore(at_once)
 
         async def start(name: str) -> None:
             async with turn:
-                asked = asyncio.ensure_future(self.api.post(f"users/{name}/server"))
-                if beside is not None:
-                    await beside(name)
-                answer = await asked
+                answer = await self.api.post(f"users/{name}/server")
                 if answer.status_code != 201:
                     raise RuntimeError(f"{self.name}: {name} was not started: {answer.status_code} {answer.text}")
 
@@ -138,7 +141,7 @@ class Hub:
 def bare_hub(processes: Processes, echo: EchoServers, dark_share: int) -> Hub:
     """A stock hub; of ``dark_share`` servers one is at the second echo server."""
     urls = [*[echo.urls[0]] * (dark_share - 1), echo.urls[1]]
-    return Hub(processes, "bare", {"kind": "bare", "urls": urls, "darkness": str(echo.darkness)})
+    return Hub(processes, "bare", {"kind": "bare", "urls": urls, **echo.told()})
 
 
 def perijove_hub(
@@ -160,7 +163,7 @@ def perijove_hub(
         "answers_at_hand": answers_at_hand,
         "sites": {name: echo.urls[name in dark] for name in platform.sites},
         "dark": dark,
-        "darkness": str(echo.darkness),
+        **echo.told(),
         "hub": {
             "platform": str(control.platform_file),
             "secrets_dir": str(control.secrets_dir),
