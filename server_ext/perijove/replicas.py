@@ -192,6 +192,7 @@ class PresignedReader:
         self._dataset = dataset
         self._replica = replica
         self._urls = SignedUrls(client, dataset, replica)
+        self._where = f"copy {replica.id} at {address_of(replica)}"
         self._stores: OrderedDict[str, tuple[str, HTTPStore]] = OrderedDict()
 
     async def head(self, path: str) -> ObjectInfo:
@@ -221,7 +222,7 @@ class PresignedReader:
     ) -> tuple[ObjectInfo, bytes | None]:
         url = await self._urls.get(path)
         asked = web.Asked(
-            url, f"{self._dataset.id}/{path}", f"copy {self._replica.id} at {address_of(self._replica)}",
+            url, f"{self._dataset.id}/{path}", self._where,
             start, stop, known.etag if known else None, whole_max_bytes, is_store=self._dataset.delivery == "proxied",
         )  # fmt: skip
         try:

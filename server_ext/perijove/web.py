@@ -13,7 +13,6 @@ import asyncio
 import re
 import zlib
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -110,8 +109,8 @@ async def look(http: aiohttp.ClientSession, asked: Asked) -> Seen | None:
     pause_seconds, why = FIRST_PAUSE_SECONDS, ""
     for attempt in range(1, TRIES + 1):
         try:
-            async with asyncio.timeout(asked.patience_seconds) as patience, _answer(http, asked) as response:
-                return await _read(response, asked, patience)
+            async with asyncio.timeout(asked.patience_seconds) as patience:
+                return await _ask(http, asked, patience)
         except TimeoutError:
             raise StoreUnavailable(
                 f"The {asked.where} sends {asked.what} too slowly, less than {answers.PATIENCE_BYTES >> 20} MiB in "
@@ -125,8 +124,7 @@ async def look(http: aiohttp.ClientSession, asked: Asked) -> Seen | None:
     raise StoreUnavailable(f"The {asked.where} {why} (tried {TRIES} times).")
 
 
-@asynccontextmanager
-async def _answer(http: aiohttp.ClientSession, asked: Asked) -> AsyncIterator[aiohttp.ClientResponse]:
+async def _ask(http: aiohttp.ClientSession, asked: Asked, patience: asyncio.Timeout) -> Seen | None:
     headers = {"Range": f"bytes={asked.start}-{asked.stop - 1}", "Accept-Encoding": "identity"}
     headers |= {"If-None-Match": asked.unless_etag} if asked.unless_etag else {}
     try:
@@ -134,7 +132,7 @@ async def _answer(http: aiohttp.ClientSession, asked: Asked) -> AsyncIterator[ai
         url = URL(asked.url, encoded=True)
         proxy = proxy_for(url.scheme, url.host or "")
         async with http.get(url, headers=headers, max_redirects=REDIRECTS_MAX, proxy=proxy) as response:
-            yield response
+            return await _read(response, asked, patience)
     except PerijoveError:
         raise  # some are OSErrors too
     except (aiohttp.ClientError, ValueError, OSError):
@@ -197,6 +195,9 @@ async def _read_part(response: aiohttp.ClientResponse, asked: Asked, patience: a
     length = min(asked.stop, size_bytes) - asked.start
     body = bytearray()
     if found and (int(found[1]), int(found[2])) == (asked.start, asked.start + length - 1):
+        if response.content_length == length <= answers.PATIENCE_BYTES:
+            data = await response.read()
+            return Seen(size_bytes, _etag(response), _date(response), data)
         async for chunk in _patiently(response, asked, patience):
             body += chunk
             if len(body) > length:
@@ -241,7 +242,11 @@ def _etag(response: aiohttp.ClientResponse) -> str | None:
 
 
 def _date(response: aiohttp.ClientResponse) -> datetime | None:
-    text = response.headers.get("Last-Modified")
+    return _parsed_date(response.headers.get("Last-Modified"))
+
+
+@lru_cache(maxsize=1024)
+def _parsed_date(text: str | None) -> datetime | None:
     try:
         found = parsedate_to_datetime(text) if text else None
     except (ValueError, TypeError):
