@@ -55,6 +55,7 @@ class Blocks:
         self._size_bytes = size_bytes
         self._block_bytes = access.block_bytes
         self._pattern = Pattern(access, size_bytes)
+        self._piece_blocks = max(1, access.ahead_bytes // access.block_bytes // PIECES_IN_FLIGHT)
         self._kept_max = max(4, (KEPT_BYTES + access.ahead_bytes) // access.block_bytes)
         #: By number; neighbours that were asked for at once are one range and share a future.
         self._kept: OrderedDict[int, tuple[Future[bytes], int]] = OrderedDict()
@@ -81,15 +82,18 @@ class Blocks:
                 self._forget(future)  # read ahead in vain; now it is asked for, and may well work
         if stop <= len(self._beginning):
             return self._beginning[start:stop]
-        asked, ahead = self._pattern.next_read(start, stop)
+        asked, useful = self._pattern.next_read(start, stop)
         onward = self._onward if self._pattern.is_long_run else None
         fetch = self._fetch if onward is None else onward.fetch_on
         self._order(asked, fetch)
-        kept_max = self._kept_max
+        ahead, kept_max = useful, self._kept_max
         if onward is not None and onward.goes_straight():
             ahead = ahead[: max(len(asked), STRAIGHT_BYTES // self._block_bytes)]
             kept_max = min(kept_max, (KEPT_BYTES + STRAIGHT_BYTES) // self._block_bytes)
-        self._order_ahead(ahead, len(asked), fetch)
+        if self._pattern.is_long_run:
+            self._order_long(ahead, fetch)
+        else:
+            self._order_ahead(ahead, len(asked), fetch)
         pieces: list[bytes | memoryview] = []
         for (future, first), run in groupby(asked, self._kept.__getitem__):
             numbers = list(run)
@@ -104,10 +108,11 @@ class Blocks:
             begin = max(start, numbers[0] * self._block_bytes) - first
             end = min(stop, (numbers[-1] + 1) * self._block_bytes) - first
             pieces.append(data if end - begin == len(data) else memoryview(data)[begin:end])
-        for number in ahead:
-            if number in self._kept:
-                self._kept.move_to_end(number)  # what is to be read next is not what is dropped first
-        self._drop(max(kept_max, len(asked) + len(ahead)))
+        # what is to be read next is not what is dropped, though it was asked for when more was read ahead than now
+        coming = [number for number in useful if number in self._kept]
+        for number in coming:
+            self._kept.move_to_end(number)
+        self._drop(max(kept_max, len(asked) + len(coming)))
         if len(pieces) == 1 and isinstance(pieces[0], bytes):
             return pieces[0]  # nothing is copied
         return b"".join(pieces)
@@ -155,6 +160,18 @@ class Blocks:
 
     def _note_failure(self, future: Future[bytes]) -> None:
         self._one_has_failed = self._one_has_failed or _has_failed(future)
+
+    def _order_long(self, numbers: range, fetch: Callable[[int, int], Awaitable[bytes]]) -> None:
+        """The same of a long run, in pieces that begin and end at the same places whatever they are fetched by: so
+        they are found on disk the next time."""
+        length, end = self._piece_blocks, -(-self._size_bytes // self._block_bytes)
+        stop = numbers.stop if numbers.stop == end else max(numbers.stop // length * length, numbers.start)
+        missing = [number for number in range(numbers.start, stop) if number not in self._kept]
+        if 2 * len(missing) < stop - numbers.start:
+            return
+        for _, piece in groupby(missing, lambda number: number // length):
+            part = list(piece)
+            self._order(range(part[0], part[-1] + 1), fetch)
 
     def _forget(self, failed: Future[bytes]) -> None:
         for number in [number for number, (future, _) in self._kept.items() if future is failed]:

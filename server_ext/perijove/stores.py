@@ -133,6 +133,8 @@ class DatasetReader:
         """
         async with straight.turn:
             kept = await self._kept(info, start, stop)
+            if kept is not None:
+                straight.leave()
             piece = None if kept is not None else await self._next_of(straight, info, start, stop, until)
         data = await piece if piece is not None else None
         if data is None:

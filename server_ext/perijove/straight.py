@@ -122,8 +122,11 @@ class LongAnswer:
         self._socket: socket.socket | None = None
         self._late: asyncio.TimerHandle | None = None
         self._end = self._loop.call_later(LASTS_SECONDS, self.close)
-        # a daemon: Python must not wait for a store at its end
-        threading.Thread(target=self._receive, name="perijove-straight", daemon=True).start()
+        try:
+            # a daemon: Python must not wait for a store at its end
+            threading.Thread(target=self._receive, name="perijove-straight", daemon=True).start()
+        except RuntimeError:  # a container may have no more of them
+            self.close()
 
     def take(self, stop: int) -> asyncio.Future[bytes | None]:
         """The bytes from where the piece before ended up to ``stop``, or None: it is over."""
@@ -246,6 +249,11 @@ class Straight:
             raise AssertionError("nothing was asked for")
         return self._answer.take(stop)
 
+    def leave(self) -> None:
+        """Some of the object is at hand otherwise: an answer up to its end would bring that again."""
+        self.is_of_use = False
+        self.close()
+
     def close(self) -> None:
         """Let go of what is at hand."""
         if self._answer is not None:
@@ -256,7 +264,8 @@ class Straight:
 def is_straight_way(url: str) -> bool:
     """Whether a server is asked itself and not a proxy of the environment."""
     place = urlsplit(url)
-    return bool(place.hostname) and proxy_for(place.scheme, place.hostname or "") is None
+    host = place.hostname or ""
+    return bool(host) and proxy_for(place.scheme, host) is None and proxy_for("all", host) is None
 
 
 def _connection(url: str) -> http.client.HTTPConnection:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 
 import perijove
 from perijove import answers, straight
+from perijove.copies import Copies
 from perijove.health import PARTS_SECONDS, ReplicaHealth
 from perijove.straight import ENOUGH_BYTES_PER_SECOND, JUDGED_SECONDS, Pace, late_after_seconds
 from tests.support.control import FakeControl, FakeReplica
@@ -48,8 +50,15 @@ def any_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
+def it_lasts(any_is_enough: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor is it tested here how soon a stream is over."""
+    monkeypatch.setattr(straight, "LASTS_SECONDS", 60.0)
+
+
+@pytest.fixture
 def none_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(straight, "JUDGED_SECONDS", 0.0)
+    monkeypatch.setattr(straight, "LATE_SECONDS", 60.0)
     monkeypatch.setattr(straight, "ENOUGH_BYTES_PER_SECOND", 1e18)
 
 
@@ -63,7 +72,7 @@ def read_on(path: str) -> tuple[bytes, perijove.Counts]:
         return b"".join(iter(lambda: file.read(STEP_BYTES), b"")), file.counts
 
 
-@pytest.mark.usefixtures("any_is_enough")
+@pytest.mark.usefixtures("it_lasts")
 def test_a_fast_store_is_read_on_by_one_stream_and_no_byte_twice(file: str, bed: S3Bed) -> None:
     long_ones = streams(bed)
 
@@ -101,7 +110,7 @@ def test_a_slow_store_is_read_in_parallel_and_not_tried_again_at_once(file: str,
     assert long_ones.hits == 1
 
 
-@pytest.mark.usefixtures("any_is_enough")
+@pytest.mark.usefixtures("it_lasts")
 def test_a_copy_to_the_disk_is_one_stream_after_its_beginning(file: str, bed: S3Bed, tmp_path: Path) -> None:
     fsspec.filesystem("perijove").get_file(file, str(tmp_path / "x"))
 
@@ -146,12 +155,11 @@ def test_reading_goes_on_from_another_copy_when_a_stream_breaks_off(
     file: str, bed: S3Bed, other_bed: S3Bed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(answers, "PATIENCE_SECONDS", 3.0)
+    broken = bed.faults.add(breaks_long_answers())
+    # all but its opening
+    bed.faults.add(Fault(FaultKind.ERROR, op="GetObject", skip=1, code="InternalError", times=None))
     with perijove.open(file) as opened:
-        read = opened.read(1 << 20)
-        broken = bed.faults.add(breaks_long_answers())
-        bed.faults.add(Fault(FaultKind.ERROR, op="GetObject", skip=1, code="InternalError", times=None))
-
-        read += b"".join(iter(lambda: opened.read(STEP_BYTES), b""))
+        read = b"".join(iter(lambda: opened.read(STEP_BYTES), b""))
 
         assert read == BODY
         assert opened.counts.fail_overs == 1
@@ -169,7 +177,7 @@ def test_a_stream_is_of_the_version_that_was_opened(file: str, bed: S3Bed, other
             list(iter(lambda: opened.read(STEP_BYTES), b""))
 
 
-@pytest.mark.usefixtures("any_is_enough")
+@pytest.mark.usefixtures("it_lasts")
 def test_a_file_that_is_closed_lets_go_of_its_stream(file: str, bed: S3Bed) -> None:
     bed.stream_bytes_per_second = 64e6
     long_ones = streams(bed)
@@ -200,11 +208,66 @@ def test_what_a_stream_gave_is_kept_on_disk(control: FakeControl, bed: S3Bed, mo
     assert counts.cache_bytes == len(BODY)
 
 
-@pytest.mark.usefixtures("any_is_enough")
-def test_through_a_proxy_of_the_environment_everything_goes_as_it_always_does(
-    file: str, bed: S3Bed, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("step_bytes", [1 << 20, 3_000_000])
+def test_what_was_read_on_is_found_on_disk_however_it_is_read_later(
+    control: FakeControl, bed: S3Bed, monkeypatch: pytest.MonkeyPatch, step_bytes: int
 ) -> None:
-    monkeypatch.setattr(straight, "proxy_for", lambda scheme, host: "http://proxy.example:3128")
+    control.add("demo", FakeReplica("near", bed, "bucket"))
+    bed.put("bucket", "x.bin", BODY)
+
+    def read() -> bytes:
+        with perijove.open("demo/x.bin") as file:
+            return b"".join(iter(lambda: file.read(step_bytes), b""))
+
+    monkeypatch.setattr(straight, "ENOUGH_BYTES_PER_SECOND", 1.0)
+    assert read() == BODY
+    bed.reset_counters()
+    with monkeypatch.context() as slow:
+        slow.setattr(Copies, "is_enough_alone", lambda self, replica_id: False)
+        assert read() == BODY
+
+    assert bed.bytes_out == 0
+
+
+@pytest.mark.usefixtures("it_lasts")
+def test_what_lies_on_disk_in_part_is_not_moved_again(control: FakeControl, bed: S3Bed, tmp_path: Path) -> None:
+    control.add("demo", FakeReplica("near", bed, "bucket"))
+    bed.put("bucket", "x.bin", BODY)
+    files = fsspec.filesystem("perijove")
+    for start in range(0, len(BODY), 2 * STEP_BYTES):
+        files.cat_file("demo/x.bin", start, start + STEP_BYTES)
+    bed.reset_counters()
+
+    files.get_file("demo/x.bin", str(tmp_path / "x"))
+
+    assert (tmp_path / "x").read_bytes() == BODY
+    assert bed.bytes_out <= len(BODY) // 2 + STEP_BYTES
+
+
+@pytest.mark.usefixtures("any_is_enough")
+def test_where_no_thread_can_be_had_everything_goes_as_it_always_does(
+    file: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = threading.Thread.start
+
+    def start(thread: threading.Thread) -> None:
+        if thread.name == "perijove-straight":
+            raise RuntimeError("can't start new thread")
+        real(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+
+    assert read_on(file)[0] == BODY
+
+
+@pytest.mark.usefixtures("any_is_enough")
+@pytest.mark.parametrize("scheme", ["http", "all"])
+def test_through_a_proxy_of_the_environment_everything_goes_as_it_always_does(
+    file: str, bed: S3Bed, monkeypatch: pytest.MonkeyPatch, scheme: str
+) -> None:
+    monkeypatch.setattr(
+        straight, "proxy_for", lambda asked, host: "http://proxy.example:3128" if asked == scheme else None
+    )
 
     long_ones = streams(bed)
 
