@@ -13,6 +13,7 @@ import random
 import time
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field, fields
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 from urllib.parse import parse_qs, urlsplit
@@ -269,7 +270,8 @@ class AsyncControlClient:
     def pages(self) -> httpx.AsyncClient:
         """Carries signed requests for pages of listings to stores: without the token. Making one takes 20 ms."""
         if self._pages is None:
-            self._pages = httpx.AsyncClient(timeout=TIMEOUT)
+            no_cookies = CookieJar(DefaultCookiePolicy(allowed_domains=[]))
+            self._pages = httpx.AsyncClient(timeout=TIMEOUT, cookies=no_cookies)
         return self._pages
 
     def stores(self) -> aiohttp.ClientSession:

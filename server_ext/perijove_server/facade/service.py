@@ -128,7 +128,7 @@ class Facade:
             try:
                 return await self._send(request, kept)
             except (ObjectChanged, S3Error):
-                pass  # what is known of the object is seconds old: it has been replaced since
+                kept = None  # what is known of the object is seconds old: it has been replaced since
         beginning = await self._begin(request, reader, key, is_fresh=is_fresh)
         if kept is not None and _is_of_another_copy(kept.info, beginning.info):
             return await self._send(request, kept)
