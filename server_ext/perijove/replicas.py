@@ -117,9 +117,8 @@ class DirectReader:
         """See :class:`ReplicaReader`."""
         told = await self.credentials.get()
         if told.kind == "anonymous":
-            place = told.endpoint or f"https://s3.{told.region}.amazonaws.com"
             key = "/".join(part for part in (told.prefix.strip("/"), path) if part)
-            return f"{place.rstrip('/')}/{quote(told.bucket)}/{quote(key)}"
+            return f"{told.bucket_url}/{quote(key)}"
         return await self._guarded(path, lambda store: obstore.sign_async(store, "GET", path, SIGNED_FOR))
 
     async def _first(

@@ -131,14 +131,17 @@ class DatasetReader:
 
         What one stream gives faster than several is taken from ``straight``.
         """
+        if not self.goes_straight(info, straight):
+            return await self.read(info, start, stop)
         async with straight.turn:
             kept = await self._kept(info, start, stop)
             if kept is not None:
                 straight.leave()
-            piece = None if kept is not None else await self._next_of(straight, info, start, stop, until)
+                return kept
+            piece = await self._next_of(straight, info, start, stop, until)
         data = await piece if piece is not None else None
         if data is None:
-            return await self.read(info, start, stop) if kept is None else kept
+            return await self.read(info, start, stop)
         self._count(info, Counts(bytes=len(data)))
         await self._keep(info, start, stop, data)
         return data
@@ -394,18 +397,6 @@ class Readers:
         if kept is not None and kept.dataset == dataset:
             return kept
         return DatasetReader(self._client, dataset, self._cache, kept.known if kept else None)
-
-
-async def gather_or_cancel(work: list[Awaitable[Result]]) -> list[Result]:
-    """Results in order; when one fails, the others are cancelled before the error goes on."""
-    tasks = [asyncio.ensure_future(item) for item in work]
-    try:
-        return await asyncio.gather(*tasks)
-    except BaseException:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        raise
 
 
 def _keep(cache: BlockCache, seen: Version, key: BlockKey, data: bytes) -> None:

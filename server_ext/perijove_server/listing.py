@@ -132,10 +132,9 @@ def _signed_request(credentials: Credentials, query: Mapping[str, str]) -> httpx
     from botocore.awsrequest import AWSRequest
     from botocore.credentials import Credentials as BotoCredentials
 
-    endpoint = credentials.endpoint or f"https://s3.{credentials.region}.amazonaws.com"
     fixed = {"list-type": "2", "encoding-type": "url"}
     encoded = urlencode(sorted({**fixed, **query}.items()), quote_via=quote, safe="-_.~")
-    url = f"{endpoint.rstrip('/')}/{quote(credentials.bucket)}?{encoded}"
+    url = f"{credentials.bucket_url}?{encoded}"
     request = AWSRequest("GET", url)
     if credentials.kind != "anonymous":
         keys = BotoCredentials(credentials.access_key_id, credentials.secret_access_key, credentials.session_token)

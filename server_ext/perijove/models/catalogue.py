@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import Annotated, Any, Literal
+from urllib.parse import quote
 
 from pydantic import Field, StringConstraints
 
@@ -144,6 +145,12 @@ class Credentials(Said):
     secret_access_key: str | None = Field(default=None, repr=False)
     session_token: str | None = Field(default=None, repr=False)
     expires: datetime | None = None
+
+    @property
+    def bucket_url(self) -> str:
+        """Where the bucket is, by its path at the endpoint; without a slash at the end."""
+        endpoint = self.endpoint or f"https://s3.{self.region}.amazonaws.com"
+        return f"{endpoint.rstrip('/')}/{quote(self.bucket)}"
 
 
 ObjectPath = Annotated[str, StringConstraints(min_length=1, max_length=1024)]

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from perijove.counting import Counts
 from perijove.errors import InvalidPath, NotFound
+from perijove.parallel import few_at_once
 from perijove.paths import check_path
 from perijove.replicas import ObjectInfo
-from perijove.stores import DatasetReader, gather_or_cancel
+from perijove.stores import DatasetReader
 
 from ..listing import TreeLister
 from .recent import RecentBytes, moved_of
@@ -33,7 +32,6 @@ class Folder:
         self._path = path
         self._other_requests = 0
         self._opened: dict[str, ObjectInfo | None] = {}
-        self._gate = asyncio.Semaphore(IN_FLIGHT)
 
     @property
     def moved(self) -> Counts:
@@ -61,13 +59,13 @@ class Folder:
     async def open(self, names: list[str]) -> list[ObjectInfo | None]:
         """The objects of these names, which :meth:`may_hold`; None for what is not there."""
         new = sorted({name for name in names if name not in self._opened})
-        found = await gather_or_cancel([self._head(name) for name in new])
+        found = await few_at_once(self._head, new, IN_FLIGHT)
         self._opened.update(zip(new, found, strict=True))
         return [self._opened[name] for name in names]
 
     async def read(self, spans: list[tuple[ObjectInfo, int, int]]) -> list[bytes]:
         """The bytes of each, in parallel."""
-        return await gather_or_cancel([self._read(*span) for span in spans])
+        return await few_at_once(lambda span: self._read(*span), spans, IN_FLIGHT)
 
     async def names(self, directory: str) -> list[str]:
         """The names in ``directory``, "" for the folder itself; of very many the first.
@@ -83,15 +81,11 @@ class Folder:
         return "/".join(filter(None, (self._path, name)))
 
     async def _head(self, name: str) -> ObjectInfo | None:
-        async with self._gate:
-            try:
-                return await self._reader.head(self._full(name))
-            except NotFound:
-                self._other_requests += 1
-                return None
+        try:
+            return await self._reader.head(self._full(name))
+        except NotFound:
+            self._other_requests += 1
+            return None
 
     async def _read(self, info: ObjectInfo, start: int, stop: int) -> bytes:
-        if start == stop:
-            return b""
-        async with self._gate:
-            return await self._recent.read(self._reader, info, start, stop)
+        return await self._recent.read(self._reader, info, start, stop) if start < stop else b""

@@ -11,9 +11,10 @@ from urllib.parse import quote, urlencode
 from perijove.counting import Counts
 from perijove.errors import InvalidPath, NotFound
 from perijove.models import Preview
+from perijove.parallel import few_at_once
 from perijove.paths import check_path
 from perijove.replicas import ObjectInfo
-from perijove.stores import DatasetReader, gather_or_cancel
+from perijove.stores import DatasetReader
 
 from ..listing import TreeLister
 from .answers import DESCRIBE, LOOK, Described, Looked, Made, Operation
@@ -151,14 +152,9 @@ class Previews:
         self, operation: Operation[Made], reader: DatasetReader, opened: _Opened, wish: Wish
     ) -> Outcome[Made]:
         info, folder = opened.info, opened.folder
-        gate = asyncio.Semaphore(RANGES_IN_FLIGHT)
-
-        async def one(start: int, stop: int) -> bytes:
-            async with gate:
-                return await self._recent.read(reader, info, start, stop)
 
         async def fetch(ranges: list[tuple[int, int]]) -> list[bytes]:
-            return await gather_or_cancel([one(start, stop) for start, stop in ranges])
+            return await few_at_once(lambda span: self._recent.read(reader, info, *span), ranges, RANGES_IN_FLIGHT)
 
         size_bytes = info.size_bytes if folder is None else 0
         return await self.pool.run(operation, asdict(wish), size_bytes, fetch, folder)
