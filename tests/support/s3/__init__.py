@@ -16,11 +16,12 @@ behaves as others do is calibrated: ``probe.py`` passes on it and on a real gate
 
 from .bed import S3Bed
 from .errors import S3Error
-from .faults import Fault, FaultKind, breaks_long_answers, is_long_range
+from .faults import BAD_ANSWERS, Fault, FaultKind, breaks_long_answers, is_long_range
 from .sts import Session, User
 from .threaded import threaded_bed
 
 __all__ = [
+    "BAD_ANSWERS",
     "Fault",
     "FaultKind",
     "S3Bed",

@@ -53,6 +53,10 @@ _OF_BODIES = frozenset(
 )
 
 
+#: Whoever reads can tell by the answer itself that it is not what was asked for.
+BAD_ANSWERS = sorted(set(FaultKind) - {FaultKind.DELAY, FaultKind.CORRUPT, FaultKind.REPLACE})
+
+
 @dataclass(slots=True)
 class Fault:
     """One rule. It acts on requests that match, after ``skip`` of them and at most ``times`` times (None: always).

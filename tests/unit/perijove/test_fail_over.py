@@ -10,7 +10,7 @@ import pytest
 import perijove
 from perijove import answers
 from tests.support.control import FakeControl, FakeReplica
-from tests.support.s3 import Fault, FaultKind, S3Bed
+from tests.support.s3 import BAD_ANSWERS, Fault, FaultKind, S3Bed
 
 BODY = random.Random(7).randbytes(5 << 20)
 
@@ -31,21 +31,7 @@ def put(
     return put
 
 
-FAULTS = [
-    "error",
-    "hang",
-    "drop",
-    "reset",
-    "short_body",
-    "wrong_length",
-    "wrong_range",
-    "ignore_range",
-    "html",
-    "slow_body",
-]
-
-
-@pytest.mark.parametrize("kind", FAULTS)
+@pytest.mark.parametrize("kind", BAD_ANSWERS)
 def test_reading_goes_on_from_another_copy_of_the_same_version(
     put: Callable[[bytes, bytes], None],
     bed: S3Bed,

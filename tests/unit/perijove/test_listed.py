@@ -53,4 +53,5 @@ def test_what_is_no_listing_is_said_to_be_none(body: bytes) -> None:
 @given(st.binary(max_size=200), st.integers(0, len(PAGE)))
 def test_no_bytes_raise_anything_else(noise: bytes, at: int) -> None:
     with contextlib.suppress(StoreUnavailable):
-        parse_listing(PAGE[:at] + noise + PAGE[at:], "root/", "the store")
+        page = parse_listing(PAGE[:at] + noise + PAGE[at:], "root/", "the store")
+        assert not [each.path for each in page.objects if ".." in each.path.split("/")]

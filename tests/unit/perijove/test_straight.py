@@ -19,7 +19,7 @@ from perijove.copies import Copies
 from perijove.health import PARTS_SECONDS, ReplicaHealth
 from perijove.straight import ENOUGH_BYTES_PER_SECOND, JUDGED_SECONDS, Pace, late_after_seconds
 from tests.support.control import FakeControl, FakeReplica
-from tests.support.s3 import Fault, FaultKind, S3Bed, breaks_long_answers, is_long_range
+from tests.support.s3 import BAD_ANSWERS, Fault, FaultKind, S3Bed, breaks_long_answers, is_long_range
 
 BODY = random.Random(5).randbytes(64 << 20)
 STEP_BYTES = 8 << 20
@@ -122,25 +122,11 @@ def test_a_copy_to_the_disk_is_one_stream_after_its_beginning(file: str, bed: S3
     assert bed.bytes_out == len(BODY)
 
 
-@pytest.mark.parametrize(
-    "kind",
-    [
-        "error",
-        "drop",
-        "hang",
-        "slow_body",
-        "reset",
-        "short_body",
-        "wrong_length",
-        "wrong_range",
-        "ignore_range",
-        "html",
-    ],
-)
+@pytest.mark.parametrize("kind", BAD_ANSWERS)
 @pytest.mark.usefixtures("any_is_enough")
-def test_whatever_befalls_a_stream_the_rest_is_read_in_parts(file: str, bed: S3Bed, kind: str) -> None:
+def test_whatever_befalls_a_stream_the_rest_is_read_in_parts(file: str, bed: S3Bed, kind: FaultKind) -> None:
     fault = breaks_long_answers()
-    fault.kind, fault.after_bytes = FaultKind(kind), 20 << 20
+    fault.kind, fault.after_bytes = kind, 20 << 20
     bed.faults.add(fault)
 
     read, counts = read_on(file)
