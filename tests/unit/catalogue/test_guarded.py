@@ -181,6 +181,17 @@ def test_an_answer_of_very_many_parts_is_not_parsed(fake: FakeCatalogues, kind: 
         provider_of(spec).harvest(allowed)
 
 
+@pytest.mark.parametrize(
+    "body",
+    [b"<a", b"<a/>", b'<?xml version="1.0" encoding="no-such"?><a/>', b'<!DOCTYPE a [<!ENTITY b "c">]><a>&b;</a>'],
+)
+def test_what_is_no_listing_is_no_object_store(fake: FakeCatalogues, body: bytes) -> None:
+    fake.bodies["s3"] = body
+    spec = CatalogueSpec.model_validate({"kind": "s3", "title": "T", "url": f"{fake.url}/s3/x/", "allow_private": True})
+    with session(fake) as allowed, pytest.raises(CatalogueError, match="It is no object store: it sent no listing"):
+        provider_of(spec).harvest(allowed)
+
+
 def test_all_answers_of_one_operation_count_together(fake: FakeCatalogues) -> None:
     with session(fake, left_bytes=200) as allowed:
         allowed.fetch_json(f"{fake.url}/stac")

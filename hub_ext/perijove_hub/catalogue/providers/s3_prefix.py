@@ -63,7 +63,7 @@ class S3PrefixProvider(Provider):
         check_parts(answer.content, b"<", MARKS_MAX)
         try:
             root = fromstring(answer.content)
-        except (ParseError, DefusedXmlException, ValueError) as error:
+        except (ParseError, DefusedXmlException, LookupError, ValueError) as error:  # of encodings, too
             raise CatalogueError("It is no object store: it sent no listing.") from error
         if root.tag != f"{_NAMESPACE}ListBucketResult":
             raise CatalogueError("It is no object store: it sent no listing.")
