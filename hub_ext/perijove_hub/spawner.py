@@ -193,6 +193,16 @@ class PerijoveSpawner(Spawner):  # type: ignore[misc]  # jupyterhub has no types
         return self._attempt.handle.site if self._attempt and self._attempt.handle else None
 
     @property
+    def sites(self) -> set[str]:
+        """Where control may have the attempt on record, as far as this hub can tell.
+
+        While control hears that a start goes on elsewhere, that is two: an inventory of the site before that lacked the
+        attempt would end its lease.
+        """
+        recorded = self._attempt.recorded_site if self._attempt and not self._attempt.is_up else None
+        return {site for site in (self.site, recorded) if site is not None}
+
+    @property
     def is_up(self) -> bool:
         """Whether the server has answered; before, its site may not show it yet."""
         return self._attempt is not None and self._attempt.is_up

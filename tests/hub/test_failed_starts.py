@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import time
+
 from tests.support.bed import Bed
-from tests.support.killing import new_user
+from tests.support.gate import Step
+from tests.support.killing import EXCHANGES, coming_to, new_user
 
 
 def test_a_start_that_no_site_made_is_told_with_reason_and_log(bed: Bed) -> None:
@@ -45,3 +48,15 @@ def test_a_refusal_is_told_too_and_has_no_log(bed: Bed) -> None:
     with bed.control_as(user) as control:
         (failed,) = control.get("failures").json()["items"]
     assert (failed["detail"], failed["log_tail"]) == ("Profile For staff is for staff only.", None)
+
+
+def test_a_start_that_goes_on_elsewhere_keeps_its_lease_while_control_has_not_heard_of_it(bed: Bed) -> None:
+    user, before = new_user(bed), set(bed.session_processes())
+    with coming_to(bed, "starting") as options:
+        # many inventories of both sites, and sweeps, come before the move
+        bed.gate.trap(Step("before", *EXCHANGES["starting"]), lambda: time.sleep(2))
+        assert bed.ask(user, **options).status_code == 201
+
+    (attempt,) = set(bed.session_processes()) - before
+    assert bed.open_leases()[attempt] == "active"
+    bed.wait("open leases = live servers", bed.settled)

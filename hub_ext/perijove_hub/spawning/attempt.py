@@ -68,6 +68,8 @@ class Attempt:
     stopping_reason: str | None = None
     #: False when the hub has given it up; a start that goes on then must not leave anything
     is_wanted: bool = True
+    #: where control has the start on record; not yet where the handle is, while it is being told of that
+    recorded_site: str | None = None
     _failures: list[str] = field(default_factory=list)
     _log_tail: str = ""
     #: a site failed the start and control has not been told yet; it is, with the next move that is granted
@@ -117,6 +119,7 @@ class Attempt:
         Raises:
             StartRefused: none has it, control does not answer, or nobody wants the session any more.
         """
+        self.recorded_site = candidates[0].site if is_starting else None
         for number, candidate in enumerate(candidates):
             self.check_wanted()
             on_record = is_starting and number == 0
@@ -168,7 +171,7 @@ class Attempt:
         self.handle = Handle(candidate.site, self.id, "")
         if not on_record:
             await self._move(LeasePatch(state="starting", site=candidate.site, site_failed=self._untold_failure))
-            self._untold_failure = False
+            self._untold_failure, self.recorded_site = False, candidate.site
         self.say(f"Starting at {candidate.title}")
         until = asyncio.get_running_loop().time() + policy.start_timeout_seconds
         spec = make_spec(candidate.site)

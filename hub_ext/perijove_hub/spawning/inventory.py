@@ -88,7 +88,7 @@ class SiteReporter:
     def _ours(self) -> Ours:
         ours, unseen = set(), set()
         for attempt, spawner in PerijoveSpawner.owned.items():
-            if spawner.site == self._name:
+            if self._name in spawner.sites:
                 ours.add(attempt)
                 if not spawner.is_up:
                     unseen.add(attempt)

@@ -32,6 +32,11 @@ class Spawner:
     is_up: bool = True
     has_lease: bool = True
     lease_id: str = ""
+    recorded_site: str | None = None
+
+    @property
+    def sites(self) -> set[str | None]:
+        return {self.site, self.recorded_site}
 
     def facts(self) -> AttemptFacts | None:
         return FACTS if self.is_up else None
@@ -101,6 +106,12 @@ async def test_what_has_no_lease_yet_may_be_on_record_anywhere_and_is_told_of_ev
     await bed.reporter.report()
     # what control needs to take it up is told of the site that it is on, and of no other
     assert bed.control.last() == {MINE: (True, True), YOURS: (True, False), THEIRS: (True, False)}
+
+
+async def test_what_is_on_record_there_is_told_of_the_site_until_control_has_heard_where_it_goes_on(bed: Bed) -> None:
+    bed.owned[YOURS] = Spawner(site="cloud-eu", is_up=False, recorded_site="esac")
+    await bed.reporter.report()
+    assert bed.control.last() == {MINE: (True, True), YOURS: (True, False)}
 
 
 async def test_what_is_left_on_a_site_after_the_start_went_on_elsewhere_is_an_orphan_there(bed: Bed) -> None:
