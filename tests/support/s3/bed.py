@@ -149,6 +149,17 @@ class S3Bed:
         parsed = parse_policy(policy) if policy else None
         return self.identities.new_session(user, expires=self._lives_now() + life_seconds, policy=parsed)
 
+    def wait_until_idle(self, seconds: float = 30) -> None:
+        """Wait until nothing is under way, as what nobody wants any more may be; from another thread than the bed's.
+
+        Raises:
+            AssertionError: something still is.
+        """
+        ends_at = time.monotonic() + seconds
+        while self._under_way:
+            assert time.monotonic() < ends_at, f"{self._under_way} requests do not end"
+            time.sleep(0.01)
+
     def reset_counters(self) -> None:
         """Forgets what was asked so far."""
         self.counters.clear()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -172,11 +171,7 @@ def test_a_file_that_is_closed_lets_go_of_its_stream(file: str, bed: S3Bed) -> N
             opened.read(STEP_BYTES)
     assert long_ones.hits == 1
 
-    ends_at = time.monotonic() + 30
-    while bed._under_way and time.monotonic() < ends_at:
-        time.sleep(0.01)
-
-    assert not bed._under_way
+    bed.wait_until_idle()
     assert bed.bytes_out < len(BODY)
 
 
