@@ -5,7 +5,7 @@ The decisions over it are pure and stand in :mod:`perijove_hub.ledger.quota`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -131,26 +131,23 @@ async def stand(
 async def uses_of(
     connection: AsyncConnection,
     platform: Platform,
-    limits: Iterable[Limit],
+    limits: Sequence[Limit],
     held: Holdings,
     now: datetime,
     excluding: str | None = None,
 ) -> dict[Limit, Use]:
     """What is used of each limit: what is held at once, and what entries and open leases used over its window."""
-    uses: dict[Limit, Use] = {}
+    windows = {limit: (limit.subject, limit.span.start) for limit in limits if limit.span is not None}
+    asked = list(dict.fromkeys(windows.values()))
+    entered = await usage_store.used_since(connection, asked, platform.zone)
     found: dict[tuple[str, datetime], tuple[Amounts, Amounts, Amounts]] = {}
-    for limit in limits:
-        if limit.span is None:
-            if limit.resource != "home_gib":
-                uses[limit] = Use(held.of(limit.subject).of(limit.resource))
-            continue
-        key = (limit.subject, limit.span.start)
-        if key not in found:
-            entered = await usage_store.used_since(connection, *key, platform.zone)
-            pending = held.pending(*key) or await open_use.pending_use(connection, *key, now, excluding)
-            found[key] = (entered + pending.spent, pending.reserved, pending.per_hour)
-        uses[limit] = Use(*(amount.of(limit.resource) for amount in found[key]))
-    return uses
+    for key, spent in zip(asked, entered, strict=True):
+        pending = held.pending(*key) or await open_use.pending_use(connection, *key, now, excluding)
+        found[key] = (spent + pending.spent, pending.reserved, pending.per_hour)
+    at_once = [limit for limit in limits if limit.span is None and limit.resource != "home_gib"]
+    return {limit: Use(held.of(limit.subject).of(limit.resource)) for limit in at_once} | {
+        limit: Use(*(amount.of(limit.resource) for amount in found[key])) for limit, key in windows.items()
+    }
 
 
 async def when_it_frees(connection: AsyncConnection, over: OverLimit, now: datetime) -> OverLimit:

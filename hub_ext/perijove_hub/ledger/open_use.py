@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
 from math import inf
+from operator import add
 from typing import Any
 
 from sqlalchemy import (
@@ -104,10 +105,6 @@ class Pending:
     reserved: Amounts = field(default_factory=Amounts)
     per_hour: Amounts = field(default_factory=Amounts)
 
-    def __add__(self, other: Pending) -> Pending:
-        """The sum."""
-        return Pending(self.spent + other.spent, self.reserved + other.reserved, self.per_hour + other.per_hour)
-
 
 async def pending_use(
     connection: AsyncConnection, subject: str, start: datetime, now: datetime, excluding: str | None = None
@@ -191,10 +188,6 @@ class OpenUse:
     pending: Pending = field(default_factory=Pending)
     metered: float = inf
 
-    def __add__(self, other: OpenUse) -> OpenUse:
-        """The sum."""
-        return OpenUse(self.held + other.held, self.pending + other.pending, min(self.metered, other.metered))
-
 
 @dataclass(frozen=True)
 class Holdings:
@@ -240,22 +233,38 @@ async def holdings(
         _holdings_query(connection.dialect.name),
         {"at": now.timestamp(), "now": now, "excluding": excluding or "", "owner": owner, "pools": list(pools)},
     )
-    user = platform = OpenUse()
-    by_pool = {pool: OpenUse() for pool in pools}
-    by_site: dict[str, OpenUse] = {}
-    for site, is_mine, pool, sessions, clusters, metered, *sums in found:
-        pending = _pending(sums)
-        rate = pending.per_hour
-        held = Held(sessions, clusters, rate.cpu_hours, rate.memory_gib_hours, round(rate.gpu_hours))
-        use = OpenUse(held, pending, inf if metered is None else metered)
-        platform += use
-        if is_mine:
-            user += use
-        if pool is not None:
-            by_pool[pool] += use
-        if site is not None:
-            by_site[site] = by_site.get(site, OpenUse()) + use
-    return Holdings(user, by_pool, by_site, platform)
+    # rows are added up as they are, and made into what they mean at the end: there are many, and a start waits for them
+    user, platform = list(_NOTHING), list(_NOTHING)
+    by_pool = {pool: list(_NOTHING) for pool in pools}
+    by_site: dict[str, list[float]] = {}
+    for site, is_mine, pool, *row in found:
+        for total in (
+            platform,
+            user if is_mine else None,
+            by_pool[pool] if pool is not None else None,
+            by_site.setdefault(site, list(_NOTHING)) if site is not None else None,
+        ):
+            if total is not None:
+                total[0] = min(total[0], inf if row[0] is None else row[0])
+                total[1:] = map(add, total[1:], row[1:])
+    return Holdings(
+        _open_use(user),
+        {pool: _open_use(total) for pool, total in by_pool.items()},
+        {site: _open_use(total) for site, total in by_site.items()},
+        _open_use(platform),
+    )
+
+
+#: As a row of the query that has counted nothing.
+_NOTHING = (inf, *[0.0] * 17)
+
+
+def _open_use(total: Sequence[float]) -> OpenUse:
+    metered, sessions, clusters, *sums = total
+    pending = _pending(sums)
+    rate = pending.per_hour
+    held = Held(round(sessions), round(clusters), rate.cpu_hours, rate.memory_gib_hours, round(rate.gpu_hours))
+    return OpenUse(held, pending, metered)
 
 
 @cache
@@ -266,8 +275,9 @@ def _holdings_query(dialect: str) -> Select[Any]:
     hours = _open_hours(dialect, true(), None, columns.site, columns.kind, mine, pool).c
     return select(
         hours.site, hours.mine, hours.pool,
+        func.min(hours.metered),
         func.count().filter(hours.kind == Kind.SESSION), func.count().filter(hours.kind == Kind.CLUSTER),
-        func.min(hours.metered), *_sums(hours),
+        *_sums(hours),
     ).group_by(hours.site, hours.mine, hours.pool)  # fmt: skip
 
 

@@ -5,11 +5,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from functools import cache
+from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Float, Select, bindparam, case, func, select
+from sqlalchemy import (
+    ColumnElement,
+    CompoundSelect,
+    Float,
+    Integer,
+    Select,
+    bindparam,
+    case,
+    func,
+    literal_column,
+    select,
+    union_all,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from perijove_hub.ledger.dialects import add_to, insert_once, once, seconds_of
@@ -87,49 +99,54 @@ async def _add_part(
     return True
 
 
-async def used_since(connection: AsyncConnection, subject: str, start: datetime, zone: ZoneInfo) -> Amounts:
-    """What the entries of a subject say it has used since ``start``; to the second, whole days from their fold."""
-    day = start.astimezone(zone).date()
-    if midnight(day, zone) == start:
-        return await _days_since(connection, subject, day)
-    following = day + timedelta(days=1)
-    return await _days_since(connection, subject, following) + await _part_of_a_day(
-        connection, subject, start, midnight(following, zone)
-    )
+async def used_since(
+    connection: AsyncConnection, asked: Sequence[tuple[str, datetime]], zone: ZoneInfo
+) -> list[Amounts]:
+    """What the entries of each subject say it has used since a moment; to the second, whole days from their fold.
+
+    One statement for all: a start waits for it.
+    """
+    shape: list[tuple[str, bool]] = []
+    said: dict[str, Any] = {}
+    for number, (subject, start) in enumerate(asked):
+        kind, value = kind_and_value(subject)
+        day = start.astimezone(zone).date()
+        is_cut = midnight(day, zone) != start
+        whole = day + timedelta(days=is_cut)
+        shape.append((kind, is_cut))
+        said |= {f"day{number}": whole} | ({} if kind == "platform" else {f"value{number}": value})
+        if is_cut:
+            end = midnight(whole, zone)
+            said |= {f"begun{number}": start.timestamp(), f"start{number}": start, f"end{number}": end}
+    used = [Amounts() for _ in asked]
+    if asked:
+        for number, *sums in await connection.execute(_used_query(connection.dialect.name, tuple(shape)), said):
+            used[number] += Amounts(*(float(amount) for amount in sums))
+    return used
 
 
-async def _days_since(connection: AsyncConnection, subject: str, day: date) -> Amounts:
-    kind, value = kind_and_value(subject)
-    said = {"day": day} | ({} if kind == "platform" else {"value": value})
-    cpu, memory_gib, gpu, session, cost = (await connection.execute(_days_query(kind), said)).one()
-    return Amounts(cpu, memory_gib, gpu, cost, session)
+@lru_cache(maxsize=256)
+def _used_query(dialect: str, shape: tuple[tuple[str, bool], ...]) -> CompoundSelect[Any]:
+    """Made once for the kinds of subjects, and whether a part of a day is asked for: to make it takes longer than to
+    answer it."""
+    parts: list[Select[Any]] = []
+    for number, (kind, is_cut) in enumerate(shape):
+        parts.append(_days_query(kind, number))
+        if is_cut:
+            parts.append(_part_query(dialect, kind, number))
+    return union_all(*parts)
 
 
-@cache
-def _days_query(kind: str) -> Select[Any]:
-    """Made once for each kind of subject: it takes longer to make than to answer."""
-    table = usage_days if kind == "user" else usage_totals
-    sums = [func.coalesce(func.sum(table.c[name]), 0.0) for name in (*HOURS, "cost")]
-    return select(*sums).where(table.c.day >= bindparam("day"), of_kind(table, kind, bindparam("value")))
+def _days_query(kind: str, number: int) -> Select[Any]:
+    columns = (usage_days if kind == "user" else usage_totals).c
+    sums = (columns.cpu_hours, columns.memory_gib_hours, columns.gpu_hours, columns.cost, columns.session_hours)
+    whose = of_kind(columns.day.table, kind, bindparam(f"value{number}"))
+    return _sums_of(number, sums).where(columns.day >= bindparam(f"day{number}"), whose)
 
 
-async def _part_of_a_day(connection: AsyncConnection, subject: str, start: datetime, end: datetime) -> Amounts:
+def _part_query(dialect: str, kind: str, number: int) -> Select[Any]:
     """What was used from ``start`` to the midnight ``end`` that follows, by the entries that end until then."""
-    kind, value = kind_and_value(subject)
-    found = await connection.execute(
-        _part_query(connection.dialect.name, kind),
-        {
-            "begun": start.timestamp(), "start": start, "end": end,
-            **({} if kind == "platform" else {"value": value}),
-        },
-    )  # fmt: skip
-    return Amounts(*(float(amount) for amount in found.one()))
-
-
-@cache
-def _part_query(dialect: str, kind: str) -> Select[Any]:
-    """Made once, as :func:`_days_query`."""
-    columns, begun = usage_entries.c, bindparam("begun", type_=Float)
+    columns, begun = usage_entries.c, bindparam(f"begun{number}", type_=Float)
     entries = (
         select(
             columns.cpu, columns.memory_gib, columns.gpu, columns.cost,
@@ -138,9 +155,9 @@ def _part_query(dialect: str, kind: str) -> Select[Any]:
             seconds_of(columns.ends, dialect).label("ends"),
         )
         .where(
-            columns.ends > bindparam("start", type_=UtcDateTime),
-            columns.ends <= bindparam("end", type_=UtcDateTime),
-            of_kind(usage_entries, kind, bindparam("value")),
+            columns.ends > bindparam(f"start{number}", type_=UtcDateTime),
+            columns.ends <= bindparam(f"end{number}", type_=UtcDateTime),
+            of_kind(usage_entries, kind, bindparam(f"value{number}")),
         )
     )  # fmt: skip
     entry = once(entries, "entry").c
@@ -148,7 +165,11 @@ def _part_query(dialect: str, kind: str) -> Select[Any]:
     # an entry of less than a millisecond has no length here, and is in the part as a whole
     share = case((entry.begins >= begun, 1.0), else_=hours * 3600.0 / func.nullif(entry.ends - entry.begins, 0.0))
     sums = (entry.cpu * hours, entry.memory_gib * hours, entry.gpu * hours, entry.cost * share, entry.one * hours)
-    return select(*(func.coalesce(func.sum(amount), 0.0) for amount in sums))
+    return _sums_of(number, sums)
+
+
+def _sums_of(number: int, amounts: Sequence[ColumnElement[Any]]) -> Select[Any]:
+    return select(literal_column(str(number), Integer), *(func.coalesce(func.sum(amount), 0.0) for amount in amounts))
 
 
 async def entries_since(

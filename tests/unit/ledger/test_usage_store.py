@@ -72,24 +72,28 @@ offsets = st.integers(0, 4 * 24 * 3600 * 1000).map(lambda number: SPRING + timed
 intervals = st.lists(st.tuples(offsets, offsets, st.sampled_from([1, 1, 1, -1])), max_size=8)
 
 
-@pytest.mark.parametrize("subject", ["user:ana", "site:esac", "platform", "user:bob"])
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(intervals=intervals, start=offsets)
+questions = st.tuples(st.sampled_from(["user:ana", "site:esac", "platform", "user:bob"]), offsets)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(intervals=intervals, asked=st.lists(questions, max_size=5))
 async def test_what_was_used_since_a_moment_is_what_the_entries_say(
-    house: House, subject: str, intervals: list[tuple[datetime, datetime, int]], start: datetime
+    house: House, intervals: list[tuple[datetime, datetime, int]], asked: list[tuple[str, datetime]]
 ) -> None:
     lease = await leased(house)
     entries = [Entry(lease, min(one, two), max(one, two), sign) for one, two, sign in intervals]
     await add(house, lease, *entries)
-    wanted = Amounts()
-    for begins, ends, cpu, _, _ in await written(house):
-        hours = (ends - max(begins, start)).total_seconds() / 3600
-        if hours > 0 and subject != "user:bob":
-            wanted += Amounts(cpu * hours, 2 * cpu * hours, 0, 0.5 * cpu * hours, cpu * hours)
+    rows = await written(house)
     async with house.database.read() as connection:
-        used = await usage_store.used_since(connection, subject, start, house.platform.zone)
-    for name in ("cpu_hours", "memory_gib_hours", "gpu_hours", "credits", "session_hours"):
-        assert used.of(name) == pytest.approx(wanted.of(name), abs=1e-5)
+        answers = await usage_store.used_since(connection, asked, house.platform.zone)
+    for (subject, start), used in zip(asked, answers, strict=True):
+        wanted = Amounts()
+        for begins, ends, cpu, _, _ in rows:
+            hours = (ends - max(begins, start)).total_seconds() / 3600
+            if hours > 0 and subject != "user:bob":
+                wanted += Amounts(cpu * hours, 2 * cpu * hours, 0, 0.5 * cpu * hours, cpu * hours)
+        for name in ("cpu_hours", "memory_gib_hours", "gpu_hours", "credits", "session_hours"):
+            assert used.of(name) == pytest.approx(wanted.of(name), abs=1e-5)
 
 
 async def leased(house: House) -> LeaseRow:
