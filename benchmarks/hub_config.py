@@ -25,7 +25,7 @@ else:
     from perijove_hub.hub import HubOptions, configure
     from perijove_hub.sites import Bounded
 
-    count_calls(answers_at_hand=told["answers_at_hand"])
+    count_calls(told["elsewhere_url"], Path(told["echo_directory"]))
     sites = {
         name: Bounded(EchoSite(name, url, pace, darkness if name in told["dark"] else None), name, 60)
         for name, url in told["sites"].items()

@@ -1,4 +1,4 @@
-"""Inside Perijove's hub that is measured: a site that starts nothing, and the counter of calls to control."""
+"""Inside Perijove's hub that is measured: a site that starts nothing, and the calls to control."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.echo import recorded_path
 from benchmarks.hub_spawners import COUNTED, start_seconds
 from perijove_hub.admission.client import ControlClient
 from perijove_hub.sites import Handle, StartSpec, Status
@@ -61,15 +62,17 @@ class EchoSite:
             await asyncio.sleep(0.5)
 
 
-def count_calls(*, answers_at_hand: bool) -> None:
+def count_calls(elsewhere_url: str | None, directory: Path) -> None:
     """Count what a start asks control for, apart from the tries that one call may take.
 
-    With ``answers_at_hand`` only the first call of each kind is made, and its answer given to all: what a start costs
-    then, it costs without the calls.
+    With ``elsewhere_url`` only the first call of each kind goes to control. Its answer is put into ``directory``, and
+    all others go to the echo server at that address, which answers with it, see ``echo.py``.
     """
-    for name in ("ask", "move"):
+    for name, method in (("ask", "POST"), ("move", "PATCH")):
         call = getattr(ControlClient, name)
-        setattr(ControlClient, name, _counted(_from_memory(call) if answers_at_hand else call))
+        if elsewhere_url is not None:
+            call = _elsewhere(call, elsewhere_url, recorded_path(directory, method))
+        setattr(ControlClient, name, _counted(call))
 
 
 def _counted(call: Any) -> Any:
@@ -80,12 +83,17 @@ def _counted(call: Any) -> Any:
     return counted
 
 
-def _from_memory(call: Any) -> Any:
-    answers: list[Any] = []
+def _elsewhere(call: Any, url: str, recorded: Path) -> Any:
+    echo = ControlClient(f"{url}/services/perijove", lambda: "none")
+    is_recorded = False
 
-    async def remembered(*arguments: Any, **named: Any) -> Any:
-        if not answers:
-            answers.append(await call(*arguments, **named))
-        return answers[0]
+    async def asked_elsewhere(control: ControlClient, *arguments: Any, **named: Any) -> Any:
+        nonlocal is_recorded
+        if is_recorded:
+            return await call(echo, *arguments, **named)
+        answer = await call(control, *arguments, **named)
+        await asyncio.to_thread(recorded.write_text, answer.model_dump_json())
+        is_recorded = True
+        return answer
 
-    return remembered
+    return asked_elsewhere

@@ -28,10 +28,11 @@ class EchoServers:
         ports = free_ports(2)
         self.urls = [f"http://127.0.0.1:{port}" for port in ports]
         for number, port in enumerate(ports):
-            command = [sys.executable, str(ROOT / "benchmarks/echo.py"), str(port)]
+            command = [sys.executable, str(ROOT / "benchmarks/echo.py"), str(port), str(processes.directory)]
             process = processes.start(f"echo-{number}", command)
             processes.wait(f"echo-{number}", partial(answers, self.urls[number]))
         self._second = process
+        self.directory = processes.directory
         self.darkness = processes.directory / "darkness"
         self.pace = processes.directory / "pace"
 
@@ -41,7 +42,7 @@ class EchoServers:
 
     def told(self) -> dict[str, str]:
         """What hubs are told of it."""
-        return {"darkness": str(self.darkness), "pace": str(self.pace)}
+        return {"darkness": str(self.darkness), "pace": str(self.pace), "echo_directory": str(self.directory)}
 
     def darken(self) -> None:
         """From now on the second one takes connections and never answers, and dark sites hang."""
@@ -151,16 +152,17 @@ def perijove_hub(
     ledger: str,
     dark: list[str],
     *,
-    answers_at_hand: bool = False,
+    is_control_elsewhere: bool = False,
 ) -> Hub:
     """Perijove's hub with its control; the sites named in ``dark`` are at the second echo server.
 
-    With ``answers_at_hand`` its starts do not wait for control, see :func:`benchmarks.hub_sites.count_calls`.
+    With ``is_control_elsewhere`` its starts ask what stands for a control of another machine, see
+    :func:`benchmarks.hub_sites.count_calls`.
     """
     control = ControlService(processes, platform, ledger)
     told = {
         "kind": "perijove",
-        "answers_at_hand": answers_at_hand,
+        "elsewhere_url": echo.urls[0] if is_control_elsewhere else None,
         "sites": {name: echo.urls[name in dark] for name in platform.sites},
         "dark": dark,
         **echo.told(),

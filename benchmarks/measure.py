@@ -52,17 +52,20 @@ class Samples:
 
 @contextmanager
 def milliseconds(into: Samples) -> Iterator[None]:
-    """Time what happens inside, in milliseconds. The collector of garbage runs before, not inside by chance."""
+    """Time what happens inside, in milliseconds."""
     begun = time.perf_counter()
     yield
     into.add((time.perf_counter() - begun) * 1000)
 
 
 async def alternate(rounds: int, *steps: Callable[[int], Awaitable[None]]) -> None:
-    """Run the steps by turns, ``rounds`` times each, so that a slower or busier minute falls on all of them."""
+    """Run the steps by turns, ``rounds`` times each, so that a slower or busier minute falls on all of them.
+
+    Every second round goes backwards: what comes after what, and finds its caches so, makes no difference either.
+    """
     gc.collect()
     for number in range(rounds):
-        for step in steps:
+        for step in steps if number % 2 == 0 else reversed(steps):
             await step(number)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -132,6 +133,8 @@ def configure(c: Any, options: HubOptions) -> None:
     task = asyncio.get_running_loop().create_task(tell_control(JupyterHub.instance(), platform))
     _background.add(task)
     task.add_done_callback(_tell_of_end)
+    # what is loaded by now lasts: to look through it for garbage again and again stops the hub for 0.1 s each time
+    gc.freeze()
 
 
 def _given(section: Any, name: str, empty: Any) -> Any:
