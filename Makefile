@@ -4,8 +4,8 @@
 # And two more take their time:
 #   make bench   measurements beside named peers, for benchmarks/results; ARGS="decision --quick" runs some of them
 #   make soak    a thousand random operations and faults on a whole platform; SEED=N repeats one
-# What they install goes into .venv and node_modules; `make test` also installs a browser, PostgreSQL and nginx with the
-# system's packages, when they are not there.
+# What they install goes into .venv and node_modules; `make test` also installs a browser, PostgreSQL, nginx and DaCHS, a
+# service of the Virtual Observatory, with the system's packages, when they are not there.
 
 PYTHON ?= python3
 VENV := .venv
@@ -34,7 +34,7 @@ demo: .make/python .make/npm $(VENDOR) $(EXTENSION) .make/extension
 	@perijove demo $(ARGS)
 
 # one recipe for each tier; every one runs even when an earlier one failed, and the summary tells
-test: .make/dev .make/npm $(VENDOR) $(EXTENSION) .make/extension .make/browser .make/postgres .make/nginx
+test: .make/dev .make/npm $(VENDOR) $(EXTENSION) .make/extension .make/browser .make/postgres .make/nginx .make/dachs
 	@$(BIN)/python tests/run.py
 
 lint: .make/dev .make/npm
@@ -124,11 +124,18 @@ $(VENDOR): hub_ext/build_pages.mjs .make/npm
 	@test -x /usr/sbin/nginx || command -v nginx > /dev/null || { echo "  installing nginx"; apt-get update -qq && apt-get install -y -qq --no-install-recommends nginx > /dev/null; }
 	@touch $@
 
+# a service of the Virtual Observatory; without its package gavodachs2-server, which would set up a database of the system
+.make/dachs:
+	@mkdir -p .make
+	@command -v dachs > /dev/null && ls /usr/share/postgresql/*/extension/q3c.control > /dev/null 2>&1 || { echo "  installing DaCHS"; apt-get update -qq && apt-get install -y -qq --no-install-recommends python3-gavo postgresql-pgsphere postgresql-q3c > /dev/null; }
+	@touch $@
+
 # but one pip and one apt at a time
 ifneq ($(filter test ui,$(MAKECMDGOALS)),)
 .make/extension: | .make/dev
 .make/postgres: | .make/browser
 .make/nginx: | .make/postgres
+.make/dachs: | .make/nginx
 endif
 
 clean:

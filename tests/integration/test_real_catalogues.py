@@ -1,27 +1,27 @@
-"""Catalogues behind real processes: a STAC API, and a TAP service that pyvo has judged. Found, read, and gone."""
+"""Catalogues of real services: a STAC API, and one of the Virtual Observatory. Found, read, and gone."""
 
 from __future__ import annotations
 
 import asyncio
 import io
 import random
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from astropy.io.votable import parse_single_table
-from pyvo.dal import DALQueryError, TAPService
+from astropy.table import Table
 
 import perijove
 from perijove_hub.catalogue import harvest
 from tests.support.catalogues import collection
 from tests.support.control_bed import ControlBed
+from tests.support.dachs import STARS, Dachs, running_dachs
 from tests.support.federated import addresses, harvested, listed, opened, tree
 from tests.support.kernel import kernel_of
+from tests.support.postgres import PostgresServer
 from tests.support.stac_server import StacApi, running_stac
-from tests.support.tap_server import running_tap
 
 TILE = random.Random(11).randbytes(2 << 20)
 
@@ -93,38 +93,70 @@ async def test_a_stac_api_is_searched_read_and_outlived(
         assert (answer.status, "502" in answer.detail) == (503, True)
 
 
-def test_the_tap_service_is_one_by_pyvos_judgement() -> None:
-    with running_tap() as (url, _):
-        service = TAPService(url)
-        assert service.maxrec == 2000
-        assert service.get_tap_capability().get_adql().name == "ADQL"
-        stars = service.run_sync("SELECT TOP 2 name, dec FROM public.stars WHERE ra > 100 ORDER BY ra").to_table()
-        assert list(stars["name"]) == ["Sirius", "Vega"]
-        assert float(stars["dec"][0]) == -16.716
-        assert len(service.run_sync("SELECT * FROM public.stars WHERE ra < 0")) == 0
-        with warnings.catch_warnings(record=True):
-            cut = service.run_sync("SELECT * FROM public.stars", maxrec=1)
-        assert (len(cut), cut.query_status) == (1, "OVERFLOW")
-        for wrong in ("SELECT nothing", "SELECT * FROM public.none", "DROP TABLE public.stars"):
-            with pytest.raises(DALQueryError):
-                service.run_sync(wrong)
+@pytest.fixture(scope="module")
+def observatory(postgres_server: PostgresServer) -> Iterator[Dachs]:
+    with running_dachs(postgres_server) as service:
+        yield service
 
 
-async def test_a_tap_service_is_searched_read_and_outlived(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    with running_tap() as (url, process):
-        spec: dict[str, Any] = {"kind": "tap", "title": "Stars", "url": url, "allow_private": True}
-        async with harvested(tmp_path, caplog, {"stars": spec}) as control:
-            assert await listed(control, keyword="public") == ["stars.all"]
-            assert await tree(control, "stars.all") == ["TAP_SCHEMA", "public"]
-            files = await tree(control, "stars.all", "public")
-            assert files == ["public/public.~22my galaxies~22.vot", "public/public.stars.vot"]
-            assert (await opened(control, "stars.all", "it's")).status == 404
+@pytest.fixture
+def dachs(observatory: Dachs) -> Dachs:
+    observatory.start()
+    return observatory
 
-            (address,) = await addresses(control, "stars.all", files[0])
-            async with control.http.get(address) as answer:
-                table = parse_single_table(io.BytesIO(await answer.read())).to_table()
-            assert list(table["name"]) == ["M 31 <Andromeda> & friends é"]
 
-            process.kill()
-            process.wait(timeout=10)
-            assert await states_after_failures(control, "stars") == ["stale", "stale", "dead"]
+async def rows(control: ControlBed, dataset_id: str, path: str) -> Table:
+    """A VOTable file of a dataset, as whoever opens it gets it."""
+    (address,) = await addresses(control, dataset_id, path)
+    async with control.http.get(address) as answer:
+        assert answer.status == 200, await answer.text()
+        return parse_single_table(io.BytesIO(await answer.read())).to_table()
+
+
+async def test_a_tap_service_is_searched_read_and_outlived(
+    dachs: Dachs, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    spec: dict[str, Any] = {"kind": "tap", "title": "Stars", "url": dachs.tap_url, "allow_private": True}
+    async with harvested(tmp_path, caplog, {"sky": spec}) as control:
+        assert await listed(control, keyword="stars") == ["sky.all"]
+        assert {"ivoa", "stars", "tap_schema"} <= set(await tree(control, "sky.all"))
+        assert await tree(control, "sky.all", "stars") == ["stars/stars.bright.vot", "stars/stars.images.vot"]
+        assert (await opened(control, "sky.all", "it's")).status == 404
+
+        table = await rows(control, "sky.all", "stars/stars.bright.vot")
+        assert sorted((row["name"], row["ra"], row["dec"]) for row in table) == sorted(star[1:] for star in STARS)
+        described = await rows(control, "sky.all", "tap_schema/tap_schema.columns.vot")
+        assert {"ra", "dec"} <= set(described["column_name"])
+
+        dachs.kill()
+        assert await states_after_failures(control, "sky") == ["stale", "stale", "dead"]
+
+
+async def test_a_cone_search_gives_the_rows_of_a_position(
+    dachs: Dachs, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    spec = {"kind": "scs", "title": "Cone", "url": dachs.cone_url, "allow_private": True}
+    async with harvested(tmp_path, caplog, {"cone": {**spec, "positions": ["101.2,-16.7,0.5"]}}) as control:
+        assert await tree(control, "cone.all") == ["@101.2,-16.7,0.5"]
+        assert await tree(control, "cone.all", "@101.2,-16.7,0.5") == ["@101.2,-16.7,0.5/results.vot"]
+
+        assert list((await rows(control, "cone.all", "@101.2,-16.7,0.5/results.vot"))["name"]) == ["Sirius"]
+        assert len(await rows(control, "cone.all", "@10,60,0.5/results.vot")) == 0
+
+
+@pytest.mark.parametrize("version", ["1", "2"])
+async def test_an_image_service_gives_the_images_of_a_position(
+    dachs: Dachs, version: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "control").mkdir()
+    url = dachs.sia_url if version == "1" else dachs.sia2_url
+    spec = {"kind": "sia", "title": "Images", "url": url, "allow_private": True}
+    async with harvested(tmp_path / "control", caplog, {"images": spec}) as control:
+        assert await tree(control, "images.all", "@10,60,0.1") == ["@10,60,0.1/results.vot"]
+        path = "@83.6,22,0.2"
+        results, image = await tree(control, "images.all", path)
+        assert (results, image) == (f"{path}/results.vot", f"{path}/M 1 ~3cCrab~3e ~26 co.fits")
+
+        assert len(await rows(control, "images.all", results)) == 1
+        with kernel_of(control, control.ana, tmp_path):
+            assert await asyncio.to_thread(read, f"images.all/{image}") == dachs.files["M 1 <Crab> & co"]

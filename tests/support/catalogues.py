@@ -21,7 +21,8 @@ XSS = "<script>alert(1)</script>"
 
 VOTABLE = """<?xml version="1.0" encoding="UTF-8"?>
 <VOTABLE version="1.3" xmlns="http://www.ivoa.net/xml/VOTable/v1.3"><RESOURCE type="results">
-<INFO name="QUERY_STATUS" value="OK"/><TABLE>{fields}<DATA><TABLEDATA>{rows}</TABLEDATA></DATA></TABLE>
+<INFO name="QUERY_STATUS" value="OK"/><COOSYS ID="sky" system="ICRS" epoch="J2000.0"/>
+<TABLE>{fields}<DATA><TABLEDATA>{rows}</TABLEDATA></DATA></TABLE>
 </RESOURCE></VOTABLE>"""
 
 CAPABILITIES = """<?xml version="1.0" encoding="UTF-8"?>

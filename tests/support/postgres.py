@@ -118,6 +118,16 @@ class PostgresServer:
         with self.connect() as admin:
             admin.execute(statement)
 
+    @property
+    def directory(self) -> Path:
+        """Where its socket is."""
+        return self._directory
+
+    @property
+    def account(self) -> dict[str, Any]:
+        """The account that it runs as, as :mod:`subprocess` is told of it; nothing where that is ours."""
+        return dict(self._account)
+
     # --- the server -----------------------------------------------------------------------------------------------
 
     @property
@@ -131,7 +141,7 @@ class PostgresServer:
         command += ["-p", str(self.port), *(f"--{name}={value}" for name, value in self._settings.items())]
         with (self._directory / "log").open("ab") as log:
             self._process = subprocess.Popen(
-                command, stdout=log, stderr=log, start_new_session=True, preexec_fn=_die_with_us, **self._account
+                command, stdout=log, stderr=log, start_new_session=True, preexec_fn=die_with_us, **self._account
             )
         deadline = time.monotonic() + 30
         while True:
@@ -170,7 +180,8 @@ class PostgresServer:
         assert done.returncode == 0, done.stderr
 
 
-def _die_with_us() -> None:
+def die_with_us() -> None:
+    """For ``preexec_fn``: what is started ends with the thread that started it."""
     pr_set_pdeathsig = 1
     _LIBC.prctl(pr_set_pdeathsig, signal.SIGQUIT)
 

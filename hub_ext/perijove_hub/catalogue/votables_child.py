@@ -20,6 +20,7 @@ from typing import Any
 
 import requests
 from astropy.io.votable import parse
+from astropy.io.votable.tree import CooSys
 from pyvo.dal import DALQueryError, SIA2Service, SIAService, TAPService  # type: ignore[import-untyped]  # no types
 from requests.adapters import BaseAdapter
 from urllib3 import HTTPResponse
@@ -189,6 +190,8 @@ def _everything() -> list[bytes]:
 
 def rehearse() -> None:
     """Do all of it once, so that what libraries load late is there when nothing can be opened any more."""
+    # astropy opens the file of the frames of the sky again for each element that names one
+    CooSys._reference_frames = CooSys(ID="s", system="ICRS").reference_frames
     for codec in ("ascii", "latin-1", "utf-16", "utf-16-be", "utf-16-le", "utf-8-sig", "idna"):
         "a".encode(codec)
     table, *others = _everything()
