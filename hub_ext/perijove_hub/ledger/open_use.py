@@ -38,6 +38,8 @@ from perijove_hub.ledger.subjects import is_of, kind_and_value, of_kind
 
 #: PostgreSQL takes a plain 1.0 for a numeric, and to reckon with that in each row costs it a fifth of a query's time.
 _ONE = cast(literal_column("1.0"), Float)
+#: A row of :func:`holdings` that counts nothing.
+_NOTHING = (inf, *[0.0] * 17)
 
 
 @dataclass(frozen=True)
@@ -253,10 +255,6 @@ async def holdings(
         {site: _open_use(total) for site, total in by_site.items()},
         _open_use(platform),
     )
-
-
-#: As a row of the query that has counted nothing.
-_NOTHING = (inf, *[0.0] * 17)
 
 
 def _open_use(total: Sequence[float]) -> OpenUse:
