@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import json
 import sys
 from collections.abc import Callable, Sequence, Sized
@@ -222,6 +223,7 @@ def _control(options: argparse.Namespace) -> int:
         metrics_address=options.metrics_address,
         metrics_port=options.metrics_port,
     )
+    gc.freeze()  # what is imported lasts: a decision does not wait while it is looked through for garbage
     try:
         # a decision waits some thirty times for the database: this loop takes a tenth off it
         uvloop.run(serve_control(told))
