@@ -15,8 +15,10 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 BIN = Path(sys.executable).parent
-#: Two at a time, a file in one of them as a whole: most of these tests wait, for servers, sweeps and graces.
+#: Two at a time, a file in one of them as a whole.
 IN_PAIRS = ["-n", "2", "--dist", "loadfile"]
+#: One more than there are cores: most of these tests wait, for servers, sweeps and graces.
+IN_THREES = ["-n", "3", "--dist", "loadfile"]
 OURS = ["hub_ext", "server_ext", "demo", "docs", "tests", "benchmarks"]
 #: What one machine of the continuous integration has.
 CORES = 2
@@ -61,8 +63,8 @@ CHECKS = [
     Check("unit", ["npm", "test", "--silent"], 1),
     _pytest("unit", *IN_PAIRS),
     _pytest("server", *IN_PAIRS),
-    _pytest("hub", *IN_PAIRS),
-    _pytest("faults", *IN_PAIRS),
+    _pytest("hub", *IN_THREES),
+    _pytest("faults", *IN_THREES),
     _pytest("integration", cores=1),
     _pytest("soak", "-s", cores=1),
     _pytest("demo", cores=1),
