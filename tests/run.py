@@ -64,7 +64,7 @@ CHECKS = [
     _pytest("unit", *IN_PAIRS),
     _pytest("server", *IN_PAIRS),
     _pytest("hub", *IN_THREES),
-    _pytest("faults", *IN_THREES),
+    _pytest("faults", *IN_PAIRS),
     _pytest("integration", cores=1),
     _pytest("soak", "-s", cores=1),
     _pytest("demo", cores=1),
