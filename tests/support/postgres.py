@@ -6,6 +6,7 @@ however that ends. A test may kill it and start it again, or end the sessions of
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import pwd
@@ -158,9 +159,15 @@ class PostgresServer:
         assert self._process is not None
         postmaster = psutil.Process(self._process.pid)
         postmaster.suspend()  # or it would start more of them
-        for process in [*postmaster.children(recursive=True), postmaster]:
+        processes = [*postmaster.children(recursive=True), postmaster]
+        for process in processes:
             process.kill()
         self._process.wait()
+        # one that is still dying has the memory of all, and a server that begins does not take that twice
+        deadline = time.monotonic() + 30
+        while any(_lives(process) for process in processes):
+            assert time.monotonic() < deadline, "a process of PostgreSQL does not die"
+            time.sleep(0.01)
 
     def close(self) -> None:
         """Stop it and remove its directory."""
@@ -178,6 +185,12 @@ class PostgresServer:
         command += ["--encoding=UTF8", "--locale=C", "--auth-local=trust", "--auth-host=scram-sha-256"]
         done = subprocess.run(command, capture_output=True, text=True, check=False, cwd="/", **self._account)
         assert done.returncode == 0, done.stderr
+
+
+def _lives(process: psutil.Process) -> bool:
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    return False
 
 
 def die_with_us() -> None:
