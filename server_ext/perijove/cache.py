@@ -87,6 +87,10 @@ class BlockCache:
             return None
         return data
 
+    def seems_to_have(self, key: BlockKey) -> bool:
+        """Whether a block is there by its name; what :meth:`get` then finds may yet be damaged."""
+        return self._path(key.digest()).is_file()
+
     def put(self, key: BlockKey, data: bytes) -> None:
         """Keep a block, if it is whole and there is room on the disk."""
         cost_bytes = _file_bytes(len(data) + _DIGEST_BYTES)

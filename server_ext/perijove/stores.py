@@ -281,6 +281,11 @@ class DatasetReader:
         replica = self.known.find(info.opened.replica or info.replica)
         if replica is None or info.version is None or not self.goes_straight(info, straight):
             return None
+        # an answer up to the end would bring what follows on disk again, and is not begun
+        following = self._key(info, info.version, stop, min(2 * stop - start, until))
+        if self._cache is not None and await asyncio.to_thread(self._cache.seems_to_have, following):
+            straight.leave()
+            return None
         try:
             url = await self._reader(replica).address(info.path)
         except PerijoveError:  # it is read otherwise, which tells what is wrong

@@ -118,10 +118,9 @@ def test_stop_with_a_dead_hub_and_a_stubborn_session_is_in_time_and_leaves_nothi
     pids = [*demo.told["pids"].values(), *_start_session(demo)]
     for pid in (demo.told["pids"]["hub"], *_session_pids()):
         os.kill(pid, signal.SIGSTOP)  # neither answers nor heeds SIGTERM
-    # what does not heed is waited for and then killed: some 9 s in all, and other tests run beside this one
-    assert demo.stop(signal.SIGHUP) < 15
+    assert demo.stop(signal.SIGHUP) < 10
     assert demo.process.returncode == 0
-    _wait(lambda: not [pid for pid in pids if psutil.pid_exists(pid)])
+    _wait(lambda: not [pid for pid in pids if psutil.pid_exists(pid)], 2)
 
 
 def test_start_after_a_killed_supervisor_ends_its_leftovers_and_takes_the_port(demo: DemoProcess) -> None:

@@ -60,15 +60,13 @@ def test_a_million_keys_open_as_fast_as_ten_and_page_through(server: JupyterServ
     server.get(dataset.route("tree"), path="few")  # credentials are at hand from here on
     dataset.bed.reset_counters()
 
-    took_seconds = []
-    for _ in range(3):  # this machine may have other things to do
-        began = time.monotonic()
-        first = server.get(dataset.route("tree"), path="flat").json()
-        took_seconds.append(time.monotonic() - began)
+    began = time.monotonic()
+    first = server.get(dataset.route("tree"), path="flat").json()
+    took_seconds = time.monotonic() - began
     second = server.http.get(_below_server(server, first["next"])).json()
 
-    assert min(took_seconds) < 1.0
-    assert dataset.bed.counters == {"ListObjectsV2": 4}
+    assert took_seconds < 1.0
+    assert dataset.bed.counters == {"ListObjectsV2": 2}
     names = [item["name"] for item in first["items"] + second["items"]]
     assert names == [f"{number:07}" for number in range(400)]
 
