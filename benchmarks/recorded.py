@@ -7,16 +7,14 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 from unittest.mock import patch
 
-from perijove_hub.ledger import open_use, said_store, store, usage_store
+from perijove_hub.admission import asking
+from perijove_hub.ledger import open_use, store, usage_store
 
 #: Every query that a decision makes.
 QUERIES = (
-    (said_store, "active_overrides"),
-    (said_store, "active_closures"),
-    (store, "find_home"),
+    (asking, "look_beforehand"),
     (store, "find_sites"),
     (open_use, "holdings"),
-    (usage_store, "home_gib"),
     (open_use, "pending_use"),
     (open_use, "running_leases"),
     (usage_store, "used_since"),

@@ -35,7 +35,8 @@ from perijove_hub.admission.limits import (
 from perijove_hub.admission.models import Refused, refuse
 from perijove_hub.admission.near import near_limits
 from perijove_hub.admission.thresholds import threshold_notices
-from perijove_hub.ledger import said_store, store, usage_store
+from perijove_hub.ledger import said_store, store
+from perijove_hub.ledger.beforehand import look_beforehand
 from perijove_hub.ledger.binding import chargeable_groups
 from perijove_hub.ledger.locks import lock_subjects
 from perijove_hub.ledger.models import LeaseRow
@@ -90,33 +91,35 @@ class Asking(AdmissionBase):
     async def _offered(
         self, connection: AsyncConnection, platform: Platform, request: LeaseRequest, groups: frozenset[str]
     ) -> LeaseOffer:
+        ranking, refused = None, None
         try:
             profile_name, profile = resolve_profile(platform, request, groups)
             who = Who(request.owner, groups, who_pays(platform, request.charge_to, groups))
             await lock_subjects(connection, lock_keys(platform, who))
             now = self._clock()
-            earlier = await store.find_attempt(connection, request.attempt_id)
-            if earlier is None:
-                decision = await self._decide(connection, platform, request, who, profile, now)
+            decision = await self._decide(connection, platform, request, who, profile, now)
+            ranking = decision.ranking
+            if decision.over:
+                refused = _refused_by(await when_it_frees(connection, decision.over, now))
+            elif not ranking.candidates:
+                refused = refuse(403, "No site can run this now", ranking.summary)
         except Refused as unanswerable:
-            await self._keep_refusal(connection, request, unanswerable)
-            raise
+            now, refused = self._clock(), unanswerable
+        if refused is None:
+            lease = self._lease(platform, request, profile_name, who, decision)
+            if await store.insert_lease(connection, lease):
+                if request.starting:
+                    await self._take_site(connection, platform, lease, decision.home_site, now)
+                for notice in threshold_notices(decision.standing, lease):
+                    await add_notice(connection, notice, now)
+                return lease.offer
+        # looked for last, since hardly anybody asks twice; who does has the lease that was counted against this one
+        earlier = await store.find_attempt(connection, request.attempt_id)
         if earlier is not None:
             return _same_offer(earlier, request, now)
-        if decision.over:
-            refused = _refused_by(await when_it_frees(connection, decision.over, now))
-        elif not decision.ranking.candidates:
-            refused = refuse(403, "No site can run this now", decision.ranking.summary)
-        else:
-            offer = self._offer(platform, request, profile_name, decision)
-            lease = self._lease(platform, request, profile_name, offer, who, decision)
-            await store.insert_lease(connection, lease)
-            if request.starting:
-                await self._take_site(connection, platform, lease, decision.home_site, now)
-            for notice in threshold_notices(decision.standing, lease):
-                await add_notice(connection, notice, now)
-            return offer
-        await self._keep_refusal(connection, request, refused, decision.ranking)
+        if refused is None:
+            raise RuntimeError(f"the lease of attempt {request.attempt_id} is neither new nor there")
+        await self._keep_refusal(connection, request, refused, ranking)
         raise refused
 
     async def _decide(
@@ -128,11 +131,11 @@ class Asking(AdmissionBase):
         profile: Profile,
         now: datetime,
     ) -> _Decision:
-        standing = await stand(connection, platform, who, now, sites=platform.sites)
+        known = await look_beforehand(connection, who.owner, now)
+        standing = await stand(connection, platform, who, now, sites=platform.sites, overrides=known.overrides)
         over_at = {site: over for site in platform.sites if (over := standing.first_over_at(site, profile.resources))}
-        home_site = await store.find_home(connection, who.owner)
-        resolved = resolve_wish(platform, wish, who.owner, who.groups, home_site)
-        closed = closed_sites(await said_store.active_closures(connection, now), platform, now)
+        resolved = resolve_wish(platform, wish, who.owner, who.groups, known.home_site)
+        closed = closed_sites(known.closures, platform, now)
         facts = await gather_sites(
             connection,
             platform,
@@ -149,14 +152,9 @@ class Asking(AdmissionBase):
             unlimited = await gather_sites(connection, platform, now, closed=closed, held=held)
             best = rank_sites(resolved, list(unlimited.values())).candidates
             over = over_at.get(best[0].site) if best else None
-        rescue = not wish.without_home and await self._home_is_full(connection, platform, who, standing)
-        return _Decision(ranking, over, home_site, rescue, standing)
-
-    async def _home_is_full(
-        self, connection: AsyncConnection, platform: Platform, who: Who, standing: Standing
-    ) -> bool:
-        limit = home_limit(platform, who.owner, who.groups, standing.now, standing.overrides)
-        return limit is not None and await usage_store.home_gib(connection, who.owner) >= limit.limit
+        home = home_limit(platform, who.owner, who.groups, now, known.overrides)
+        rescue = not wish.without_home and home is not None and known.home_gib >= home.limit
+        return _Decision(ranking, over, known.home_site, rescue, standing)
 
     async def _keep_refusal(
         self, connection: AsyncConnection, request: LeaseRequest, refused: Refused, ranking: Ranking | None = None
@@ -267,10 +265,10 @@ class Asking(AdmissionBase):
         platform: Platform,
         request: LeaseRequest,
         profile_name: str,
-        offer: LeaseOffer,
         who: Who,
         decision: _Decision,
     ) -> LeaseRow:
+        offer = self._offer(platform, request, profile_name, decision)
         now, first, profile = decision.standing.now, offer.candidates[0].site, platform.profiles[profile_name]
         return LeaseRow(
             id=offer.id,

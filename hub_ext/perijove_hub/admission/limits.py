@@ -101,6 +101,7 @@ async def stand(
     *,
     sites: Iterable[str] = (),
     excluding: str | None = None,
+    overrides: tuple[Override, ...] | None = None,
 ) -> Standing:
     """Read which limits bind somebody and what is used of them.
 
@@ -111,8 +112,10 @@ async def stand(
         now: the time.
         sites: whose own limits are of interest.
         excluding: a lease that does not count, since it is about to be renewed or moved.
+        overrides: those in force, when the caller has asked for them already.
     """
-    overrides = tuple(await said_store.active_overrides(connection, now))
+    if overrides is None:
+        overrides = tuple(await said_store.active_overrides(connection, now))
     pool = limits_of_pool(platform, who.charge_to, now, overrides) if who.charge_to else []
     general = (
         *limits_of_user(platform, who.owner, who.groups, now, overrides),

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
 from sqlalchemy import ColumnElement, Float, Select, Subquery, Table, cast, func, literal_column
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.sql.dml import ReturningInsert
 
 
 async def insert_once(connection: AsyncConnection, table: Table, values: Mapping[str, Any]) -> bool:
     """Insert a row unless a unique index has it already; True when it is new."""
-    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    return (await connection.execute(_inserting_once(table, connection.dialect.name), dict(values))).first() is not None
+
+
+@cache
+def _inserting_once(table: Table, dialect: str) -> ReturningInsert[Any]:
+    insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
     # what comes back tells: the count of rows does not, where the database gives the row its number
-    statement = insert(table).values(**values).on_conflict_do_nothing().returning(*table.primary_key)
-    return (await connection.execute(statement)).first() is not None
+    return insert(table).on_conflict_do_nothing().returning(*table.primary_key)
 
 
 async def add_to(

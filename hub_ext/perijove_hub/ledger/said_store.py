@@ -26,12 +26,12 @@ from perijove_hub.ledger.schema import UtcDateTime, closures, leases, notices, o
 #: The states of a lease that is over.
 OVER = (LeaseState.ENDED, LeaseState.FAILED, LeaseState.EXPIRED)
 
-# Made once, since a start waits for them.
+# Made once, since a start waits for them; each takes ``now``.
 _NOW = bindparam("now", type_=UtcDateTime)
-_ACTIVE_OVERRIDES = (
+ACTIVE_OVERRIDES = (
     select(overrides).where(overrides.c.revoked.is_(None), overrides.c.expires > _NOW).order_by(overrides.c.id.desc())
 )
-_ACTIVE_CLOSURES = (
+ACTIVE_CLOSURES = (
     select(closures)
     .where(closures.c.withdrawn.is_(None), or_(closures.c.reopens.is_(None), closures.c.reopens > _NOW))
     .order_by(closures.c.starts, closures.c.id)
@@ -43,7 +43,7 @@ _ACTIVE_CLOSURES = (
 
 async def active_overrides(connection: AsyncConnection, now: datetime) -> list[Override]:
     """The overrides that are neither revoked nor expired, newest first; at most one for a quota and a subject."""
-    return [_override(row) for row in (await connection.execute(_ACTIVE_OVERRIDES, {"now": now})).mappings()]
+    return [_override(row) for row in (await connection.execute(ACTIVE_OVERRIDES, {"now": now})).mappings()]
 
 
 async def list_overrides(connection: AsyncConnection, limit: int) -> list[Override]:
@@ -75,7 +75,7 @@ async def revoke_override(connection: AsyncConnection, override_id: int, author:
 
 async def active_closures(connection: AsyncConnection, now: datetime) -> list[Closure]:
     """The closures that are neither withdrawn nor over, by their start; also those that start later."""
-    return [_closure(row) for row in (await connection.execute(_ACTIVE_CLOSURES, {"now": now})).mappings()]
+    return [_closure(row) for row in (await connection.execute(ACTIVE_CLOSURES, {"now": now})).mappings()]
 
 
 async def list_closures(connection: AsyncConnection, limit: int) -> list[Closure]:

@@ -43,7 +43,6 @@ _PLAIN = (
 )  # fmt: skip
 
 # Made once, since a start waits for them: to make a statement of so many columns takes longer than to run it.
-_INSERT_LEASE = leases.insert()
 _UPDATE_LEASE = leases.update().where(leases.c.id == bindparam("lease_id"))
 _FIND_LEASE = select(leases).where(leases.c.id == bindparam("lease_id"))
 _FIND_LEASE_TO_CHANGE = _FIND_LEASE.with_for_update()
@@ -53,9 +52,9 @@ _ALL_SITES = select(sites)
 _ALL_SITES_WITHOUT_ATTEMPTS = select(*(column for column in sites.columns if column is not sites.c.attempts))
 
 
-async def insert_lease(connection: AsyncConnection, row: LeaseRow) -> None:
-    """Write a new lease."""
-    await connection.execute(_INSERT_LEASE, _values(row))
+async def insert_lease(connection: AsyncConnection, row: LeaseRow) -> bool:
+    """Write a new lease; False when there is one of this attempt already, which stays as it is."""
+    return await insert_once(connection, leases, _values(row))
 
 
 async def update_lease(connection: AsyncConnection, row: LeaseRow) -> None:

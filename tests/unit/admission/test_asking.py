@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from perijove.models import LeaseState, SessionWish
+from perijove_hub.admission.desk import Desk
 from perijove_hub.admission.models import Refused
 from tests.support.platforms import House, dataset, open_house, platform, profile, replica, request, site
 
@@ -182,6 +183,17 @@ async def test_asking_again_with_the_same_attempt_gives_the_same_offer(house: Ho
     await house.move(offer.id, "starting", "esac")
     assert await house.service.ask(asked) == offer
     assert await house.used() == 1
+
+
+async def test_what_an_attempt_holds_is_not_counted_against_the_attempt_itself(house: House) -> None:
+    house.platform = platform(quotas=[{"name": "one-session", "resource": "sessions", "limit": 1}])
+    asked = request(datasets=["euclid-demo"])
+    offer = await house.service.ask(asked)
+    assert await house.service.ask(asked) == offer
+    house.platform = platform(datasets={})  # what it asked for is gone from the file meanwhile
+    assert await house.service.ask(asked) == offer
+    desk = Desk(house.database, lambda: house.platform, house.clock)
+    assert await desk.failures("ana", 10) == []
 
 
 @pytest.mark.parametrize("other", [{"owner": "bob"}, {"name": "second"}])
