@@ -38,6 +38,9 @@ LATE_SECONDS = 0.5
 #: time for which addresses are kept and that for which control believes the hub, it is less than a minute.
 LASTS_SECONDS = 3.0
 CONNECT_SECONDS = 3.0
+#: The thread that receives is woken when so much has come: to wake it for each packet costs the store as much as it
+#: costs us, and a third of the pace.
+WAKE_BYTES = 256 << 10
 #: A reader that has taken less than this of an answer that lasted has no use for more speed; what was on its way to it
 #: was sent in vain.
 WORTH_BYTES = 64 << 20
@@ -203,17 +206,30 @@ class LongAnswer:
             connection.request("GET", urlunsplit(("", "", *place[2:4], "")), headers=self._asked.headers)
             with connection.getresponse() as response:
                 if self._asked.is_answered_by(response):
-                    # the loop may be gone, and with it who would close this
-                    while (length := self._lengths.get(timeout=2 * LASTS_SECONDS)) is not None:
-                        began = time.perf_counter()
-                        data = response.read(length)
-                        self._tell(self._deliver, data, time.perf_counter() - began)
+                    self._read(response)
         except (OSError, ValueError, http.client.HTTPException, queue.Empty):
             pass  # it is read otherwise, which tells what is wrong
         finally:
             if connection is not None:
                 connection.close()
             self._tell(self._give_up)
+
+    def _read(self, response: http.client.HTTPResponse) -> None:
+        left = self._asked.stop - self._asked.start
+        self._wake_by(WAKE_BYTES)
+        # the loop may be gone, and with it who would close this
+        while (length := self._lengths.get(timeout=2 * LASTS_SECONDS)) is not None:
+            if length == left:
+                self._wake_by(1)  # after its end nothing comes, and the server may leave the connection open
+            began = time.perf_counter()
+            data = response.read(length)
+            left -= length
+            self._tell(self._deliver, data, time.perf_counter() - began)
+
+    def _wake_by(self, least_bytes: int) -> None:
+        if self._socket is not None:
+            with contextlib.suppress(OSError):  # not all systems can: then it is woken more often
+                self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, least_bytes)
 
     def _tell(self, what: Callable[..., None], *arguments: object) -> None:
         with contextlib.suppress(RuntimeError):  # the loop has been closed since

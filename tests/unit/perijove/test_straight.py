@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 import threading
 from collections.abc import Callable
@@ -16,7 +17,7 @@ import perijove
 from perijove import answers, straight
 from perijove.copies import Copies
 from perijove.health import PARTS_SECONDS, ReplicaHealth
-from perijove.straight import ENOUGH_BYTES_PER_SECOND, JUDGED_SECONDS, Pace, late_after_seconds
+from perijove.straight import ENOUGH_BYTES_PER_SECOND, JUDGED_SECONDS, Asked, LongAnswer, Pace, late_after_seconds
 from tests.support.control import FakeControl, FakeReplica
 from tests.support.s3 import BAD_ANSWERS, Fault, FaultKind, S3Bed, breaks_long_answers, is_long_range
 
@@ -254,6 +255,29 @@ def test_through_a_proxy_of_the_environment_everything_goes_as_it_always_does(
 
     assert read_on(file)[0] == BODY
     assert long_ones.hits == 0
+
+
+@pytest.mark.usefixtures("it_lasts")
+async def test_the_end_of_an_answer_is_not_waited_for_at_a_server_that_leaves_the_connection_open() -> None:
+    body = BODY[: 2 * straight.WAKE_BYTES + 1]
+    left_open = asyncio.Event()
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        head = f'Content-Range: bytes 0-{len(body) - 1}/{len(body)}\r\nContent-Length: {len(body)}\r\nETag: "1"\r\n\r\n'
+        writer.write(f"HTTP/1.1 206 Partial Content\r\n{head}".encode() + body)
+        await left_open.wait()
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/x.bin"
+        came = LongAnswer(Asked(url, 0, len(body), '"1"', len(body)), lambda: pytest.fail("it was given up"))
+        taken = [came.take(straight.WAKE_BYTES), came.take(len(body))]
+        async with asyncio.timeout(late_after_seconds(len(body))):
+            pieces = await asyncio.gather(*taken)
+        left_open.set()
+    assert [len(piece or b"") for piece in pieces] == [straight.WAKE_BYTES, straight.WAKE_BYTES + 1]
+    assert b"".join(piece or b"" for piece in pieces) == body
 
 
 @given(st.lists(st.tuples(st.integers(0, 1 << 30), st.floats(0, 10)), max_size=20))
