@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from urllib.parse import quote
 
@@ -18,14 +18,14 @@ from .client import AsyncControlClient, credentials_call
 from .credentials import CredentialSource
 from .errors import NotSupported, PerijoveError
 from .inflight import in_flight
-from .models import Dataset, Replica
+from .models import Credentials, Dataset, Replica
 from .objects import ObjectInfo as ObjectInfo
 from .objects import Opened, Version
 from .signed import SignedUrls
 from .whole import LOOK_MAX_BYTES, WHOLE_MAX_BYTES
 
 if TYPE_CHECKING:
-    from obstore.store import ClientConfig, RetryConfig, S3Credential
+    from obstore.store import ClientConfig, RetryConfig
 
 Result = TypeVar("Result")
 
@@ -37,9 +37,6 @@ RETRIES: RetryConfig = {
     "retry_timeout": timedelta(seconds=20),
     "backoff": {"init_backoff": timedelta(milliseconds=100), "max_backoff": timedelta(seconds=2), "base": 2},
 }
-
-#: obstore asks a credential provider again once less than this is left of what it gave.
-OBSTORE_RENEWS_BEFORE = timedelta(seconds=300)
 
 #: An address of our own is used at once.
 SIGNED_FOR = timedelta(seconds=60)
@@ -76,28 +73,32 @@ class DirectReader:
         self._dataset = dataset
         self._replica = replica
         self.credentials = CredentialSource(lambda: client.send(credentials_call(dataset.id, replica.id)))
-        self._store: S3Store | None = None
+        self._store: tuple[Credentials, S3Store] | None = None
 
     async def store(self) -> S3Store:
-        """An obstore store whose root is the dataset's prefix and which renews its own credentials."""
-        # Fetched here and not only in the provider, so that control's refusals arrive as our own errors.
-        first = await self.credentials.get()
-        if self._store is None:
+        """An obstore store whose root is the dataset's prefix, with credentials that are valid now."""
+        return self._store_with(await self.credentials.get())
+
+    def _store_with(self, told: Credentials) -> S3Store:
+        """Made anew for other credentials: obstore could ask for them by itself, but would do so at each request."""
+        if self._store is None or self._store[0] is not told:
             keys: dict[str, Any] = {"skip_signature": True}
-            if first.kind != "anonymous":
-                keys = {"credential_provider": self._provide}
-            if first.endpoint:
-                keys["endpoint"] = first.endpoint
-            self._store = S3Store(
-                first.bucket,
-                prefix=first.prefix.strip("/") or None,
-                region=first.region,
+            if told.kind != "anonymous":
+                keys = {"access_key_id": told.access_key_id or "", "secret_access_key": told.secret_access_key or ""}
+                keys |= {"session_token": told.session_token} if told.session_token else {}
+            if told.endpoint:
+                keys["endpoint"] = told.endpoint
+            store = S3Store(
+                told.bucket,
+                prefix=told.prefix.strip("/") or None,
+                region=told.region,
                 virtual_hosted_style_request=False,
-                client_options=_client_options(first.endpoint),
+                client_options=_client_options(told.endpoint),
                 retry_config=RETRIES,
                 **keys,
             )
-        return self._store
+            self._store = told, store
+        return self._store[1]
 
     async def head(self, path: str) -> ObjectInfo:
         """See :class:`ReplicaReader`."""
@@ -154,28 +155,16 @@ class DirectReader:
         used = await self.credentials.get()
         try:
             with in_flight():
-                return await action(self._store or await self.store())
+                return await action(self._store_with(used))
         except STORE_FAULTS as exc:
             doubtful = used.kind != "anonymous" and store_status(exc) in {400, 401, 403}
             if not (doubtful and self.credentials.forget(used)):
                 raise store_error(exc, self._dataset, self._replica, path) from None
-        self._store = None  # obstore keeps credentials of its own accord
         try:
             with in_flight():
                 return await action(await self.store())
         except STORE_FAULTS as exc:
             raise store_error(exc, self._dataset, self._replica, path) from None
-
-    async def _provide(self) -> S3Credential:
-        current = await self.credentials.get()
-        now = datetime.now(UTC)
-        renew_at = max(self.credentials.renew_at or now, now)  # when that has passed, it shall ask every time
-        return {
-            "access_key_id": current.access_key_id or "",
-            "secret_access_key": current.secret_access_key or "",
-            "token": current.session_token,
-            "expires_at": renew_at + OBSTORE_RENEWS_BEFORE,
-        }
 
 
 class PresignedReader:
