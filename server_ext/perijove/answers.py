@@ -67,7 +67,7 @@ class UnfitAnswer(OSError):
         self.is_whole = is_whole
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class First:
     """The first bytes of an object that was asked for, and what the store says of it."""
 

@@ -10,7 +10,7 @@ from .objects import ObjectInfo
 from .stores import PIECE_BYTES, DatasetReader
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Beginning:
     """The bytes ``data`` of an opened object, which lie there from ``start`` on."""
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, fields
 from .catalogue import size_text
 
 
-@dataclass
+@dataclass(slots=True)
 class Counts:
     """What was asked of stores and what did not have to be.
 

@@ -9,7 +9,7 @@ from .counting import Counts
 from .whole import Whole
 
 
-@dataclass
+@dataclass(slots=True)
 class Opened:
     """What happens to an opened object.
 
@@ -24,7 +24,7 @@ class Opened:
     whole: Whole | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ObjectInfo:
     """One object of one replica as it was when it was opened. ``etag`` and size guard all further reads of it."""
 
