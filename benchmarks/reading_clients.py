@@ -31,8 +31,9 @@ IN_FLIGHT = 32
 
 DIRECT = "perijove://, direct"
 PROXIED = "perijove://, proxied"
-FACADE = "obstore through our façade"
-OURS = (DIRECT, PROXIED, FACADE)
+#: The façade is read by the clients of others.
+FACADES = ("obstore through our façade", "boto3 through our façade")
+OURS = (DIRECT, PROXIED, *FACADES)
 
 
 @dataclass(frozen=True)
@@ -179,32 +180,31 @@ class Obstore:
 
 
 class Boto3:
-    """boto3 with threads."""
+    """boto3 with threads, at a store that it is told of, by one bucket."""
 
     cannot: ClassVar[Mapping[str, str]] = {}
     share: ClassVar[Mapping[str, int]] = {}
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, bucket: str, told: Mapping[str, Any]) -> None:
         config = Config(
             s3={"addressing_style": "path"}, max_pool_connections=IN_FLIGHT,
             request_checksum_calculation="when_required", response_checksum_validation="when_required",
         )  # fmt: skip
-        self._client = boto3.client(
-            "s3", endpoint_url=store.endpoint, region_name=REGION, aws_access_key_id=KEY, aws_secret_access_key=SECRET,
-            config=config,
-        )  # fmt: skip
+        self._bucket, self._client = bucket, boto3.client("s3", **{**told, "config": config})
         self._threads = ThreadPoolExecutor(IN_FLIGHT)
 
     async def read_through(self, path: str) -> int:
         """Read one object from beginning to end; how many bytes."""
-        return await asyncio.to_thread(lambda: _read_through(self._client.get_object(Bucket="data", Key=path)["Body"]))
+        return await asyncio.to_thread(
+            lambda: _read_through(self._client.get_object(Bucket=self._bucket, Key=path)["Body"])
+        )
 
     async def read_ranges(self, path: str, ranges: Sequence[tuple[int, int]]) -> int:
         """Read ranges of one object at once; how many bytes."""
 
         def one(each: tuple[int, int]) -> Any:
             said = f"bytes={each[0]}-{each[1] - 1}"
-            return self._client.get_object(Bucket="data", Key=path, Range=said)["Body"].read()
+            return self._client.get_object(Bucket=self._bucket, Key=path, Range=said)["Body"].read()
 
         return await asyncio.to_thread(lambda: _length(list(self._threads.map(one, ranges))))
 
@@ -212,13 +212,13 @@ class Boto3:
         """Read whole objects at once; how many bytes."""
 
         def one(path: str) -> Any:
-            return self._client.get_object(Bucket="data", Key=path)["Body"].read()
+            return self._client.get_object(Bucket=self._bucket, Key=path)["Body"].read()
 
         return await asyncio.to_thread(lambda: _length(list(self._threads.map(one, paths))))
 
     async def list_first(self, path: str, count: int) -> int:
         """List the first entries of a directory; how many."""
-        asked = {"Bucket": "data", "Prefix": f"{path}/", "MaxKeys": count}
+        asked = {"Bucket": self._bucket, "Prefix": f"{path}/", "MaxKeys": count}
         return len((await asyncio.to_thread(lambda: self._client.list_objects_v2(**asked)))["Contents"])
 
     async def close(self) -> None:
@@ -236,6 +236,15 @@ def _obstore(store: Store) -> Obstore:
     )  # fmt: skip
 
 
+def _boto3(store: Store) -> Boto3:
+    told = {"endpoint_url": store.endpoint, "region_name": REGION}
+    return Boto3("data", {**told, "aws_access_key_id": KEY, "aws_secret_access_key": SECRET})
+
+
+def _boto3_through_facade(_: Store) -> Boto3:
+    return Boto3("proxied", perijove.storage_options("proxied", "boto3"))
+
+
 def _obstore_through_facade(_: Store) -> Obstore:
     return Obstore(S3Store("proxied", **perijove.storage_options("proxied", "obstore")))
 
@@ -243,8 +252,9 @@ def _obstore_through_facade(_: Store) -> Obstore:
 CLIENTS: Mapping[str, Callable[[Store], Client]] = {
     DIRECT: lambda _: Perijove("direct"),
     PROXIED: lambda _: Perijove("proxied"),
-    FACADE: _obstore_through_facade,
+    FACADES[0]: _obstore_through_facade,
+    FACADES[1]: _boto3_through_facade,
     "s3fs": S3fs,
     "obstore": _obstore,
-    "boto3": Boto3,
+    "boto3": _boto3,
 }
