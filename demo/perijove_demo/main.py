@@ -36,8 +36,9 @@ CLOUDS = {"esac": "eu-es-madrid", "cloud-eu": "eu-de-1"}
 READY_SECONDS = 60
 
 #: What a stop may take, in all less than ten: a start that is broken off has ended, or the hub has ended its sessions,
-#: then everything else ends at once.
+#: then everything else ends at once. A hub that does not answer in its time ends none, and is not waited for.
 CANCEL_SECONDS = 2.0
+HUB_ANSWER_SECONDS = 1.0
 HUB_STOP_SECONDS = 6.5
 STOP_SECONDS = 2.0
 
@@ -186,7 +187,8 @@ class Demo:
     async def stop(self) -> None:
         """Stop everything within ten seconds, whatever fails: the hub with its sessions first, then all the rest."""
         failed: list[BaseException | None] = []
-        failed += await asyncio.gather(self._supervisor.stop("hub"), return_exceptions=True)
+        patience_seconds = HUB_STOP_SECONDS if await self._hub_answers() else STOP_SECONDS
+        failed += await asyncio.gather(self._supervisor.stop("hub", patience_seconds), return_exceptions=True)
         children = (self._supervisor.stop(name) for name in list(self._supervisor.pids))
         failed += await asyncio.gather(self._end_sessions(), *children, return_exceptions=True)
         for error in failed:
@@ -283,15 +285,11 @@ class Demo:
     def _hub(self) -> Child:
         config = str(Path(__file__).parent / "jupyterhub_config.py")
         env = {**self._base_env(), "PERIJOVE_DEMO_HUB": str(self._state.path("hub.json"))}
-        return self._child(
-            "hub", [sys.executable, "-m", "jupyterhub", "--config", config], env, stop_seconds=HUB_STOP_SECONDS
-        )
+        return self._child("hub", [sys.executable, "-m", "jupyterhub", "--config", config], env)
 
-    def _child(
-        self, name: str, command: Sequence[str], env: dict[str, str], stop_seconds: float = STOP_SECONDS
-    ) -> Child:
+    def _child(self, name: str, command: Sequence[str], env: dict[str, str]) -> Child:
         log_path = self._state.path("logs", f"{name}.log")
-        return Child(name, command, env, log_path, self._state.directory, stop_seconds)
+        return Child(name, command, env, log_path, self._state.directory, STOP_SECONDS)
 
     def _base_env(self) -> dict[str, str]:
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
@@ -329,6 +327,12 @@ class Demo:
                 kept[account.name] = answer.json()["token"]
         self._state.write("tokens.json", json.dumps(kept))
         return kept
+
+    async def _hub_answers(self) -> bool:
+        with contextlib.suppress(TimeoutError, httpx.HTTPError):
+            async with asyncio.timeout(HUB_ANSWER_SECONDS), httpx.AsyncClient(trust_env=False) as client:
+                return (await client.get(f"{self._hub_url}/hub/api/")).is_success
+        return False
 
     @contextlib.asynccontextmanager
     async def _hub_api(self) -> AsyncIterator[httpx.AsyncClient]:

@@ -58,14 +58,15 @@ class Supervisor:
         """Whether the child is not running just now."""
         return self._processes[name].returncode is not None
 
-    async def stop(self, name: str) -> None:
-        """Stop a child, if it was started; kills it when it does not end in its time."""
+    async def stop(self, name: str, patience_seconds: float | None = None) -> None:
+        """Stop a child, if it was started; kills it when it does not end in ``patience_seconds``, or in its own time."""
         if keeper := self._keepers.pop(name, None):
             keeper.cancel()
             # it may be about to start the child once more
             await asyncio.wait([keeper])
         if process := self._processes.pop(name, None):
-            await self._end(self._children[name], process)
+            child = self._children[name]
+            await self._end(process, child.stop_seconds if patience_seconds is None else patience_seconds)
 
     async def _launch(self, child: Child) -> None:
         child.log_path.parent.mkdir(parents=True, exist_ok=True)
@@ -107,11 +108,11 @@ class Supervisor:
         return True
 
     @staticmethod
-    async def _end(child: Child, process: asyncio.subprocess.Process) -> None:
+    async def _end(process: asyncio.subprocess.Process, patience_seconds: float) -> None:
         with contextlib.suppress(ProcessLookupError):
             process.terminate()
         try:
-            await asyncio.wait_for(process.wait(), child.stop_seconds)
+            await asyncio.wait_for(process.wait(), patience_seconds)
         except TimeoutError:
             # its own children are in its session and must not survive it
             with contextlib.suppress(ProcessLookupError):
