@@ -262,7 +262,8 @@ class PerijoveFileSystem(AsyncFileSystem):  # type: ignore[misc] # fsspec has no
             try:
                 if path not in opened:
                     opened[path] = asyncio.ensure_future(self._begin(path, *first_span(start, end)))
-                beginning = await asyncio.shield(opened[path])
+                opening = opened[path]
+                beginning = opening.result() if opening.done() else await asyncio.shield(opening)
                 first, last, _ = slice(start, end).indices(beginning.info.size_bytes)
                 data = await beginning.read(first, last)
                 haste.came(len(data))

@@ -246,6 +246,8 @@ class DatasetReader:
 
     async def _piece(self, info: ObjectInfo, start: int, stop: int) -> bytes:
         """One range, from the cache on disk if it is there, else from a store."""
+        if self._cache is None:
+            return await self._get(info, start, stop)
         kept = await self._kept(info, start, stop)
         if kept is not None:
             return kept
