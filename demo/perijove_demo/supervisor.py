@@ -59,7 +59,7 @@ class Supervisor:
         return self._processes[name].returncode is not None
 
     async def stop(self, name: str, patience_seconds: float | None = None) -> None:
-        """Stop a child, if it was started; kills it when it does not end in ``patience_seconds``, or in its own time."""
+        """Stop a child, if it was started; kills it when it does not end in time, its own or ``patience_seconds``."""
         if keeper := self._keepers.pop(name, None):
             keeper.cancel()
             # it may be about to start the child once more
