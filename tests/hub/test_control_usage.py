@@ -5,10 +5,13 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import AsyncIterator
+from datetime import date
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from perijove.models import Topic, UsageRow
 from perijove_hub.ledger.notices import NewNotice, add_notice
@@ -221,6 +224,44 @@ async def test_an_answer_without_bounds_is_refused(control: ControlBed, monkeypa
         422,
         "The answer has more than 1 rows: ask for fewer days, or by fewer keys.",
     )
+
+
+async def test_a_table_by_day_is_as_long_as_it_is(control: ControlBed, monkeypatch: pytest.MonkeyPatch) -> None:
+    await run(control, "ana", 4)
+    await run(control, "bob", 30)
+    monkeypatch.setattr(usage_api, "MOST_ROWS", 1)
+    lines = ["user,day,cpu_hours,memory_gib_hours,gpu_hours,session_hours,cost"]
+    lines += ["ana,2026-03-01,3.0,6.0,0.0,3.0,1.5", "ana,2026-03-02,1.0,2.0,0.0,1.0,0.5"]
+    lines += ["bob,2026-03-02,23.0,46.0,0.0,23.0,11.5", "bob,2026-03-03,7.0,14.0,0.0,7.0,3.5"]
+    query = {"user": "*", "by": ["user", "day"], "since": "2026-02-01", "until": "2026-03-31", "format": "csv"}
+    whole = await control.get("usage", control.admin, **query)
+    assert (whole.status, whole.headers["Content-Type"]) == (200, "text/csv; charset=utf-8; header=present")
+    assert whole.text.splitlines() == lines
+    for days in (1, 2):
+        monkeypatch.setattr(usage_api, "DAYS_AT_ONCE", days)
+        mine = await control.get("usage", control.ana, by=["user", "day"], format="csv", since="2026-03-01")
+        assert mine.text.splitlines() == lines[:3]
+
+
+@pytest.mark.parametrize("days_that_work", [0, 1])
+async def test_a_table_that_cannot_go_on_does_not_look_whole(
+    control: ControlBed, monkeypatch: pytest.MonkeyPatch, days_that_work: int
+) -> None:
+    rows, asked = control.state.usage.rows, list[date]()
+
+    async def fail_later(since: date, *arguments: Any) -> list[UsageRow]:
+        asked.append(since)
+        if len(asked) > days_that_work:
+            raise OperationalError("select", {}, Exception("the server is gone"))
+        return await rows(since, *arguments)
+
+    monkeypatch.setattr(control.state.usage, "rows", fail_later)
+    table = control.get("usage", control.admin, user="*", by=["day", "user"], format="csv")
+    if days_that_work:
+        with pytest.raises(aiohttp.ClientPayloadError):
+            await table
+    else:
+        assert (await table).status == 503
 
 
 # --- notices and failures -----------------------------------------------------------------------------------------

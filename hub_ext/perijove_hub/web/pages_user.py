@@ -98,7 +98,7 @@ class UsageChoice:
 
     def csv(self, root: str, span: Span, *, of_all: bool) -> str:
         """The address of all the numbers as a table; ``of_all`` unless somebody is named."""
-        # a year of everybody's days is more than one answer holds
+        # a year of everybody's days is more than a spreadsheet holds
         by_day = [] if (self.range, self.by) == ("year", "user") else [("by", "day")]
         query = [("since", str(span.since)), ("until", str(span.until)), *by_day, ("by", self.by)]
         if user := self.user or ("*" if of_all and not self.group else ""):

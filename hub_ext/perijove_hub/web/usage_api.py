@@ -17,8 +17,11 @@ from perijove_hub.web.base import BaseHandler, problem_error
 DEFAULT_DAYS = 30
 MOST_DAYS = 1100
 
-#: How many rows one answer has at most.
+#: How many rows one answer has at most, unless they come day after day.
 MOST_ROWS = 50_000
+
+#: So many days of a table are at hand at once; of everybody's by name, one.
+DAYS_AT_ONCE = 31
 
 #: Days outside of these are slips of the pen.
 FIRST_DAY, LAST_DAY = date(2000, 1, 1), date(2199, 12, 31)
@@ -39,7 +42,8 @@ class UsageHandler(BaseHandler):
     """``GET usage?since=&until=&by=&user=&group=&format=``: sums of the ledger, as JSON or CSV.
 
     Users see their own; admins name a ``user``, ``*`` for all, or a ``group`` for all of it. Days are those of the
-    platform's time zone, both included; without ``by`` it is one sum.
+    platform's time zone, both included; without ``by`` it is one sum. CSV by day comes day after day, however long it
+    is; if it cannot go on, the connection breaks off.
     """
 
     async def get(self) -> None:
@@ -51,17 +55,39 @@ class UsageHandler(BaseHandler):
             owner = None
         since, until = self._days()
         keys, as_csv = self._keys(), self._wants_csv()
+        self.set_header("Vary", "Accept")
+        if as_csv:
+            self.set_header("Content-Type", "text/csv; charset=utf-8; header=present")
+            self.set_header("Content-Disposition", f'attachment; filename="usage-{since}-{until}.csv"')
+            if "day" in keys:
+                await self._write_days(since, until, keys, owner, group)
+                return
         rows = await self.state.usage.rows(since, until, keys, owner, group, most=MOST_ROWS + 1)
         if len(rows) > MOST_ROWS:
             detail = f"The answer has more than {MOST_ROWS} rows: ask for fewer days, or by fewer keys."
             raise problem_error(422, "Too much at once", detail)
-        self.set_header("Vary", "Accept")
-        if not as_csv:
+        if as_csv:
+            self.write(usage_csv(rows, keys))
+        else:
             self.write_page(rows)
-            return
-        self.set_header("Content-Type", "text/csv; charset=utf-8; header=present")
-        self.set_header("Content-Disposition", f'attachment; filename="usage-{since}-{until}.csv"')
-        self.write(usage_csv(rows, keys))
+
+    async def _write_days(
+        self, since: date, until: date, keys: Sequence[By], owner: str | None, group: str | None
+    ) -> None:
+        days = timedelta(days=1 if owner is None and "user" in keys else DAYS_AT_ONCE)
+        self.write(usage_csv([], keys))
+        first, is_begun = since, False
+        try:
+            while first <= until:
+                last = min(first + days - timedelta(days=1), until)
+                self.write(csv_rows(await self.state.usage.rows(first, last, keys, owner, group), keys))
+                first = last + timedelta(days=1)
+                await self.flush()
+                is_begun = True
+        except Exception:
+            if is_begun and self.request.connection is not None:
+                self.request.connection.close()  # type: ignore[attr-defined]  # what is missing must not look like the end
+            raise
 
     def _days(self) -> tuple[date, date]:
         today = self.state.clock().astimezone(self.state.platform().zone).date()
@@ -105,12 +131,21 @@ class UsageHandler(BaseHandler):
 
 def usage_csv(rows: Sequence[UsageRow], keys: Sequence[str]) -> str:
     """Rows as CSV, with a line of names; no cell of it is a formula to a spreadsheet."""
-    text = io.StringIO()
-    writer = csv.writer(text)
-    writer.writerow([*keys, *AMOUNTS])
+    return _csv([[*keys, *AMOUNTS]]) + csv_rows(rows, keys)
+
+
+def csv_rows(rows: Sequence[UsageRow], keys: Sequence[str]) -> str:
+    """The same without the line of names."""
+    cells: list[list[object]] = []
     for row in rows:
         names = [_no_formula(getattr(row, key) or "") for key in keys]
-        writer.writerow([*names, *(getattr(row, amount) for amount in AMOUNTS)])
+        cells.append([*names, *(getattr(row, amount) for amount in AMOUNTS)])
+    return _csv(cells)
+
+
+def _csv(lines: Sequence[Sequence[object]]) -> str:
+    text = io.StringIO()
+    csv.writer(text).writerows(lines)
     return text.getvalue()
 
 
