@@ -34,6 +34,11 @@ SECRET = f"{CANARY}-hub-to-control"
 STORE_SECRET = f"{CANARY}-store-secret"
 
 
+def gateway_secret(name: str) -> str:
+    """What a gateway calls itself with, whose secret has this name."""
+    return f"{CANARY}-gateway-{name}"
+
+
 @dataclass(frozen=True)
 class Answer:
     """What control answered; ``body`` is its JSON, or its text when it is none."""
@@ -136,7 +141,8 @@ def write_control_files(directory: Path, endpoint: str, ledger: str | None = Non
     secrets = directory / "secrets"
     secrets.mkdir()
     key = json.dumps({"access_key_id": "control", "secret_access_key": STORE_SECRET})
-    for name, text in ((HUB_SECRET, SECRET), ("store", key)):
+    gateways = [each.dask.secret for each in policy.sites.values() if each.dask is not None]
+    for name, text in ((HUB_SECRET, SECRET), ("store", key), *((name, gateway_secret(name)) for name in gateways)):
         (secrets / name).write_text(text)
         (secrets / name).chmod(0o600)
     return ControlOptions(directory / "perijove.yaml", ledger or ledger_url(directory), secrets, "127.0.0.1", 0)

@@ -15,7 +15,6 @@ from perijove.models import (
     LeaseRequest,
     LeaseState,
     Placement,
-    Problem,
     QuotaView,
     SessionWish,
     SpawnSpec,
@@ -32,7 +31,7 @@ from perijove_hub.admission.limits import (
     when_it_frees,
     who_pays,
 )
-from perijove_hub.admission.models import Refused, refuse
+from perijove_hub.admission.models import Refused, refuse, refused_by
 from perijove_hub.admission.near import near_limits
 from perijove_hub.admission.thresholds import threshold_notices
 from perijove_hub.ledger import said_store, store
@@ -100,7 +99,7 @@ class Asking(AdmissionBase):
             decision = await self._decide(connection, platform, request, who, profile, now)
             ranking = decision.ranking
             if decision.over:
-                refused = _refused_by(await when_it_frees(connection, decision.over, now))
+                refused = refused_by(await when_it_frees(connection, decision.over, now))
             elif not ranking.candidates:
                 refused = refuse(403, "No site can run this now", ranking.summary)
         except Refused as unanswerable:
@@ -305,18 +304,3 @@ def _same_offer(earlier: LeaseRow, request: LeaseRequest, now: datetime) -> Leas
     if not earlier.is_open(now):
         raise refuse(409, "The lease is over", f"Attempt {request.attempt_id} is over; ask with a new attempt id.")
     return earlier.offer
-
-
-def _refused_by(over: OverLimit) -> Refused:
-    return Refused(
-        Problem(
-            type="urn:perijove:over-limit",
-            title="Limit reached",
-            status=403,
-            detail=over.detail,
-            limit=over.limit.limit,
-            used=round(over.used, 6),
-            unit=over.limit.unit,
-            frees_at=over.frees_at,
-        )
-    )

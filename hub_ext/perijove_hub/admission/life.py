@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from perijove.models import Activity, Closure, ExtendRequest, LeaseState, Topic
+from perijove.models import Activity, Closure, ExtendRequest, Kind, LeaseState, Topic
 from perijove_hub.admission.base import AdmissionBase, log
 from perijove_hub.admission.models import Refused, refuse
 from perijove_hub.ledger import life_store, said_store, store
@@ -198,8 +198,9 @@ def _why_not(lease: LeaseRow, bound: Bound | None, platform: Platform) -> str:
 
 
 def spoken_session(lease: LeaseRow, *, capital: bool = False) -> str:
-    """``your server``, ``your server large``: how its owner knows it."""
-    return f"{'Your' if capital else 'your'} server{f' {lease.name}' if lease.name else ''}"
+    """``your server``, ``your server large``, ``your cluster ab12``: how its owner knows it."""
+    thing = "cluster" if lease.kind is Kind.CLUSTER else "server"
+    return f"{'Your' if capital else 'your'} {thing}{f' {lease.name}' if lease.name else ''}"
 
 
 def _active(lease: LeaseRow | None, lease_id: str, owner: str | None) -> LeaseRow:

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from perijove.models import Override, Price, QuotaView, Resources
+from perijove.models import Kind, Override, Price, QuotaView, Resources
 from perijove_hub.admission.models import refuse
 from perijove_hub.ledger import open_use, said_store, usage_store
 from perijove_hub.ledger.binding import (
@@ -59,26 +59,29 @@ class Standing:
         """A workload that fits for less than this does not fit."""
         return min(self.platform.admission.least_slice, self.platform.admission.slice).total_seconds() / 3600
 
-    def first_over(self, resources: Resources) -> OverLimit | None:
-        """The first limit that a session of these resources would pass wherever it ran."""
+    def first_over(self, resources: Resources, kind: Kind = Kind.SESSION) -> OverLimit | None:
+        """The first limit that a workload of these resources would pass wherever it ran."""
         plain = [limit for limit in self.general if limit.resource != "credits"]
-        return self._first_over(plain, resources, None)
+        return self._first_over(plain, resources, None, kind)
 
-    def first_over_at(self, site: str, resources: Resources) -> OverLimit | None:
+    def first_over_at(self, site: str, resources: Resources, kind: Kind = Kind.SESSION) -> OverLimit | None:
         """The first limit that it would pass at this site: the site's own, and those in money, since prices differ."""
         policy = self.platform.sites.get(site)
         priced = [limit for limit in self.general if limit.resource == "credits"]
-        return self._first_over([*self.by_site.get(site, ()), *priced], resources, policy.price if policy else None)
+        limits = [*self.by_site.get(site, ()), *priced]
+        return self._first_over(limits, resources, policy.price if policy else None, kind)
 
-    def _first_over(self, limits: Iterable[Limit], resources: Resources, price: Price | None) -> OverLimit | None:
-        need = Need.session(resources, amounts(resources, price, 1.0))
+    def _first_over(
+        self, limits: Iterable[Limit], resources: Resources, price: Price | None, kind: Kind
+    ) -> OverLimit | None:
+        need = Need.of(kind, resources, amounts(resources, price, 1.0))
         return first_over(limits, self.uses, need, self.least_hours, self.platform.zone)
 
     def slice_at(self, site: str, resources: Resources, price: Price | None = None) -> timedelta:
-        """For how long a session fits at a site, at most a slice; at the site's price, or at the one it started at."""
+        """For how long a workload fits at a site, at most a slice; at the site's price, or at the one it started at."""
         policy = self.platform.sites.get(site)
         price = price or (policy.price if policy else None)
-        need = Need.session(resources, amounts(resources, price, 1.0))
+        need = Need.of(Kind.SESSION, resources, amounts(resources, price, 1.0))  # over time, all kinds are alike
         most = self.platform.admission.slice.total_seconds() / 3600
         limits = [*self.general, *self.by_site.get(site, ())]
         return timedelta(hours=hours_that_fit(limits, self.uses, need, most))

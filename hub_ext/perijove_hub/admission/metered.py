@@ -6,6 +6,7 @@ from collections.abc import Awaitable
 from typing import TypeVar
 
 from perijove.models import (
+    ClusterRequest,
     Inventory,
     InventoryAnswer,
     LeaseOffer,
@@ -13,6 +14,7 @@ from perijove.models import (
     LeaseRequest,
     Placement,
     Problem,
+    Resources,
     SessionWish,
 )
 from perijove_hub import metrics
@@ -42,6 +44,23 @@ class MeteredAdmission(AdmissionService):
         if offer.starting:
             metrics.MOVES.labels("starting").inc()
         return offer
+
+    async def ask_cluster(self, site: str, request: ClusterRequest) -> LeaseOffer:
+        """Ask for the lease of a cluster."""
+        try:
+            offer = await _timed("ask", super().ask_cluster(site, request))
+        except Refused as refused:
+            metrics.ASKS.labels(_outcome(refused.problem)).inc()
+            raise
+        metrics.ASKS.labels("offered").inc()
+        metrics.MOVES.labels("starting").inc()
+        return offer
+
+    async def resize(
+        self, site: str, lease_id: str, wanted: Resources, step: Resources | None
+    ) -> tuple[LeaseRow, str | None]:
+        """Let a cluster hold other resources."""
+        return await _timed("resize", super().resize(site, lease_id, wanted, step))
 
     async def place(self, owner: str, groups: frozenset[str], wish: SessionWish) -> Placement:
         """A dry run."""

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from perijove.models import LeasePatch, LeaseState
+from perijove.models import Kind, LeasePatch, LeaseState
 from perijove_hub.admission.base import AdmissionBase, closed_sites, log
 from perijove_hub.admission.facts import gather_sites
 from perijove_hub.admission.limits import Who, lock_keys, stand
@@ -89,7 +89,8 @@ class Moving(AdmissionBase):
             raise refuse(409, "Not started", f"Lease {lease.id} is offered; it must be starting on a site first.")
         if lease.state is LeaseState.ACTIVE:
             return lease
-        await self._record(connection, lease, now, works=True)
+        if lease.kind is Kind.SESSION:  # a gateway may work where nothing else does
+            await self._record(connection, lease, now, works=True)
         reserved = (lease.reserved_until or now) - (lease.metered_until or now)
         hours = lease.offer.spawn.max_hours
         return replace(

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from perijove.models import Inventory, LeaseState, SeenAttempt
+from perijove.models import Inventory, Kind, LeaseState, SeenAttempt
 from perijove_hub.ledger.models import LeaseRow, SiteRow
 
 
@@ -25,14 +25,19 @@ class DeadLease:
 
 
 def dead_leases(
-    leases: Iterable[LeaseRow], sites: Mapping[str, SiteRow], now: datetime, margin: timedelta
+    leases: Iterable[LeaseRow],
+    sites: Mapping[str, SiteRow],
+    gateways: Mapping[str, SiteRow],
+    now: datetime,
+    margin: timedelta,
 ) -> list[DeadLease]:
     """The leases that the controller closes now.
 
     An offer that nobody took up has expired. A lease that says it is on a site is closed when a later inventory of
     that site, taken while the site was reachable, does not hold its attempt. A site that does not answer proves
     nothing: unknown is not stopped. Neither does an inventory about a lease that moved within ``margin`` before it or
-    later: the clocks of hub and control may differ by that much.
+    later: the clocks of hub and control may differ by that much. Of clusters the inventories of ``gateways`` tell, by
+    site.
     """
     dead = []
     for lease in leases:
@@ -40,7 +45,8 @@ def dead_leases(
             if not lease.is_open(now):
                 dead.append(DeadLease(lease, LeaseState.EXPIRED, lease.expires, "the offer was not taken up in time"))
             continue
-        site = sites.get(lease.site or "")
+        is_cluster = lease.kind is Kind.CLUSTER
+        site = (gateways if is_cluster else sites).get(lease.site or "")
         if site is None or not _proves(site, lease.changed, margin):
             continue
         if any(attempt.attempt_id == lease.attempt_id for attempt in site.attempts):
@@ -51,7 +57,10 @@ def dead_leases(
             # it was asked to stop, and has; the spawner's own word for that is late or lost
             dead.append(DeadLease(lease, LeaseState.ENDED, last_seen, lease.reason))
             continue
-        dead.append(DeadLease(lease, LeaseState.FAILED, last_seen, f"its process is gone from {site.name}"))
+        where = (
+            f"the gateway of {site.name} does not know it" if is_cluster else f"its process is gone from {site.name}"
+        )
+        dead.append(DeadLease(lease, LeaseState.FAILED, last_seen, where))
     return dead
 
 

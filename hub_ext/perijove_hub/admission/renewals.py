@@ -82,7 +82,7 @@ class Renewals(AdmissionBase):
     def _next_slice(self, standing: Standing, lease: LeaseRow, now: datetime) -> LeaseRow:
         admission = standing.platform.admission
         stopping = [limit for limit in windowed_limits(standing, lease) if limit.on_exhaustion == "stop"]
-        need = Need.session(lease.resources, amounts(lease.resources, lease.price, 1.0))
+        need = Need.of(lease.kind, lease.resources, amounts(lease.resources, lease.price, 1.0))
         zone, least = standing.platform.zone, standing.least_hours
         over = [limit for limit in stopping if first_over([limit], standing.uses, need, least, zone)]
         length = standing.slice_at(lease.site or "", lease.resources, lease.price)

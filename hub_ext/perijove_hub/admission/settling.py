@@ -24,7 +24,7 @@ from perijove_hub.admission.base import AdmissionBase, log
 from perijove_hub.admission.limits import who_pays
 from perijove_hub.admission.models import Refused, refuse
 from perijove_hub.admission.reconcile import DeadLease, attempts_to_remove, dead_leases
-from perijove_hub.ledger import store
+from perijove_hub.ledger import gateway_store, store
 from perijove_hub.ledger.locks import lock_subjects
 from perijove_hub.ledger.models import TAKEN_UP, LeaseRow, SiteRow
 from perijove_hub.ledger.subjects import subjects_of
@@ -131,8 +131,9 @@ class Settling(AdmissionBase):
             now = self._clock()
             leases = await store.open_leases(connection, with_offers=False)
             sites = await store.find_sites(connection)
+            gateways = await gateway_store.find_gateways(connection)
         dead = []
-        for item in dead_leases(leases, sites, now, self._margin):
+        for item in dead_leases(leases, sites, gateways, now, self._margin):
             if await self._database.transact(partial(self._closed, item)):
                 log.info("lease closed", extra={"lease": item.lease.id, "state": item.state, "reason": item.reason})
                 dead.append(item)

@@ -51,6 +51,8 @@ class LeaseRow:
     quota_stop_name: str | None = None
     allowed_stop_at: datetime | None = None
     log_tail: str | None = None
+    resized: datetime | None = None
+    cost_before: float = 0.0
 
     @property
     def cost_hour(self) -> float:
@@ -82,11 +84,15 @@ class LeaseRow:
         return self.state.is_open
 
     def cost(self, now: datetime) -> float:
-        """Resources times the price at the start, for the time from active to the end, or to now."""
+        """Resources times the price at the start, for the time from active to the end, or to now.
+
+        Of what holds other resources than before: what it had cost until then, and the time since.
+        """
         if self.started is None or self.price is None:
             return 0.0
-        hours = max(0.0, ((self.ended or now) - self.started).total_seconds() / 3600)
-        return round(hours * self.cost_hour, 6)
+        since = max(self.started, self.resized or self.started)
+        hours = max(0.0, ((self.ended or now) - since).total_seconds() / 3600)
+        return round(self.cost_before + hours * self.cost_hour, 6)
 
     def said(self, now: datetime) -> Lease:
         """The lease as it goes over the wire."""

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 from zoneinfo import ZoneInfo
 
-from perijove.models import QuotaView, Resources
+from perijove.models import Kind, QuotaView, Resources
 from perijove_hub.ledger.metering import Amounts
 from perijove_hub.ledger.windows import Span
 from perijove_hub.ledger.words import spoken_amount, spoken_subject, spoken_time, spoken_window
@@ -109,11 +109,13 @@ class Need:
 
     at_once: Held
     per_hour: Amounts
+    kind: Kind = Kind.SESSION
 
     @classmethod
-    def session(cls, resources: Resources, per_hour: Amounts) -> Need:
-        """What one session of these resources needs."""
-        return cls(Held(1, 0, resources.cpu, resources.memory_gib, resources.gpu), per_hour)
+    def of(cls, kind: Kind, resources: Resources, per_hour: Amounts) -> Need:
+        """What one session, or one cluster, of these resources needs."""
+        sessions, clusters = int(kind is Kind.SESSION), int(kind is Kind.CLUSTER)
+        return cls(Held(sessions, clusters, resources.cpu, resources.memory_gib, resources.gpu), per_hour, kind)
 
 
 @dataclass(frozen=True)
@@ -125,6 +127,11 @@ class OverLimit:
     needed: float
     frees_at: datetime | None = None
     zone: ZoneInfo = field(default_factory=lambda: ZoneInfo("UTC"))
+    kind: Kind = Kind.SESSION
+
+    @property
+    def _smaller(self) -> str:
+        return "smaller workers, or fewer" if self.kind is Kind.CLUSTER else "a smaller profile"
 
     @property
     def never_fits(self) -> bool:
@@ -141,7 +148,7 @@ class OverLimit:
         if self.never_fits:
             allows = f"allows {spoken_amount(limit.limit)} {limit.unit}{spoken_window(limit.window)}"
             needs = f"{spoken_amount(self.needed)} {'is' if self.needed == 1 else 'are'} needed at least"
-            advice = "Choose a smaller profile, or ask an admin for an extension."
+            advice = f"Choose {self._smaller}, or ask an admin for an extension."
             return f"Limit {limit.name}{of} {allows}, and {needs}. {advice}"
         used = (
             f"{spoken_amount(self.used)} of {spoken_amount(limit.limit)} {limit.unit} used{spoken_window(limit.window)}"
@@ -150,7 +157,7 @@ class OverLimit:
             when = f" It fits again from {spoken_time(self.frees_at, self.zone)} on." if self.frees_at else ""
             return (
                 f"Limit {limit.name}{of} reached: {used}.{when} "
-                "Choose a smaller profile, or ask an admin for an extension."
+                f"Choose {self._smaller}, or ask an admin for an extension."
             )
         when = f" The next one ends by {spoken_time(self.frees_at, self.zone)}." if self.frees_at else ""
         if limit.per != "user":
@@ -161,7 +168,7 @@ class OverLimit:
         return (
             f"Limit {limit.name} would be passed: {used}, and {spoken_amount(self.needed)} more "
             f"{'is' if self.needed == 1 else 'are'} needed.{when} "
-            "Stop a running server or choose a smaller profile."
+            f"Stop a running server or choose {self._smaller}."
         )
 
 
@@ -181,7 +188,7 @@ def first_over(
     for limit in limits:
         used, needed = uses[limit].used, _needed(limit, need, least_hours)
         if needed > 0 and used + needed > limit.limit + TOLERANCE:
-            return OverLimit(limit, used, needed, frees_at(limit), zone)
+            return OverLimit(limit, used, needed, frees_at(limit), zone, need.kind)
     return None
 
 

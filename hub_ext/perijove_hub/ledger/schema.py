@@ -102,6 +102,9 @@ leases = Table(
     Column("quota_stop_name", String(255), nullable=True),
     Column("allowed_stop_at", UtcDateTime, nullable=True),
     Column("log_tail", Text, nullable=True),
+    # when it last got other resources, as clusters do, and what it had cost by then
+    Column("resized", UtcDateTime, nullable=True),
+    Column("cost_before", Float, nullable=False),
     Index("leases_by_owner", "owner", "created"),
     Index("leases_by_created", "created", "id"),
     Index("leases_by_state", "state", "site"),
@@ -272,6 +275,16 @@ sites = Table(
     Column("attempts", JSON, nullable=False),
     Column("failed_owners", JSON, nullable=False),
     Column("out_until", UtcDateTime, nullable=True),
+)
+
+#: What the gateways of sites run, beside what the hub says of the same sites.
+gateways = Table(
+    "gateways",
+    metadata,
+    Column("site", String(63), primary_key=True),
+    Column("observed_at", UtcDateTime, nullable=False),
+    Column("received_at", UtcDateTime, nullable=False),
+    Column("attempts", JSON, nullable=False),
 )
 
 catalogues = Table(

@@ -39,7 +39,8 @@ NO_OFFER = LeaseOffer(
 #: Columns of a lease that are kept as they are.
 _PLAIN = (
     "charge_to", "metered_until", "reserved_until", "ends_at", "idle_minutes", "keeps_left", "kept_until",
-    "last_activity", "busy", "quota_stop_at", "quota_stop_name", "allowed_stop_at", "log_tail",
+    "last_activity", "busy", "quota_stop_at", "quota_stop_name", "allowed_stop_at", "log_tail", "resized",
+    "cost_before",
 )  # fmt: skip
 
 # Made once, since a start waits for them: to make a statement of so many columns takes longer than to run it.

@@ -5,8 +5,17 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    PlainSerializer,
+    StringConstraints,
+    WithJsonSchema,
+)
 
 #: The group that everybody is in.
 EVERYBODY = "*"
@@ -19,6 +28,16 @@ class PlatformModel(BaseModel):
     """Base of every part of the platform file."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+def _check_address(address: str) -> str:
+    parts = urlsplit(address)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query:
+        raise ValueError("expected an http(s) address without user or query, such as https://s3.example")
+    return address
+
+
+HttpAddress = Annotated[str, StringConstraints(pattern=r"^[!-~]+$"), AfterValidator(_check_address)]
 
 
 def parse_duration(value: Any) -> timedelta:

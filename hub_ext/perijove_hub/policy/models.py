@@ -11,20 +11,14 @@ from collections.abc import Iterator
 from datetime import timedelta
 from functools import cached_property
 from typing import Annotated, Any, Literal, Self, get_args
-from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import (
-    AfterValidator,
-    Field,
-    StringConstraints,
-    field_validator,
-    model_validator,
-)
+from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from perijove.models import PLATFORM_CATALOGUE, Frame, HubName, Price, Provider, Resources, Slug
-from perijove_hub.policy.base import EVERYBODY, Duration, PlatformModel
+from perijove_hub.policy.base import EVERYBODY, Duration, HttpAddress, PlatformModel
 from perijove_hub.policy.catalogues import CatalogueSpec, Embargo, PageAddress
+from perijove_hub.policy.gateways import DaskGateway
 from perijove_hub.policy.limits import Allocation, AppliesTo, Per, Quota
 
 #: Environment variables a profile may not set: they carry identity, or would hijack a user's own buckets.
@@ -116,6 +110,7 @@ class LocalSite(PlatformModel):
         default=0, ge=0, le=10_000, description="the usual round trip between the platform's users and this site"
     )
     start_timeout_seconds: float = Field(default=60, gt=0, le=3600)
+    dask: DaskGateway | None = Field(default=None, description="this site's Dask Gateway, if it has one")
 
     @field_validator("egress_price_gib")
     @classmethod
@@ -188,16 +183,6 @@ class PlacementPolicy(PlatformModel):
     weights: Weights = Field(default_factory=Weights)
     spill: Spill = Field(default_factory=Spill)
     retries: int = Field(default=2, ge=0, le=20, description="further candidates tried within one start")
-
-
-def _check_address(address: str) -> str:
-    parts = urlsplit(address)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query:
-        raise ValueError("expected an http(s) address without user or query, such as https://s3.example")
-    return address
-
-
-HttpAddress = Annotated[str, StringConstraints(pattern=r"^[!-~]+$"), AfterValidator(_check_address)]
 
 
 class StsCredentials(PlatformModel):
@@ -319,7 +304,9 @@ class Platform(PlatformModel):
 
     @model_validator(mode="after")
     def _parts_fit_together(self) -> Self:
-        faults = [*self._unknown_names(), *self._names_used_twice(), *self._overlapping_budgets()]
+        faults = [
+            *self._unknown_names(), *self._names_used_twice(), *self._shared_secrets(), *self._overlapping_budgets()
+        ]  # fmt: skip
         if faults:
             raise ValueError("\n".join(faults))
         return self
@@ -352,6 +339,15 @@ class Platform(PlatformModel):
             if name in names:
                 yield f"{where}: the name {name!r} is used twice"
             names.add(name)
+
+    def _shared_secrets(self) -> Iterator[str]:
+        of: dict[str, str] = {}
+        for name, site in self.sites.items():
+            if site.dask is not None and of.setdefault(site.dask.secret, name) != name:
+                yield (
+                    f"sites.{name}.dask.secret: {site.dask.secret!r} is that of {of[site.dask.secret]} already; each "
+                    "gateway needs its own, so that none can speak for another site"
+                )
 
     def _overlapping_budgets(self) -> Iterator[str]:
         for index, one in enumerate(self.allocations):

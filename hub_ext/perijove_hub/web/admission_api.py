@@ -5,6 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from perijove.models import (
+    ClusterLease,
+    ClusterRequest,
+    GatewayPatch,
     Inventory,
     Kind,
     LeasePatch,
@@ -16,6 +19,7 @@ from perijove.models import (
 )
 from perijove_hub.admission.costs import hourly_costs
 from perijove_hub.admission.facts import profile_is_for
+from perijove_hub.ledger.models import LeaseRow
 from perijove_hub.policy.models import EVERYBODY
 from perijove_hub.web.base import BaseHandler, problem_error
 
@@ -125,9 +129,12 @@ class LeasesHandler(BaseHandler):
     """``GET leases`` lists, ``POST leases`` asks for one."""
 
     maximum_hub_body_bytes = MOST_GROUPS_BYTES
+    takes_gateways = True
 
     async def get(self) -> None:
         """The caller's leases, newest first; an admin may name an ``owner``, or ``*`` for all."""
+        if self.caller.gateway_site is not None:
+            raise problem_error(403, "Not allowed", "A gateway knows its own clusters; it lists nobody's leases.")
         owner = self.subject_or_all("owner")
         limit, cursor = self.page_limit(), self.cursor()
         before = None
@@ -143,7 +150,12 @@ class LeasesHandler(BaseHandler):
         self.write_page([row.said(now) for row in rows[:limit]], last)
 
     async def post(self) -> None:
-        """Ask for the right to start a workload."""
+        """Ask for the right to start a workload: the hub for sessions, a gateway for clusters at its own site."""
+        if self.caller.gateway_site is not None:
+            self.write_model(
+                await self.state.admission.ask_cluster(self.caller.gateway_site, self.body(ClusterRequest)), 201
+            )
+            return
         self.require_hub()
         request = self.body(LeaseRequest)
         if request.kind is not Kind.SESSION:
@@ -155,10 +167,15 @@ class LeasesHandler(BaseHandler):
 
 
 class LeaseHandler(BaseHandler):
-    """One lease: its owner, an admin and the hub may read it; the hub moves it."""
+    """One lease: its owner, an admin and the hub may read it; the hub moves it, and a gateway those of its clusters."""
+
+    takes_gateways = True
 
     async def get(self, lease_id: str) -> None:
         """The lease as it is now."""
+        if self.caller.gateway_site is not None:
+            self.write_model((await self._of_gateway(lease_id, self.caller.gateway_site)).said(self.state.clock()))
+            return
         row = await self.state.admission.lease(lease_id)
         if row is None or (row.owner != self.caller.name and not self.caller.is_admin and not self.caller.is_hub):
             # the same answer for another's lease: ids tell nothing
@@ -166,13 +183,33 @@ class LeaseHandler(BaseHandler):
         self.write_model(row.said(self.state.clock()))
 
     async def patch(self, lease_id: str) -> None:
-        """Move the lease."""
+        """Move the lease, or let a cluster hold other resources."""
+        if self.caller.gateway_site is not None:
+            await self._patch_cluster(lease_id, self.caller.gateway_site)
+            return
         self.require_hub()
         patch = self.body(LeasePatch)
         if patch.state == "starting" and patch.site is None:
             raise problem_error(422, "Does not fit", "site: say where it is starting.")
         moved = await self.state.admission.move(lease_id, patch)
         self.write_model(moved.said(self.state.clock()))
+
+    async def _patch_cluster(self, lease_id: str, site: str) -> None:
+        patch, admission = self.body(GatewayPatch), self.state.admission
+        capped = None
+        if patch.resources is not None:
+            row, capped = await admission.resize(site, lease_id, patch.resources, patch.step)
+        else:
+            await self._of_gateway(lease_id, site)
+            moved = LeasePatch(state=patch.state or "ended", reason=patch.reason, log_tail=patch.log_tail)
+            row = await admission.move(lease_id, moved)
+        self.write_model(ClusterLease(lease=row.said(self.state.clock()), capped=capped))
+
+    async def _of_gateway(self, lease_id: str, site: str) -> LeaseRow:
+        row = await self.state.admission.lease(lease_id)
+        if row is None or row.kind is not Kind.CLUSTER or row.site != site:
+            raise problem_error(404, "No such lease", f"The gateway of {site} has no lease {lease_id}.")
+        return row
 
 
 class InventoryHandler(BaseHandler):

@@ -1,8 +1,10 @@
-"""Who is calling: the hub by its own secret, or a user by a token or a login of the hub."""
+"""Who is calling: the hub or a gateway by its own secret, or a user by a token or a login of the hub."""
 
 from __future__ import annotations
 
 import hmac
+import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
@@ -12,6 +14,10 @@ from traitlets.config import Config
 
 from perijove.models import RESERVED_OWNERS
 from perijove_hub.admission.models import refuse
+from perijove_hub.policy.models import Platform
+from perijove_hub.policy.secrets import SecretError, Secrets
+
+log = logging.getLogger(__name__)
 
 #: The scope that admin pages ask for at login; it is never in a server's token, so a notebook of an admin is no admin.
 ADMIN_SCOPE = "custom:perijove:admin"
@@ -26,12 +32,16 @@ COOKIE_LABEL = b"perijove control cookies"
 
 @dataclass(frozen=True)
 class Caller:
-    """Who a request is from. ``is_hub`` callers act for users; others are users themselves."""
+    """Who a request is from. ``is_hub`` callers act for users; others are users themselves, but for gateways.
+
+    ``gateway_site`` is the site whose gateway calls; such a caller may do nothing but what is for gateways.
+    """
 
     name: str
     groups: frozenset[str]
     is_hub: bool = False
     is_admin: bool = False
+    gateway_site: str | None = None
 
 
 class CallerCheck:
@@ -85,3 +95,44 @@ class CallerCheck:
             groups=frozenset(model.get("groups", ())),
             is_admin=ADMIN_SCOPE in model.get("scopes", ()),
         )
+
+
+class GatewayCheck:
+    """Tells the gateways of sites by their secrets, sent as ``Authorization: gateway SECRET``.
+
+    Args:
+        secrets: where they are; read anew for each call of a gateway, so that a rotated one counts at once.
+        platform: gives the platform file in force, which names them.
+    """
+
+    def __init__(self, secrets: Secrets, platform: Callable[[], Platform]) -> None:
+        self._secrets = secrets
+        self._platform = platform
+
+    def check(self) -> None:
+        """Make sure that every gateway's secret can be read.
+
+        Raises:
+            SecretError: one cannot; control does not start then.
+        """
+        for site in self._platform().sites.values():
+            if site.dask is not None:
+                self._secrets.text(site.dask.secret)
+
+    def by_secret(self, authorization: str) -> Caller | None:
+        """The gateway whose secret the header holds. Never asks the hub."""
+        scheme, _, said = authorization.partition(" ")
+        if scheme.casefold() != "gateway":
+            return None
+        digest = sha256(said.strip().encode()).digest()
+        for name, site in self._platform().sites.items():
+            if site.dask is not None and hmac.compare_digest(digest, self._digest(site.dask.secret)):
+                return Caller(name=f"gateway of {name}", groups=frozenset(), gateway_site=name)
+        return None
+
+    def _digest(self, secret: str) -> bytes:
+        try:
+            return sha256(self._secrets.text(secret).encode()).digest()
+        except SecretError as error:
+            log.error("a gateway cannot be told: %s", error)  # noqa: TRY400 - the sentence says it all
+            return b""

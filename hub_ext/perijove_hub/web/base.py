@@ -67,6 +67,8 @@ class BaseHandler(HubOAuthenticated, RequestHandler):  # type: ignore[misc]  # j
     maximum_body_bytes = 64 * 1024
     #: The hub may send more where it says in which groups somebody is.
     maximum_hub_body_bytes = 0
+    #: Whether the gateways of sites may ask here, beside the hub and users.
+    takes_gateways = False
     caller: Caller
 
     @property
@@ -81,9 +83,10 @@ class BaseHandler(HubOAuthenticated, RequestHandler):  # type: ignore[misc]  # j
             self.set_header(name, value)
 
     async def prepare(self) -> None:
-        """Find out who calls; refuse whoever is nobody."""
-        hub = self.state.callers.by_secret(self.request.headers.get("Authorization", ""))
-        most_bytes = max(self.maximum_body_bytes, self.maximum_hub_body_bytes if hub else 0)
+        """Find out who calls; refuse whoever is nobody, and a gateway where it has no business."""
+        said = self.request.headers.get("Authorization", "")
+        known = self.state.callers.by_secret(said) or self.state.gateways.by_secret(said)
+        most_bytes = max(self.maximum_body_bytes, self.maximum_hub_body_bytes if known else 0)
         if len(self.request.body) > most_bytes:
             raise problem_error(
                 413,
@@ -91,7 +94,9 @@ class BaseHandler(HubOAuthenticated, RequestHandler):  # type: ignore[misc]  # j
                 f"The body has {len(self.request.body)} bytes; at most {most_bytes} go here.",
             )
         self.hub_auth = self.state.callers.hub_auth
-        self.caller = hub or await self._user()
+        self.caller = known or await self._user()
+        if self.caller.gateway_site is not None and not self.takes_gateways:
+            raise problem_error(403, "Not allowed", "This is not for gateways.")
 
     async def hub_model(self) -> dict[str, Any] | None:
         """What the hub says of the token or the cookie that came along; None when it is nobody's.
@@ -138,9 +143,9 @@ class BaseHandler(HubOAuthenticated, RequestHandler):  # type: ignore[misc]  # j
         """Only a user may go on.
 
         Raises:
-            ProblemError: the caller is the hub.
+            ProblemError: the caller is the hub or a gateway.
         """
-        if self.caller.is_hub:
+        if self.caller.is_hub or self.caller.gateway_site is not None:
             raise problem_error(403, "Not allowed", "This is asked by users for themselves.")
 
     def require_admin(self) -> None:

@@ -50,7 +50,7 @@ from perijove_hub.web.admission_api import (
     QuotasHandler,
     SitesHandler,
 )
-from perijove_hub.web.auth import CallerCheck
+from perijove_hub.web.auth import CallerCheck, GatewayCheck
 from perijove_hub.web.base import BaseHandler, NotFoundHandler, problem_error
 from perijove_hub.web.callback import CallbackHandler
 from perijove_hub.web.catalogue_api import (
@@ -60,6 +60,7 @@ from perijove_hub.web.catalogue_api import (
     PresignHandler,
     TreeHandler,
 )
+from perijove_hub.web.gateway_api import GatewayInventoryHandler, GatewaysHandler
 from perijove_hub.web.pages_routes import page_routes
 from perijove_hub.web.presign_api import PresignListHandler
 from perijove_hub.web.spawn_api import NewsHandler
@@ -123,6 +124,8 @@ def make_state(options: ControlOptions, clock: Callable[[], datetime] | None = N
     platform = PlatformInForce(options.platform, clock or utc_now)
     named = Secrets(options.secrets_dir)
     callers = CallerCheck(named.text(HUB_SECRET), options.service_name, options.prefix)
+    gateways = GatewayCheck(named, platform)
+    gateways.check()
     database = Database(options.database_url)
     clock = clock or LedgerClock(database)
     database.lock("control")
@@ -137,6 +140,7 @@ def make_state(options: ControlOptions, clock: Callable[[], datetime] | None = N
         vendor=Vendor(named, clock),
         catalogue=Federation(database, platform, clock),
         callers=callers,
+        gateways=gateways,
         clock=clock,
         groups_of=_groups_from_hub(callers),
     )
@@ -149,6 +153,8 @@ def make_app(state: ControlState, prefix: str) -> Application:
     routes = {
         r"sites": SitesHandler,
         rf"sites/{ident}/inventory": InventoryHandler,
+        r"gateways": GatewaysHandler,
+        rf"gateways/{ident}/inventory": GatewayInventoryHandler,
         r"profiles": ProfilesHandler,
         r"quotas": QuotasHandler,
         r"placements": PlacementsHandler,

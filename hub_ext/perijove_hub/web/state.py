@@ -15,7 +15,7 @@ from perijove_hub.catalogue.vending import Vendor
 from perijove_hub.ledger.database import Database
 from perijove_hub.ledger.usage import UsageService
 from perijove_hub.policy.in_force import PlatformInForce
-from perijove_hub.web.auth import CallerCheck
+from perijove_hub.web.auth import CallerCheck, GatewayCheck
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,7 @@ class ControlState:
     vendor: Vendor
     catalogue: Federation
     callers: CallerCheck
+    gateways: GatewayCheck
     clock: Callable[[], datetime]
     groups_of: Callable[[str], Awaitable[frozenset[str]]]
 

@@ -50,6 +50,7 @@ from .catalogue import (
     Replica,
     TreeEntry,
 )
+from .clusters import ClusterLease, ClusterRequest, GatewayPatch, GatewayView
 from .lease import (
     OPEN_STATES,
     Activity,
@@ -109,6 +110,8 @@ __all__ = [
     "CatalogueView",
     "Closure",
     "ClosureRequest",
+    "ClusterLease",
+    "ClusterRequest",
     "Copy",
     "Credentials",
     "CredentialsRequest",
@@ -121,6 +124,8 @@ __all__ = [
     "FailedStart",
     "Forgotten",
     "Frame",
+    "GatewayPatch",
+    "GatewayView",
     "HomeSize",
     "HubName",
     "Inventory",

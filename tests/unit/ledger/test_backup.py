@@ -329,7 +329,7 @@ def test_a_ledger_that_is_whole_says_so(ledger: str, run: Run) -> None:
     first = "Its file is whole." if "sqlite" in ledger else "The server answers."
     assert run("check", ledger) == (
         0,
-        f"{first}\nIts tables have revision 0005, the newest.\nThe sums of its days are those of its 2 entries.\n",
+        f"{first}\nIts tables have revision 0006, the newest.\nThe sums of its days are those of its 2 entries.\n",
         "",
     )
 

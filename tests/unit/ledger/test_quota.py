@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perijove.models import Resources
+from perijove.models import Kind, Resources
 from perijove_hub.ledger.metering import Amounts, amounts
 from perijove_hub.ledger.quota import (
     Held,
@@ -36,7 +36,7 @@ def limit(resource: str = "sessions", most: float = 2, *, window: str | None = N
 
 def need(cpu: float = 1, memory_gib: float = 2, gpu: int = 0) -> Need:
     resources = Resources(cpu=cpu, memory_gib=memory_gib, gpu=gpu)
-    return Need.session(resources, amounts(resources, None, 1.0))
+    return Need.of(Kind.SESSION, resources, amounts(resources, None, 1.0))
 
 
 def over(bound: Limit, use: Use, wanted: Need | None = None, least_hours: float = 0.1) -> OverLimit | None:
