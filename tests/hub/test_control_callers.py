@@ -31,6 +31,7 @@ OVERRIDE = {
 #: Every route of the API that needs a caller, with a body that is right.
 USER_ROUTES: list[tuple[str, str, Any]] = [
     ("GET", "sites", None),
+    ("GET", "gateways", None),
     ("GET", "profiles", None),
     ("GET", "quotas", None),
     ("POST", "placements", {}),
@@ -69,7 +70,8 @@ ADMIN_ROUTES: list[tuple[str, str, Any]] = [
     ("DELETE", "users/zoe", None),
     ("POST", f"{LEASE}/extend", {"minutes": 60, "reason": "a long run"}),
 ]
-ROUTES = USER_ROUTES + HUB_ROUTES + ADMIN_ROUTES
+GATEWAY_ROUTES: list[tuple[str, str, Any]] = [("PUT", "gateways/esac/inventory", INVENTORY)]
+ROUTES = USER_ROUTES + HUB_ROUTES + ADMIN_ROUTES + GATEWAY_ROUTES
 
 
 @pytest.fixture
@@ -138,7 +140,8 @@ async def test_a_hub_with_the_secret_of_before_reads_it_again_whatever_it_asks(c
 
 async def test_only_the_hub_reaches_what_is_for_the_hub(control: ControlBed) -> None:
     for token in (control.ana, control.admin):
-        assert await statuses(control, HUB_ROUTES, token) == {("", 403)}
+        assert await statuses(control, HUB_ROUTES + GATEWAY_ROUTES, token) == {("", 403)}
+    assert await statuses(control, GATEWAY_ROUTES, SECRET) == {("", 403)}
     assert await statuses(control, HUB_ROUTES, SECRET) == {("", 201), ("", 404), ("", 200)}
     for scheme in ("Bearer", "token", "TOKEN"):
         headers = {"Authorization": f"{scheme} {SECRET}"}

@@ -172,7 +172,16 @@ async def test_reading_changes_nothing(control: ControlBed) -> None:
     control.clock.advance(5000)
     before = await dump_tables(control.state.database)
     paths = ["sites", "profiles", "quotas", "leases", f"leases/{lease}", "usage", "usage?by=day&format=csv", "failures"]
-    paths += ["notices", "news", "datasets", "datasets/open-sky", "datasets/open-sky/tree", "health", *ADMIN_PATHS]
+    paths += [
+        "gateways",
+        "notices",
+        "news",
+        "datasets",
+        "datasets/open-sky",
+        "datasets/open-sky/tree",
+        "health",
+        *ADMIN_PATHS,
+    ]
     for token in (control.ana, control.admin, SECRET, None):
         for path in [*paths, *(f"{path}{'&' if '?' in path else '?'}user=ana" for path in paths)] * 2:
             answer = await control.get(path, token)
