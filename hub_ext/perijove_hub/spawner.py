@@ -208,6 +208,11 @@ class PerijoveSpawner(Spawner):  # type: ignore[misc]  # jupyterhub has no types
         return self._attempt is not None and self._attempt.is_up
 
     @property
+    def is_ending(self) -> bool:
+        """Whether it is being stopped, and control has perhaps not heard so: its site may not show it any more."""
+        return self._attempt is not None and self._attempt.is_up and self._attempt.stopping_reason is not None
+
+    @property
     def home_site(self) -> str | None:
         """The site whose home the session uses."""
         return self._attempt.home_site if self._attempt else None

@@ -24,8 +24,9 @@ FACTS_EVERY = 10
 class Ours(NamedTuple):
     """What the hub has on a site: all of it, and what the site need not show.
 
-    That is what is only being started, and what has no lease that the hub knows of: control may have it on record at
-    any site, since its answer is on its way or was lost.
+    That is what is only being started, and what is being stopped: an inventory that lacks it, and comes before the
+    hub's word for its end, would prove to control that it failed. And what has no lease that the hub knows of: control
+    may have it on record at any site, since its answer is on its way or was lost.
     """
 
     attempts: frozenset[str]
@@ -90,7 +91,7 @@ class SiteReporter:
         for attempt, spawner in PerijoveSpawner.owned.items():
             if self._name in spawner.sites:
                 ours.add(attempt)
-                if not spawner.is_up:
+                if not spawner.is_up or spawner.is_ending:
                     unseen.add(attempt)
             elif not spawner.has_lease:
                 ours.add(attempt)

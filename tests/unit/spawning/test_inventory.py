@@ -30,6 +30,7 @@ class Spawner:
 
     site: str | None = "esac"
     is_up: bool = True
+    is_ending: bool = False
     has_lease: bool = True
     lease_id: str = ""
     recorded_site: str | None = None
@@ -99,6 +100,16 @@ async def test_what_is_being_started_counts_as_there_and_what_is_up_must_be_seen
     bed.owned |= {YOURS: Spawner(is_up=False), THEIRS: Spawner(site="cloud-eu", is_up=False)}
     await bed.reporter.report()
     assert bed.control.last() == {YOURS: (True, False)}
+
+
+async def test_what_is_being_stopped_counts_as_there_until_control_has_heard_how_it_ended(bed: Bed) -> None:
+    bed.site.seen = []
+    bed.owned[MINE].is_ending = True
+    await bed.reporter.report()
+    assert bed.control.last() == {MINE: (True, True)}
+    del bed.owned[MINE]  # as the hub does when it has told control
+    await bed.reporter.report()
+    assert bed.control.last() == {}
 
 
 async def test_what_has_no_lease_yet_may_be_on_record_anywhere_and_is_told_of_every_site(bed: Bed) -> None:

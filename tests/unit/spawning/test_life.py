@@ -144,6 +144,15 @@ async def test_the_state_of_an_earlier_version_is_still_a_session(make_spawner: 
     assert spawner.facts() is None
 
 
+async def test_a_session_is_ending_from_when_it_is_stopped(make_spawner: Any) -> None:
+    spawner = make_spawner(ScriptedSite(), STATE)
+    assert not spawner.is_ending
+    await spawner.stop()
+    assert spawner.is_ending
+    spawner.clear_state()
+    assert not spawner.is_ending
+
+
 async def test_a_state_comes_back_as_it_was_and_the_home_outlives_it(make_spawner: Any) -> None:
     spawner = make_spawner(ScriptedSite(), STATE)
     again = make_spawner(ScriptedSite(), spawner.get_state())
