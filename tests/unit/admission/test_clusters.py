@@ -175,10 +175,10 @@ async def test_without_a_step_a_cluster_gets_all_or_stays_as_it_is(house: House)
 async def test_two_clusters_that_grow_at_once_do_not_pass_a_limit(house: House) -> None:
     house.platform = policy({"name": "cores", "resource": "cpu", "limit": 12})
     leases = [await run(house), await run(house)]
-    answers = await asyncio.gather(*(grow(house, lease, workers) for lease in leases for workers in (1, 2, 3, 4)))
+    await asyncio.gather(*(grow(house, lease, 4) for lease in leases * 3))
     held = [await house.service.lease(lease.id) for lease in leases]
-    assert sum(lease.resources.cpu for lease in held if lease) == 12
-    assert all(granted.cpu <= 10 for granted, _ in answers)
+    # the first has all that it wants, the other what is left
+    assert sorted(lease.resources.cpu for lease in held if lease) == [3, 9]
 
 
 async def test_a_cluster_costs_what_it_held_for_as_long_as_it_held_it(house: House) -> None:
