@@ -80,10 +80,18 @@ def jupyter_server(
 
 
 def _end(process: subprocess.Popen[bytes], log_path: Path) -> None:
-    """End the server as a hub does; one that hangs tells where."""
+    """End the server as a hub does, by more than one signal; one that hangs tells where.
+
+    Once is not enough: ``ServerApp._signal_stop`` logs before it stops, and a signal that comes while a line is being
+    written to a file raises "reentrant call" out of the log, so that nothing stops. A hub's second signal ends it.
+    """
     process.terminate()
     try:
-        process.wait(timeout=30)
+        try:
+            process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            process.terminate()
+            process.wait(timeout=20)
     except subprocess.TimeoutExpired:
         process.send_signal(signal.SIGABRT)
         process.wait(timeout=15)
