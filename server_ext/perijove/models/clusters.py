@@ -6,7 +6,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from .base import Asked, AttemptId, HubName, OwnerName, Resources, Said, ServerName
+from .base import Asked, AttemptId, HubName, OwnerName, Price, Resources, Said, ServerName
 from .lease import Kind, Lease
 
 
@@ -59,13 +59,21 @@ class ClusterLease(Said):
 
 
 class GatewayView(Said):
-    """``GET gateways``: one Dask Gateway that the caller may use."""
+    """``GET gateways?dataset=…``: one Dask Gateway that the caller may use.
+
+    With datasets, ``near`` says in words where it would read them, ``egress_cost`` what to read them whole would cost,
+    in the platform's currency, and ``preferred`` is true for the one that is best.
+    """
 
     site: str
     title: str
     region: str
     address: str
     proxy_address: str
+    price: Price = Price()
+    near: str | None = None
+    egress_cost: float | None = None
+    preferred: bool = False
 
 
 __all__ = ["ClusterLease", "ClusterRequest", "GatewayPatch", "GatewayView"]

@@ -120,7 +120,8 @@ class SpawnSpec(Said):
 class LeaseOffer(Said):
     """The 201 answer to ``POST leases``: try the candidates in order.
 
-    With ``starting`` the lease is on record as starting at the first one, as was asked for.
+    With ``starting`` the lease is on record as starting at the first one, as was asked for. ``token`` is given to
+    gateways: with it the workload reads data as its owner, until the lease is over.
     """
 
     id: str
@@ -129,6 +130,7 @@ class LeaseOffer(Said):
     spawn: SpawnSpec
     explanation: Explanation
     starting: bool = False
+    token: str | None = Field(default=None, repr=False)
 
 
 class LeasePatch(Asked):
