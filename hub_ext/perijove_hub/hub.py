@@ -27,6 +27,7 @@ from perijove_hub.web.hub_handlers import HUB_HANDLERS, PlacementHandler
 log = logging.getLogger(__name__)
 
 #: What a user's server may do: report its activity, be reached, and call our services as its user.
+#: More for each Dask Gateway of the platform file; see :func:`gateway_services`.
 SERVER_SCOPES = ["users:activity!user", "access:servers!server", "access:services!service=perijove"]
 
 #: What the `user` role holds beyond JupyterHub's own, so that a server's token may hold it too.
@@ -101,12 +102,14 @@ def configure(c: Any, options: HubOptions) -> None:
         c.JupyterHub.public_url = platform.public_url
     c.JupyterHub.spawner_class = PerijoveSpawner
     c.PerijoveSpawner.control_url = options.public_control_url
-    c.Spawner.server_token_scopes = SERVER_SCOPES
+    services = gateway_services(platform)
+    to_gateways = [f"access:services!service={name}" for name in services]
+    c.Spawner.server_token_scopes = [*SERVER_SCOPES, *to_gateways]
     # a site that does not answer is waited for in the background, not by everybody who waits for the hub
     if "init_spawners_timeout" not in c.JupyterHub:
         c.JupyterHub.init_spawners_timeout = INIT_SPAWNERS_SECONDS
     hub = c.JupyterHub
-    hub.extra_user_scopes = {*_given(hub, "extra_user_scopes", set()), *EXTRA_USER_SCOPES}
+    hub.extra_user_scopes = {*_given(hub, "extra_user_scopes", set()), *EXTRA_USER_SCOPES, *to_gateways}
     hub.custom_scopes = _given(hub, "custom_scopes", {}) | {
         ADMIN_SCOPE: {"description": "See and change everybody's limits and use in Perijove"}
     }
@@ -122,6 +125,8 @@ def configure(c: Any, options: HubOptions) -> None:
             "display": True,
         },
         {"name": "perijove-controller", "api_token": options.controller_token, "display": False},
+        # they ask the hub with the token of whoever comes, and hold none themselves
+        *({"name": name, "display": False} for name in services),
     ]
     hub.load_roles = [
         *_given(hub, "load_roles", []),
@@ -135,6 +140,11 @@ def configure(c: Any, options: HubOptions) -> None:
     task.add_done_callback(_tell_of_end)
     # what is loaded by now lasts: to look through it for garbage again and again stops the hub for 0.1 s each time
     gc.freeze()
+
+
+def gateway_services(platform: Platform) -> list[str]:
+    """The names of the Dask Gateways as services of the hub: a token must hold their access scope to get in."""
+    return [site.dask.service or f"dask-{name}" for name, site in platform.sites.items() if site.dask is not None]
 
 
 def _given(section: Any, name: str, empty: Any) -> Any:

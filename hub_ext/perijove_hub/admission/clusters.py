@@ -215,7 +215,10 @@ class Clusters(AdmissionBase):
             ids = [each.attempt_id for each in inventory.attempts]
             await store.mark_seen(connection, ids, inventory.observed_at)
             known = await store.states_of_attempts(connection, ids)
-            return InventoryAnswer(remove=attempts_to_remove(inventory, known, self._margin))
+            remove = attempts_to_remove(inventory, known, self._margin)
+            # those that a limit, a closure or a lost group has the controller stop, which has said why in the lease
+            stopped = await gateway_store.attempts_to_stop(connection, ids)
+            return InventoryAnswer(remove=[*remove, *(each for each in stopped if each not in remove)])
 
         return await self._database.transact(keep)
 

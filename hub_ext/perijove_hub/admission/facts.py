@@ -66,7 +66,7 @@ def resolve_wish(
         owner=owner,
         groups=groups,
         resources=profile.resources,
-        datasets=tuple(_dataset(platform, name, groups) for name in dict.fromkeys(wish.datasets)),
+        datasets=tuple(dataset_facts(platform, name, groups) for name in dict.fromkeys(wish.datasets)),
         site=wish.site,
         home_site=home_site,
         without_home=wish.without_home,
@@ -132,7 +132,12 @@ def _health(platform: Platform, row: SiteRow, now: datetime) -> tuple[SiteHealth
     return SiteHealth.UP, ""
 
 
-def _dataset(platform: Platform, name: str, groups: frozenset[str]) -> DatasetFacts:
+def dataset_facts(platform: Platform, name: str, groups: frozenset[str]) -> DatasetFacts:
+    """What placement is told of a dataset of the platform file.
+
+    Raises:
+        Refused: there is none of this name for a member of these groups.
+    """
     spec = platform.datasets.get(name)
     # one answer for what is not there and what is not theirs: existence is nobody's business
     if spec is None or not may_read(spec, groups):

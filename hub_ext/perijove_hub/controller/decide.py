@@ -92,18 +92,19 @@ class Decision:
     graces: tuple[Grace, ...] = ()
 
 
-def stoppable(leases: Iterable[LeaseRow]) -> list[LeaseRow]:
-    """The sessions that the hub may be asked to stop: of each server the newest lease, when it is active.
+def stoppable(leases: Sequence[LeaseRow]) -> list[LeaseRow]:
+    """What can be stopped: the active clusters, and of each server the newest lease, when it is active.
 
     The hub is asked by the name of the server. An older lease of the same name stands for what is gone, which the
-    inventories will show.
+    inventories will show. A gateway learns by the answer to its inventory which of its clusters are to stop.
     """
     newest: dict[tuple[str, str], LeaseRow] = {}
     for lease in leases:
         key = (lease.owner, lease.name)
         if lease.kind is Kind.SESSION and (key not in newest or _age(newest[key]) < _age(lease)):
             newest[key] = lease
-    return [lease for lease in newest.values() if lease.state is LeaseState.ACTIVE]
+    clusters = [lease for lease in leases if lease.kind is Kind.CLUSTER]
+    return [lease for lease in (*newest.values(), *clusters) if lease.state is LeaseState.ACTIVE]
 
 
 def _age(lease: LeaseRow) -> tuple[datetime, str]:

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from perijove.models import Topic
+from perijove.models import Kind, Topic
 from perijove_hub import metrics
 from perijove_hub.admission.facts import MISSED_INVENTORIES
 from perijove_hub.admission.life import spoken_session
@@ -177,6 +177,10 @@ class Stops:
         # the reason is there before the hub is asked: the spawner that ends the lease knows only that it was stopped
         if stop.is_new and not await self._database.transact(lambda connection: _say_why(connection, stop)):
             return  # it was kept, used or ended meanwhile; the next round looks again
+        if lease.kind is Kind.CLUSTER:
+            # its gateway asks what to stop; the owner is told once it has
+            self._unanswered.setdefault(lease.id, stop)
+            return
         try:
             answer = await self._hub.stop(lease.owner, lease.name)
         except HubUnavailable as error:

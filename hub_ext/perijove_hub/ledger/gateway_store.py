@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from perijove.models import SeenAttempt
+from perijove.models import Kind, SeenAttempt
 from perijove_hub.ledger.dialects import insert_once
 from perijove_hub.ledger.models import SiteRow
-from perijove_hub.ledger.schema import gateways
+from perijove_hub.ledger.schema import IS_OPEN, gateways, leases
+from perijove_hub.ledger.store import CHUNK
 
 
 async def find_gateways(connection: AsyncConnection, only: str | None = None) -> dict[str, SiteRow]:
@@ -27,6 +30,18 @@ async def find_gateways(connection: AsyncConnection, only: str | None = None) ->
         )
         for row in (await connection.execute(query)).mappings()
     }
+
+
+async def attempts_to_stop(connection: AsyncConnection, attempt_ids: Sequence[str]) -> list[str]:
+    """Those of these attempts whose clusters are to be stopped: an active lease has a reason when it was asked to."""
+    found: list[str] = []
+    for start in range(0, len(attempt_ids), CHUNK):
+        these = attempt_ids[start : start + CHUNK]
+        query = select(leases.c.attempt_id).where(
+            leases.c.attempt_id.in_(these), leases.c.kind == Kind.CLUSTER, IS_OPEN, leases.c.reason.is_not(None)
+        )
+        found += (await connection.execute(query)).scalars()
+    return found
 
 
 async def save_gateway(connection: AsyncConnection, row: SiteRow) -> None:

@@ -16,6 +16,9 @@ class DaskGateway(PlatformModel):
         pattern=r"^gateway://[!-~]+:[0-9]{1,5}$",
         description="where kernels reach its schedulers, as gateway://dask.example:8786",
     )
+    service: Slug | None = Field(
+        default=None, description="its name as a service of the hub; absent: dask-, and the name of the site"
+    )
     secret: Slug = Field(
         description="names a file in the secrets directory: with it the gateway asks control for leases of clusters"
     )

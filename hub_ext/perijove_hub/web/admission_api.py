@@ -152,9 +152,9 @@ class LeasesHandler(BaseHandler):
     async def post(self) -> None:
         """Ask for the right to start a workload: the hub for sessions, a gateway for clusters at its own site."""
         if self.caller.gateway_site is not None:
-            self.write_model(
-                await self.state.admission.ask_cluster(self.caller.gateway_site, self.body(ClusterRequest)), 201
-            )
+            offer = await self.state.admission.ask_cluster(self.caller.gateway_site, self.body(ClusterRequest))
+            token = self.state.lease_tokens.make(self.caller.gateway_site, offer.id)
+            self.write_model(offer.model_copy(update={"token": token}), 201)
             return
         self.require_hub()
         request = self.body(LeaseRequest)

@@ -34,7 +34,8 @@ COOKIE_LABEL = b"perijove control cookies"
 class Caller:
     """Who a request is from. ``is_hub`` callers act for users; others are users themselves, but for gateways.
 
-    ``gateway_site`` is the site whose gateway calls; such a caller may do nothing but what is for gateways.
+    ``gateway_site`` is the site whose gateway calls; such a caller may do nothing but what is for gateways. One who
+    ``reads_only`` has the token of a lease, and may read data and do nothing else.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Caller:
     is_hub: bool = False
     is_admin: bool = False
     gateway_site: str | None = None
+    reads_only: bool = False
 
 
 class CallerCheck:

@@ -69,6 +69,8 @@ class BaseHandler(HubOAuthenticated, RequestHandler):  # type: ignore[misc]  # j
     maximum_hub_body_bytes = 0
     #: Whether the gateways of sites may ask here, beside the hub and users.
     takes_gateways = False
+    #: Whether one may come here with the token of a lease, to read data.
+    takes_leases = False
     caller: Caller
 
     @property
@@ -94,9 +96,11 @@ class BaseHandler(HubOAuthenticated, RequestHandler):  # type: ignore[misc]  # j
                 f"The body has {len(self.request.body)} bytes; at most {most_bytes} go here.",
             )
         self.hub_auth = self.state.callers.hub_auth
-        self.caller = known or await self._user()
+        self.caller = known or await self.state.lease_tokens.caller(said) or await self._user()
         if self.caller.gateway_site is not None and not self.takes_gateways:
             raise problem_error(403, "Not allowed", "This is not for gateways.")
+        if self.caller.reads_only and not self.takes_leases:
+            raise problem_error(403, "Not allowed", "The token of a lease is for reading data and nothing else.")
 
     async def hub_model(self) -> dict[str, Any] | None:
         """What the hub says of the token or the cookie that came along; None when it is nobody's.

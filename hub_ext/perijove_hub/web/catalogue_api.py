@@ -28,6 +28,8 @@ from perijove_hub.web.catalogue_query import QueryError, parse_query
 class DatasetBase(AsksForUser):
     """What the routes of the catalogue share."""
 
+    takes_leases = True
+
     async def caller_site(self) -> str | None:
         """The site that copies are ranked for: ``?site=``, else where the caller's newest session runs."""
         named = self.get_query_argument("site", None)

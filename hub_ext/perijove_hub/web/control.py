@@ -61,6 +61,7 @@ from perijove_hub.web.catalogue_api import (
     TreeHandler,
 )
 from perijove_hub.web.gateway_api import GatewayInventoryHandler, GatewaysHandler
+from perijove_hub.web.lease_tokens import LeaseTokens
 from perijove_hub.web.pages_routes import page_routes
 from perijove_hub.web.presign_api import PresignListHandler
 from perijove_hub.web.spawn_api import NewsHandler
@@ -130,10 +131,11 @@ def make_state(options: ControlOptions, clock: Callable[[], datetime] | None = N
     clock = clock or LedgerClock(database)
     database.lock("control")
     database.migrate()
+    admission, groups_of = MeteredAdmission(database, platform, clock), _groups_from_hub(callers)
     return ControlState(
         platform=platform,
         database=database,
-        admission=MeteredAdmission(database, platform, clock),
+        admission=admission,
         desk=Desk(database, platform, clock),
         life=Life(database, platform, clock),
         usage=UsageService(database, platform, clock),
@@ -141,8 +143,9 @@ def make_state(options: ControlOptions, clock: Callable[[], datetime] | None = N
         catalogue=Federation(database, platform, clock),
         callers=callers,
         gateways=gateways,
+        lease_tokens=LeaseTokens(named, platform, admission.lease, groups_of),
         clock=clock,
-        groups_of=_groups_from_hub(callers),
+        groups_of=groups_of,
     )
 
 

@@ -2,30 +2,24 @@
 
 from __future__ import annotations
 
-from perijove.models import GatewayView, Inventory
-from perijove_hub.policy.models import EVERYBODY
+from perijove.models import Inventory
+from perijove_hub.admission.gateways import gateways_for
 from perijove_hub.web.base import BaseHandler, problem_error
+
+#: How many datasets one may ask about at once.
+DATASETS_MAX = 100
 
 
 class GatewaysHandler(BaseHandler):
-    """``GET gateways``: the Dask Gateways of the sites that the caller may use."""
+    """``GET gateways?dataset=…``: the Dask Gateways that the caller may use, and which of them is near some data."""
 
     async def get(self) -> None:
         """Answer with a page of gateways."""
         self.require_user()
-        self.write_page(
-            [
-                GatewayView(
-                    site=name,
-                    title=site.title,
-                    region=site.region,
-                    address=site.dask.address,
-                    proxy_address=site.dask.proxy_address,
-                )
-                for name, site in self.state.platform().sites.items()
-                if site.dask is not None and (EVERYBODY in site.groups or self.caller.groups.intersection(site.groups))
-            ]
-        )
+        datasets = self.get_query_arguments("dataset")
+        if len(datasets) > DATASETS_MAX:
+            raise problem_error(400, "Too many", f"Name {DATASETS_MAX} datasets at most.")
+        self.write_page(gateways_for(self.state.platform(), self.caller.name, self.caller.groups, datasets))
 
 
 class GatewayInventoryHandler(BaseHandler):

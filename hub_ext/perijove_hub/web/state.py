@@ -16,6 +16,7 @@ from perijove_hub.ledger.database import Database
 from perijove_hub.ledger.usage import UsageService
 from perijove_hub.policy.in_force import PlatformInForce
 from perijove_hub.web.auth import CallerCheck, GatewayCheck
+from perijove_hub.web.lease_tokens import LeaseTokens
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,7 @@ class ControlState:
     catalogue: Federation
     callers: CallerCheck
     gateways: GatewayCheck
+    lease_tokens: LeaseTokens
     clock: Callable[[], datetime]
     groups_of: Callable[[str], Awaitable[frozenset[str]]]
 
