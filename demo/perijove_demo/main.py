@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import json
 import logging
@@ -19,6 +20,7 @@ from perijove_demo.build import build_labextension, build_pages, find_proxy
 from perijove_demo.clouds import CONTROL_KEY, Cloud
 from perijove_demo.data.build import build_demo_data
 from perijove_demo.data.catalogue import buckets
+from perijove_demo.gateways import DaskSite
 from perijove_demo.leftovers import STATE_VARIABLE, end_leftovers, find_leftovers
 from perijove_demo.platform import STORE_SECRET, write_platform
 from perijove_demo.ports import check_free, free_ports
@@ -40,6 +42,7 @@ READY_SECONDS = 60
 CANCEL_SECONDS = 2.0
 HUB_ANSWER_SECONDS = 1.0
 HUB_STOP_SECONDS = 6.5
+GATEWAY_STOP_SECONDS = 6.5
 STOP_SECONDS = 2.0
 
 #: A demo asks nobody outside for anything: no news, no updates, no catalogue of extensions.
@@ -148,7 +151,7 @@ class Demo:
         self._options = options
         self._state = state
         self._proxy_command = proxy_command
-        ports = free_ports(7)
+        ports = free_ports(7 + 2 * len(CLOUDS))
         self._public_url = f"http://127.0.0.1:{options.port or ports[0]}"
         self._hub_url, self._control_url = (f"http://127.0.0.1:{port}" for port in ports[1:3])
         self._proxy_api_url = f"http://127.0.0.1:{ports[3]}"
@@ -160,9 +163,28 @@ class Demo:
             for name, port in zip(CLOUDS, ports[4:6], strict=True)
         }  # fmt: skip
         self._archive_port = ports[6]
+        self._gateways = {
+            site: self._gateway(site, *pair)
+            for site, pair in zip(CLOUDS, zip(ports[7::2], ports[8::2], strict=True), strict=True)
+        }
         self._accounts = state.accounts()
         self._tokens: dict[str, str] = {}
         self._supervisor = Supervisor(self._changed)
+
+    def _gateway(self, site: str, api_port: int, port: int) -> DaskSite:
+        name = f"dask-{site}"
+        self._state.secret(name)
+        return DaskSite(
+            site=site,
+            directory=self._state.path("gateways", site),
+            api_port=api_port,
+            port=port,
+            control_url=f"{self._control_url}/services/perijove",
+            public_control_url=f"{self._public_url}/services/perijove",
+            hub_api_url=f"{self._hub_url}/hub/api",
+            secret_path=self._state.path("secrets", name),
+            encrypt_key=base64.b64encode(bytes.fromhex(self._state.secret(f"{name}-records"))).decode(),
+        )
 
     async def start(self) -> None:
         """Bring everything up and say so."""
@@ -174,12 +196,14 @@ class Demo:
         await build_demo_data(self._state.directory, self._clouds, report)
         self._state.mark_data_ready()
         self._write_configuration()
-        report("starting control, controller, proxy and hub")
+        report("starting control, controller, proxy, two Dask Gateways and the hub")
         await _together(*(self._supervisor.start(child) for child in self._services()))
         # the hub looks for its services once, as it starts: they come first
         await self._wait_for("control", f"{self._control_url}/services/perijove/api/v1/health")
         await self._supervisor.start(self._hub())
         await self._wait_for("hub", f"{self._public_url}/hub/api/")
+        for gateway in self._gateways.values():
+            await self._wait_for(gateway.service, f"{gateway.address}/api/health")
         self._tokens = await self._make_tokens()
         self._write_demo_json(self._supervisor.pids)
         self._announce()
@@ -188,7 +212,9 @@ class Demo:
         """Stop everything within ten seconds, whatever fails: the hub with its sessions first, then all the rest."""
         failed: list[BaseException | None] = []
         patience_seconds = HUB_STOP_SECONDS if await self._hub_answers() else STOP_SECONDS
-        failed += await asyncio.gather(self._supervisor.stop("hub", patience_seconds), return_exceptions=True)
+        # those that run something, while control is there to hear how it ended
+        first = [("hub", patience_seconds), *((each.service, GATEWAY_STOP_SECONDS) for each in self._gateways.values())]
+        failed += await asyncio.gather(*(self._supervisor.stop(*each) for each in first), return_exceptions=True)
         children = (self._supervisor.stop(name) for name in list(self._supervisor.pids))
         failed += await asyncio.gather(self._end_sessions(), *children, return_exceptions=True)
         for error in failed:
@@ -213,6 +239,7 @@ class Demo:
             path,
             {name: cloud.endpoint for name, cloud in self._clouds.items()},
             f"http://127.0.0.1:{self._archive_port}",
+            self._gateways,
         )
         load_platform(path)  # ours is right, or this is a fault of ours that shows here
         self._state.secret(HUB_SECRET)
@@ -272,6 +299,10 @@ class Demo:
             self._child("proxy", self._proxy(), {
                 **self._base_env(), "CONFIGPROXY_AUTH_TOKEN": self._state.secret("proxy"),
             }),
+            *(
+                self._child(each.service, each.command, self._base_env() | each.prepare())
+                for each in self._gateways.values()
+            ),
         ]  # fmt: skip
 
     def _proxy(self) -> list[str]:

@@ -10,6 +10,7 @@ from ruamel.yaml import YAML
 
 from perijove_demo.archive import TITLE
 from perijove_demo.data.catalogue import with_endpoints
+from perijove_demo.gateways import DaskSite
 from perijove_demo.out_of_order import OUT_OF_ORDER
 
 HERE = Path(__file__).parent
@@ -21,13 +22,28 @@ STORE_SECRET = "{}-store"  # noqa: S105 - a name, no secret
 POLAR_DATASET = "sea-at-the-pole"
 
 
-def write_platform(path: Path, endpoints: Mapping[str, str], archive_url: str) -> None:
-    """Write the platform file; ``endpoints`` gives the address of each site's store, ``archive_url`` the archive's."""
+def write_platform(
+    path: Path, endpoints: Mapping[str, str], archive_url: str, gateways: Mapping[str, DaskSite]
+) -> None:
+    """Write the platform file.
+
+    Args:
+        path: where.
+        endpoints: the address of each site's store.
+        archive_url: the archive's.
+        gateways: the Dask Gateways, by site.
+    """
     yaml = YAML()
     document: dict[str, Any] = yaml.load(HERE / "platform.yaml")
     datasets = with_endpoints(dict(endpoints))
     document["datasets"] = datasets | {POLAR_DATASET: _polar(datasets["sea-surface-temperature"])}
     document["catalogues"] = _catalogues(archive_url)
+    for name, gateway in gateways.items():
+        document["sites"][name]["dask"] = {
+            "address": gateway.address,
+            "proxy_address": gateway.proxy_address,
+            "secret": gateway.service,
+        }
     with path.open("w") as file:
         yaml.dump(document, file)
 

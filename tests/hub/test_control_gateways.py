@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from perijove_hub.ledger import life_store
 from perijove_hub.policy.secrets import SecretError
 from perijove_hub.web.control import make_state
 from tests.support.control_bed import (
@@ -19,7 +21,7 @@ from tests.support.control_bed import (
     running_control,
     write_control_files,
 )
-from tests.support.platforms import site
+from tests.support.platforms import dataset, replica, site
 
 
 def gateway(secret: str) -> dict[str, str]:
@@ -32,16 +34,21 @@ def gateway(secret: str) -> dict[str, str]:
 
 SITES = {
     "esac": site(cpu=8, price={"cpu_hour": 0.5}, dask=gateway("esac-dask")),
-    "cloud-eu": site("Cloud EU", "eu-de-1", groups=["staff"], dask=gateway("cloud-dask")),
+    "cloud-eu": site(
+        "Cloud EU", "eu-de-1", groups=["staff"], egress_price_gib={"default": 0.1}, dask=gateway("cloud-dask")
+    ),
     "polar": site("Polar station", "an-pole-1"),
 }
+DATASETS = {"far": dataset(replica(site="cloud-eu"), groups=["staff"], size_bytes=10 * 2**30)}
 SMALL = {"cpu": 1.0, "memory_gib": 1.0, "gpu": 0}
 
 
 @pytest.fixture
 async def control(tmp_path: Path, caplog: pytest.LogCaptureFixture, ledger: str) -> AsyncIterator[ControlBed]:
     quotas = [{"name": "cores", "resource": "cpu", "limit": 6}]
-    async with running_control(tmp_path, caplog, ledger=ledger, sites=SITES, datasets={}, quotas=quotas) as control:
+    async with running_control(
+        tmp_path, caplog, ledger=ledger, sites=SITES, datasets=DATASETS, quotas=quotas
+    ) as control:
         yield control
 
 
@@ -88,6 +95,23 @@ async def test_a_gateway_runs_a_cluster_from_the_ask_to_the_end(control: Control
     assert (row["kind"], row["cpu_hours"], row["cost"]) == ("cluster", 5.0, 2.5)
 
 
+async def test_an_end_that_is_told_late_is_metered_to_when_it_was(control: ControlBed) -> None:
+    lease = await cluster(control)
+    await by(control, "esac-dask", "PATCH", lease, {"state": "active"})
+    ended_at = control.clock.advance(3600)
+    control.clock.advance(7200)
+    patch = {"state": "ended", "ended_at": ended_at.isoformat()}
+    ended = (await by(control, "esac-dask", "PATCH", lease, patch)).body["lease"]
+    assert (ended["ended"], ended["cost"]) == (ended_at.isoformat().replace("+00:00", "Z"), 0.5)
+    again = await cluster(control)
+    await by(control, "esac-dask", "PATCH", again, {"state": "active"})
+    started = control.clock.now
+    control.clock.advance(60)
+    # neither before it began nor in the future
+    patch = {"state": "ended", "ended_at": (started - timedelta(days=1)).isoformat()}
+    assert (await by(control, "esac-dask", "PATCH", again, patch)).body["lease"]["cost"] == 0
+
+
 async def test_a_refused_cluster_is_told_by_which_limit(control: ControlBed) -> None:
     answer = await by(control, "esac-dask", "POST", "leases", wish(resources={"cpu": 7, "memory_gib": 1}))
     assert (answer.status, answer.body["title"], answer.body["limit"]) == (403, "Limit reached", 6)
@@ -105,15 +129,53 @@ async def test_a_gateway_says_what_it_runs_and_is_told_what_must_end(control: Co
     assert (await by(control, "esac-dask", "PUT", "gateways/esac/inventory", seen)).body["remove"] == [attempt]
 
 
+async def test_a_gateway_is_told_to_stop_what_the_controller_stops(control: ControlBed) -> None:
+    attempt, other = uuid.uuid4().hex, uuid.uuid4().hex
+    lease = await cluster(control, attempt_id=attempt)
+    await cluster(control, attempt_id=other, name="c2")
+    await by(control, "esac-dask", "PATCH", lease, {"state": "active"})
+    async with control.state.database.write() as connection:
+        assert await life_store.set_reason(connection, lease.removeprefix("leases/"), None, "limit used up")
+    control.clock.advance(60)
+    seen = {
+        "observed_at": control.clock.now.isoformat(),
+        "reachable": True,
+        "attempts": [{"attempt_id": each, "owned": True} for each in (attempt, other)],
+    }
+    assert (await by(control, "esac-dask", "PUT", "gateways/esac/inventory", seen)).body["remove"] == [attempt]
+    ended = await by(control, "esac-dask", "PATCH", lease, {"state": "ended", "reason": "it was stopped"})
+    assert ended.body["lease"]["reason"] == "limit used up"
+
+
 async def test_people_are_told_of_the_gateways_that_they_may_use(control: ControlBed) -> None:
     esac = {
         "site": "esac", "title": "ESAC", "region": "eu-es-madrid",
         "address": "https://esac-dask.example/services/dask-gateway",
         "proxy_address": "gateway://esac-dask.example:8786",
+        "price": {"cpu_hour": 0.5, "memory_gib_hour": 0.0, "gpu_hour": 0.0},
+        "near": None, "egress_cost": None, "preferred": False,
     }  # fmt: skip
     assert (await control.get("gateways", control.ana)).body == {"items": [esac], "next": None}
     bobs = (await control.get("gateways", control.bob)).body["items"]
     assert [each["site"] for each in bobs] == ["esac", "cloud-eu"]
+
+
+async def test_people_are_told_which_gateway_is_near_to_some_data(control: ControlBed) -> None:
+    async def told(*datasets: str) -> list[tuple[str, str | None, float | None, bool]]:
+        answer = await control.get("gateways", control.bob, dataset=datasets)
+        keys = ("site", "near", "egress_cost", "preferred")
+        return [tuple(each[key] for key in keys) for each in answer.body["items"]]
+
+    assert await told() == [("esac", None, None, False), ("cloud-eu", None, None, False)]
+    assert await told("far") == [
+        ("esac", "would move 10.0 GiB at 1.00 EUR for egress", 1.0, False),
+        ("cloud-eu", "holds far", 0.0, True),
+    ]
+    assert await told("far", "far", "demo-stac.x") == await told("far")
+    for wrong, status in (("nothing", 422), ("x" * 500, 422)):
+        assert (await control.get("gateways", control.bob, dataset=wrong)).status == status
+    assert (await control.get("gateways", control.ana, dataset="far")).status == 422
+    assert (await control.get("gateways", control.bob, dataset=["far"] * 101)).status == 400
 
 
 async def test_a_gateway_speaks_for_its_own_site_and_of_clusters_only(control: ControlBed) -> None:

@@ -6,8 +6,8 @@ import io
 import json
 import logging
 import uuid
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from yarl import URL
 
 from perijove_hub.admission.client import HUB_SECRET
 from perijove_hub.web.auth import ADMIN_SCOPE
+from perijove_hub.web.base import BaseHandler, problem_error
 from perijove_hub.web.control import LARGEST_BODY_BYTES, ControlOptions, make_app, make_state
 from perijove_hub.web.state import ControlState
 
@@ -112,6 +113,17 @@ class ControlBed:
         """A GET."""
         return await self.call("GET", path, token, **query)
 
+    @contextmanager
+    def out_of_order(self) -> Iterator[None]:
+        """It answers 503 to everybody."""
+
+        async def refuse(handler: BaseHandler) -> None:
+            raise problem_error(503, "Out of order", "This control is out of order.")
+
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(BaseHandler, "prepare", refuse)
+            yield
+
     async def start(self, owner: str, *groups: str, site: str = "esac", **wish: Any) -> dict[str, Any]:
         """A session of ``owner`` that is active, as the hub gets it; the offer."""
         asked = {"owner": owner, "groups": groups, "kind": "session", "attempt_id": uuid.uuid4().hex, **wish}
@@ -154,9 +166,13 @@ async def running_control(
     caplog: pytest.LogCaptureFixture,
     endpoint: str = "http://127.0.0.1:9",
     ledger: str | None = None,
+    clock: FakeClock | None = None,
     **parts: Any,
 ) -> AsyncIterator[ControlBed]:
-    """Control on a free port. At the end: no secret and no traceback was in any answer or log."""
+    """Control on a free port, on a clock that stands still unless another is given.
+
+    At the end: no secret and no traceback was in any answer or log.
+    """
     caplog.set_level(logging.INFO)
     async with AsyncExitStack() as stack:
         hub = await stack.enter_async_context(running_hub())
@@ -166,7 +182,7 @@ async def running_control(
         patched.setenv("JUPYTERHUB_CLIENT_ID", "service-perijove")
         patched.setenv("JUPYTERHUB_SERVICE_PREFIX", PREFIX)
         patched.setenv("JUPYTERHUB_BASE_URL", "/")
-        clock = FakeClock()
+        clock = clock or FakeClock()
         state = make_state(write_control_files(directory, endpoint, ledger, **parts), clock)
         stack.push_async_callback(state.database.close)
         app = make_app(state, PREFIX)

@@ -15,7 +15,10 @@ from pydantic import BaseModel, ValidationError
 
 from perijove.models import (
     PLATFORM_CATALOGUE,
+    ClusterLease,
+    ClusterRequest,
     Dataset,
+    GatewayPatch,
     Inventory,
     InventoryAnswer,
     Lease,
@@ -69,12 +72,16 @@ class ControlClient:
         url: of control, as ``http://127.0.0.1:8010/services/perijove``; not through the proxy, which may be down.
         secret: gives the hub's secret; asked again when control no longer takes the one that is known.
         deadline_seconds: how long a call may be repeated before it fails.
+        scheme: who asks: ``Bearer`` is the hub, ``gateway`` the Dask Gateway of a site.
     """
 
-    def __init__(self, url: str, secret: Callable[[], str], deadline_seconds: float = 20) -> None:
+    def __init__(
+        self, url: str, secret: Callable[[], str], deadline_seconds: float = 20, scheme: str = "Bearer"
+    ) -> None:
         self._base = url.rstrip("/") + "/api/v1/"
         self._read_secret = secret
         self._secret = ""
+        self._scheme = scheme
         self.deadline_seconds = deadline_seconds
         self._session: aiohttp.ClientSession | None = None
 
@@ -100,6 +107,18 @@ class ControlClient:
     async def report(self, site: str, inventory: Inventory) -> InventoryAnswer:
         """``PUT sites/{site}/inventory``; raises as :meth:`ask`."""
         return await self._call(InventoryAnswer, "PUT", f"sites/{site}/inventory", inventory)
+
+    async def ask_cluster(self, request: ClusterRequest) -> LeaseOffer:
+        """``POST leases`` by a gateway; raises as :meth:`ask`."""
+        return await self._call(LeaseOffer, "POST", "leases", request)
+
+    async def patch_cluster(self, lease_id: str, patch: GatewayPatch) -> ClusterLease:
+        """``PATCH leases/{id}`` by a gateway; raises as :meth:`ask`."""
+        return await self._call(ClusterLease, "PATCH", f"leases/{lease_id}", patch)
+
+    async def report_clusters(self, site: str, inventory: Inventory) -> InventoryAnswer:
+        """``PUT gateways/{site}/inventory``; raises as :meth:`ask`."""
+        return await self._call(InventoryAnswer, "PUT", f"gateways/{site}/inventory", inventory)
 
     async def place(self, request: PlacementRequest) -> Placement:
         """``POST placements`` on behalf of a user; raises as :meth:`ask`."""
@@ -166,7 +185,7 @@ class ControlClient:
             seconds = max(1.0, min(REQUEST_SECONDS, deadline - loop.time()))
             try:
                 secret = self._secret or self._renewed_secret()
-                signed = {**headers, "Authorization": f"Bearer {secret}"}
+                signed = {**headers, "Authorization": f"{self._scheme} {secret}"}
                 status, content = await self._send(method, route, body, signed, seconds)
                 if status < 300:
                     return content

@@ -130,7 +130,7 @@ class Clusters(AdmissionBase):
         """
         platform = self._platform()
 
-        async def change(connection: AsyncConnection) -> tuple[LeaseRow, str | None]:
+        async def change(connection: AsyncConnection) -> tuple[LeaseRow, LeaseRow, str | None]:
             found = _of_gateway(await store.find_lease(connection, lease_id), site, lease_id)
             who = Who(found.owner, frozenset(found.groups), found.charge_to)
             await lock_subjects(connection, lock_keys(platform, who))
@@ -138,16 +138,17 @@ class Clusters(AdmissionBase):
             if not lease.is_open(now):
                 raise refuse(409, "The lease is over", f"Lease {lease_id} is {lease.state}; ask for a new one.")
             if wanted == lease.resources:
-                return lease, None
+                return lease, lease, None
             room = await self._room(connection, platform, who, site, now, excluding=lease_id)
             granted, capped = most_that_fits(
                 lease.resources, wanted, step, lambda resources: room.why_not(who, resources)
             )
             resized = await self._resized(connection, lease, granted, room.standing, now)
-            return resized, capped
+            return lease, resized, capped
 
-        lease, capped = await self._database.transact(change)
-        log.info("cluster resized", extra={"lease": lease.id, "cpu": lease.resources.cpu, "capped": capped})
+        before, lease, capped = await self._database.transact(change)
+        if lease.resources != before.resources:  # one that is capped asks again and again
+            log.info("cluster resized", extra={"lease": lease.id, "cpu": lease.resources.cpu, "capped": capped})
         return lease, capped
 
     async def _resized(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable
+from datetime import datetime
 from typing import TypeVar
 
 from perijove.models import (
@@ -66,9 +67,9 @@ class MeteredAdmission(AdmissionService):
         """A dry run."""
         return await _timed("place", super().place(owner, groups, wish))
 
-    async def move(self, lease_id: str, patch: LeasePatch) -> LeaseRow:
+    async def move(self, lease_id: str, patch: LeasePatch, ended_at: datetime | None = None) -> LeaseRow:
         """Move a lease."""
-        moved = await _timed("move", super().move(lease_id, patch))
+        moved = await _timed("move", super().move(lease_id, patch, ended_at))
         metrics.MOVES.labels(patch.state).inc()
         return moved
 

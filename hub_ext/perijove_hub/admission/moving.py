@@ -26,8 +26,10 @@ from perijove_hub.placement import Wish, rank_sites
 class Moving(AdmissionBase):
     """Moves leases."""
 
-    async def move(self, lease_id: str, patch: LeasePatch) -> LeaseRow:
+    async def move(self, lease_id: str, patch: LeasePatch, ended_at: datetime | None = None) -> LeaseRow:
         """Move a lease to its next state. Moving it to where it is already changes nothing.
+
+        ``ended_at`` is when it has ended, where that is told late; what is metered already stays.
 
         Raises:
             Refused: there is no such lease, or it cannot make this move.
@@ -40,7 +42,7 @@ class Moving(AdmissionBase):
             await self._lock_for(connection, found, patch)
             # once it is our turn: an offer that ran out while we waited may have been given to others
             lease, now = await store.find_lease(connection, lease_id, for_update=True) or found, self._clock()
-            moved = await self._moved(connection, lease, patch, now)
+            moved = await self._moved(connection, lease, patch, now, ended_at)
             if moved != lease:
                 await store.update_lease(connection, moved)
             return lease, moved
@@ -57,11 +59,19 @@ class Moving(AdmissionBase):
         else:
             await lock_subjects(connection, subjects_of(lease.owner, lease.charge_to, lease.site))
 
-    async def _moved(self, connection: AsyncConnection, lease: LeaseRow, patch: LeasePatch, now: datetime) -> LeaseRow:
+    async def _moved(
+        self,
+        connection: AsyncConnection,
+        lease: LeaseRow,
+        patch: LeasePatch,
+        now: datetime,
+        ended_at: datetime | None,
+    ) -> LeaseRow:
         if patch.site_failed and lease.state is LeaseState.STARTING and patch.site != lease.site:
             await self._record(connection, lease, now, works=False)
         if patch.state == "ended":
-            return await self._ended(connection, lease, patch, now)
+            at = min(now, max(ended_at, lease.changed, lease.metered_until or lease.changed)) if ended_at else now
+            return await self._ended(connection, lease, patch, at, now)
         if not lease.is_open(now):
             state = LeaseState.EXPIRED if lease.state is LeaseState.OFFERED else lease.state
             raise refuse(409, "The lease is over", f"Lease {lease.id} is {state}; ask for a new one.")
@@ -69,14 +79,16 @@ class Moving(AdmissionBase):
             return await self._activated(connection, lease, now)
         return await self._started_on(connection, lease, patch.site, now)
 
-    async def _ended(self, connection: AsyncConnection, lease: LeaseRow, patch: LeasePatch, now: datetime) -> LeaseRow:
+    async def _ended(
+        self, connection: AsyncConnection, lease: LeaseRow, patch: LeasePatch, at: datetime, now: datetime
+    ) -> LeaseRow:
         if not lease.state.is_open:
             return lease
-        lease = await meter(connection, lease, now, self._platform(), now)
+        lease = await meter(connection, lease, at, self._platform(), now)
         return replace(
             lease,
             state=LeaseState.ENDED,
-            ended=now,
+            ended=at,
             changed=now,
             reserved_until=None,
             # who had it stopped has said why before: the spawner knows only that it was stopped

@@ -202,7 +202,7 @@ class LeaseHandler(BaseHandler):
         else:
             await self._of_gateway(lease_id, site)
             moved = LeasePatch(state=patch.state or "ended", reason=patch.reason, log_tail=patch.log_tail)
-            row = await admission.move(lease_id, moved)
+            row = await admission.move(lease_id, moved, patch.ended_at)
         self.write_model(ClusterLease(lease=row.said(self.state.clock()), capped=capped))
 
     async def _of_gateway(self, lease_id: str, site: str) -> LeaseRow:

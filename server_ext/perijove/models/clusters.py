@@ -6,7 +6,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from .base import Asked, AttemptId, HubName, OwnerName, Price, Resources, Said, ServerName
+from .base import Asked, AttemptId, HubName, Moment, OwnerName, Price, Resources, Said, ServerName
 from .lease import Kind, Lease
 
 
@@ -36,6 +36,7 @@ class GatewayPatch(Asked):
     state: Literal["active", "ended"] | None = None
     reason: str | None = Field(default=None, max_length=2000, description="why it ended, in plain words")
     log_tail: str | None = Field(default=None, max_length=8000, description="with `ended`: the end of its log")
+    ended_at: Moment | None = Field(default=None, description="with `ended`: when that was, if it is told late")
     resources: Resources | None = None
     step: Resources | None = None
 

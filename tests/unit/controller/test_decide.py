@@ -315,7 +315,7 @@ def test_only_the_newest_lease_of_a_server_is_stopped_by_its_name() -> None:
     ghost = active_lease(1, ends_at=NOON)
     again = active_lease(2, since=NOON + MINUTE, state=LeaseState.STARTING)
     other, cluster = active_lease(3, name="other"), active_lease(4, kind=Kind.CLUSTER)
-    assert stoppable([ghost, again, other, cluster]) == [other]
+    assert stoppable([ghost, again, other, cluster]) == [other, cluster]
     assert stoppable([replace(again, state=LeaseState.ACTIVE), ghost]) == [replace(again, state=LeaseState.ACTIVE)]
 
 
@@ -357,3 +357,25 @@ def test_lengths_are_spoken(seconds: int, spoken: str) -> None:
 def test_times_are_told_as_the_clocks_on_the_wall_show_them(ends_at: datetime, local: str) -> None:
     lease = active_lease(since=ends_at - timedelta(hours=12), ends_at=ends_at)
     assert local in told(decided(look(lease, now=ends_at - 10 * MINUTE)))[0][1]
+
+
+# --- clusters -----------------------------------------------------------------------------------------------------
+
+
+def test_every_active_cluster_can_be_stopped_whatever_its_name() -> None:
+    ones = [active_lease(number, kind=Kind.CLUSTER, name="Mosaic", profile="") for number in (1, 2)]
+    starting = active_lease(3, kind=Kind.CLUSTER, state=LeaseState.STARTING, profile="")
+    session = active_lease(4, name="Mosaic")
+    assert stoppable([*ones, starting, session]) == [session, *ones]
+
+
+def test_a_cluster_ends_with_its_site_its_limit_and_its_owners_group() -> None:
+    lease = active_lease(kind=Kind.CLUSTER, name="Mosaic", profile="", site="lab")
+    drained = decided(look(lease, closures=[closure(site="lab", stops_at=NOON - MINUTE)]))
+    assert "Your cluster Mosaic there is stopped" in told(drained)[0][1]
+    used_up = replace(lease, quota_stop_at=NOON - MINUTE, quota_stop_name="cores")
+    assert stopped(decided(look(used_up))) == ["limit cores used up"]
+    lost = decided(look(lease, groups={"ana": frozenset()}))
+    assert lost.graces[0].stop_at == NOON + 15 * MINUTE
+    assert needs_groups(look(lease)) == {"ana"}
+    assert decided(look(lease, groups={"ana": frozenset({"astro"})})) == Decision(graces=())
