@@ -383,6 +383,7 @@ class Demo:
             "accounts": [{**asdict(account), "token": self._tokens[account.name]} for account in self._accounts],
             "control_url": f"{self._public_url}/services/perijove",
             "s3": [{"site": name, "endpoint": cloud.endpoint} for name, cloud in self._clouds.items()],
+            "dask": [{"site": name, "address": each.address} for name, each in self._gateways.items()],
             "pids": pids,
         }
         self._state.write("demo.json", json.dumps(content, indent=2))

@@ -40,12 +40,14 @@ def _demo(*arguments: str, env: dict[str, str] | None = None) -> subprocess.Comp
 def test_demo_says_where_it_is_and_writes_what_programs_need(demo: DemoProcess) -> None:
     told = demo.told
     assert demo.lines[-1] == f"Perijove is ready at {told['url']}"
-    assert set(told) == {"url", "accounts", "control_url", "s3", "pids"}
+    assert set(told) == {"url", "accounts", "control_url", "s3", "dask", "pids"}
     assert told["control_url"] == f"{told['url']}/services/perijove"
     assert [account["name"] for account in told["accounts"]] == ["scientist", "student", "teacher", "admin"]
     assert set(told["accounts"][0]) == {"name", "password", "groups", "admin", "token"}
     assert {store["site"] for store in told["s3"]} == {"esac", "cloud-eu"}
-    assert set(told["pids"]) == {"s3-esac", "s3-cloud-eu", "archive", "control", "controller", "proxy", "hub"}
+    pids = {"s3-esac", "s3-cloud-eu", "archive", "control", "controller", "proxy", "hub", "dask-esac", "dask-cloud-eu"}
+    assert set(told["pids"]) == pids
+    assert {gateway["site"] for gateway in told["dask"]} == {"esac", "cloud-eu"}
     assert stat.S_IMODE(demo.json_path.stat().st_mode) == 0o600
     assert stat.S_IMODE(STATE.stat().st_mode) == 0o700
 

@@ -68,6 +68,7 @@ async def test_an_offer_says_where_with_what_and_why(house: House) -> None:
             "rejected": [],
         },
         "starting": False,
+        "token": None,
     }
 
 
