@@ -14,6 +14,14 @@ that were read are kept on disk for all kernels of the user, 2 GiB of them unles
 otherwise (0: none); the right to read is asked of the store each time a file is opened. ``perijove.stats()`` tells
 what was moved, ``file.counts`` what one file has moved.
 
+A Dask cluster next to the data, inside your limits, and without a token in a cell::
+
+    cluster = perijove.cluster(4, near="euclid-demo")
+    client = cluster.get_client()
+
+``perijove.clusters()`` lists yours on all sites; ``dask_gateway.Gateway()`` works, too. ``perijove://`` works on the
+workers.
+
 Readers that know fsspec take the URL: ``fits.open(url, use_fsspec=True)``, ``pandas.read_csv(url)``,
 ``xarray.open_dataset(url, engine="h5netcdf")``, ``zarr.open(url)``. pyarrow takes the filesystem:
 ``pq.read_table("dataset/x.parquet", filesystem=fsspec.filesystem("perijove"))``; h5py and Pillow take
@@ -28,6 +36,7 @@ import fsspec
 
 from .catalogue import DatasetList, dataset, datasets
 from .catalogue import open_file as open  # noqa: A004 (the name people look for: perijove.open)
+from .clusters import ClusterList, FarFromData, cluster, clusters
 from .counting import Counts, Stats, stats
 from .errors import (
     BadRequest,
@@ -45,12 +54,15 @@ from .errors import (
 from .limits import LimitList, limits
 from .options import storage_options
 from .paths import bucket_name
+from .versions import VersionWarning
 
 __all__ = [
     "BadRequest",
+    "ClusterList",
     "ControlUnavailable",
     "Counts",
     "DatasetList",
+    "FarFromData",
     "InvalidPath",
     "LimitList",
     "NotConfigured",
@@ -62,7 +74,10 @@ __all__ = [
     "Refused",
     "Stats",
     "StoreUnavailable",
+    "VersionWarning",
     "bucket_name",
+    "cluster",
+    "clusters",
     "dataset",
     "datasets",
     "limits",

@@ -11,7 +11,7 @@ import asyncio
 import os
 import random
 import time
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from types import TracebackType
@@ -27,6 +27,7 @@ from .models import (
     Credentials,
     Dataset,
     DatasetPage,
+    GatewayView,
     KeepRequest,
     Lease,
     Notice,
@@ -186,6 +187,11 @@ def keep_call(lease_id: str, request: KeepRequest) -> Call[Lease]:
     return Call("POST", path, TypeAdapter(Lease), body=body, tries=1)
 
 
+def gateways_call(datasets: Sequence[str]) -> Call[Page[GatewayView]]:
+    """The Dask Gateways that this user may use; with datasets, how near each is to them."""
+    return Call("GET", "gateways", TypeAdapter(Page[GatewayView]), {"dataset": list(datasets)} if datasets else {})
+
+
 def notices_call(since: int, limit: int) -> Call[Page[Notice]]:
     """The first notices in force to this user with ids above ``since``, oldest first; ``limit`` is 1000 at most."""
     return Call("GET", "notices", TypeAdapter(Page[Notice]), {"since": str(since), "limit": str(limit)})
@@ -336,19 +342,22 @@ def next_cursor(url: str | None) -> str | None:
 def _settings(url: str | None, token: str | None) -> tuple[str, dict[str, str]]:
     """Where control is, and the headers to send there.
 
-    The environment's token is for the environment's address only: whoever names another brings a token for it.
+    The environment's token is for the environment's address only: whoever names another brings a token for it. A user's
+    server has one of the hub; a worker of a cluster has that of its lease instead.
     """
     if url and not token:
         raise NotConfigured("The control service was given by its address alone: give the token that is meant for it.")
     url = url or os.environ.get("PERIJOVE_CONTROL_URL", "")
-    token = token or os.environ.get("JUPYTERHUB_API_TOKEN", "")
+    scheme, token = "token", token or os.environ.get("JUPYTERHUB_API_TOKEN", "")
+    if not token:
+        scheme, token = "lease", os.environ.get("PERIJOVE_LEASE_TOKEN", "")
     if not url:
         raise NotConfigured(
             "Perijove is not set up here: PERIJOVE_CONTROL_URL is not set, as it is in a session of the platform."
         )
     if urlsplit(url).scheme not in {"http", "https"}:
         raise NotConfigured("PERIJOVE_CONTROL_URL must be the http or https address of the control service.")
-    return url.rstrip("/"), {"Authorization": f"token {token}", "Accept": "application/json"} if token else {}
+    return url.rstrip("/"), {"Authorization": f"{scheme} {token}", "Accept": "application/json"} if token else {}
 
 
 Step = httpx.Request | float

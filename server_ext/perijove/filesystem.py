@@ -61,7 +61,8 @@ def _shared_connection() -> _Connection:
 
     A forked child has connections of its own.
     """
-    key = (os.getpid(), os.environ.get("PERIJOVE_CONTROL_URL"), os.environ.get("JUPYTERHUB_API_TOKEN"))
+    token = os.environ.get("JUPYTERHUB_API_TOKEN") or os.environ.get("PERIJOVE_LEASE_TOKEN")
+    key = (os.getpid(), os.environ.get("PERIJOVE_CONTROL_URL"), token)
     with _connections_lock:
         if key not in _connections:
             _connections[key] = _Connection()

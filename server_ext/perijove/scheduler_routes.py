@@ -6,31 +6,12 @@ grows with the number of tasks.
 
 from __future__ import annotations
 
-import platform
-from functools import lru_cache
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from distributed.http.utils import RequestHandler
 from distributed.metrics import time
 
-#: The packages whose versions must fit those of a notebook.
-PACKAGES = (
-    "cloudpickle", "dask", "distributed", "fsspec", "lz4", "msgpack", "numpy", "pandas", "perijove", "toolz", "tornado",
-    "xarray", "zarr",
-)  # fmt: skip
-
-
-@lru_cache(maxsize=1)
-def package_versions() -> dict[str, str]:
-    """The versions of what is installed here."""
-    found = {}
-    for name in PACKAGES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
+from perijove.versions import package_versions, python_version
 
 
 def state_of(scheduler: Any, now: float) -> dict[str, Any]:
@@ -50,7 +31,7 @@ def state_of(scheduler: Any, now: float) -> dict[str, Any]:
         "processing": sum(len(each.processing) for each in workers),
         "clients": len(scheduler.clients),
         "idle_seconds": None if idle_since is None else max(0.0, now - idle_since),
-        "python": platform.python_version(),
+        "python": python_version(),
         "packages": package_versions(),
     }
 

@@ -185,6 +185,7 @@ async def running_control(
         clock = clock or FakeClock()
         state = make_state(write_control_files(directory, endpoint, ledger, **parts), clock)
         stack.push_async_callback(state.database.close)
+        assert state.callers.hub_auth.api_token == hub.own_token  # read now: a test may make this process a kernel
         app = make_app(state, PREFIX)
         server = HTTPServer(app, max_body_size=LARGEST_BODY_BYTES)
         socket, port = bind_unused_port()

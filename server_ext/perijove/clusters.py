@@ -1,0 +1,242 @@
+"""Dask clusters next to the data: ``perijove.cluster()`` and ``perijove.clusters()``.
+
+Nothing here imports Dask until a cluster is asked for.
+"""
+
+from __future__ import annotations
+
+import html
+import os
+import warnings
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, overload
+
+import httpx
+from pydantic import ValidationError
+
+from .client import ControlClient, gateways_call
+from .errors import BadRequest, NotFound, NotSupported
+from .models import ClusterState, GatewayCluster, GatewayClusters, GatewayView
+from .paths import check_dataset_id, split_url
+
+if TYPE_CHECKING:
+    from .dask_cluster import Cluster
+
+#: A gateway that has not answered by then is told as one that does not.
+LIST_SECONDS = 2.0
+#: No list of clusters is longer.
+LIST_MAX_BYTES = 8 << 20
+
+
+class FarFromData(UserWarning):
+    """A cluster was started far from the data that it is to read."""
+
+
+def cluster(
+    workers: int | None = None,
+    *,
+    near: str | None = None,
+    gateway: str | None = None,
+    name: str | None = None,
+    title: str = "",
+    minimum: int | None = None,
+    maximum: int | None = None,
+    shutdown_on_close: bool | None = None,
+    **options: Any,
+) -> Cluster:
+    """Start a Dask cluster, or connect to one that runs::
+
+        cluster = perijove.cluster(4, near="euclid-demo")
+        client = cluster.get_client()
+
+    Without arguments it starts one on the gateway of this session's site. It lives until it is shut down, is idle for
+    too long, or this object is closed; one that was connected to by its name stays when the object goes.
+
+    Args:
+        workers: how many to ask for; fewer come when a limit is in the way, and ``cluster.capped`` says which.
+        near: a dataset, or a ``perijove://`` address: the cluster starts on the gateway nearest to it.
+        gateway: the site whose gateway to take instead.
+        name: of a cluster that runs, as :func:`clusters` tells it.
+        title: what to call it in lists.
+        minimum: with ``maximum``, the cluster chooses by itself how many workers it has, between the two.
+        maximum: see ``minimum``.
+        shutdown_on_close: whether it ends with this object; True for a new one, False for one that was connected to.
+        options: of the gateway, as its form shows them, for example ``worker_cores=2``.
+
+    Raises:
+        Refused: a limit or the site does not let it start, in the platform's words.
+        NotFound: there is no such gateway, cluster or dataset.
+        BadRequest: an option is wrong, in the gateway's words.
+        NotSupported: Dask is not installed here.
+        PerijoveError: control or the gateway does not answer.
+    """
+    if (minimum is not None or maximum is not None) and workers is not None:
+        raise BadRequest("Say either how many workers, or a minimum and a maximum between which the cluster chooses.")
+    if name is not None and (title or near or options):
+        raise BadRequest(f"A cluster that runs is named alone: {name!r} cannot get another title, place or options.")
+    try:
+        from .dask_cluster import connect, start
+    except ImportError as error:
+        raise NotSupported(
+            f"Clusters need {error.name}, which is not installed here: pip install dask distributed dask-gateway."
+        ) from None
+    if name is not None:
+        made = connect(_gateway_of(name, gateway), name, shutdown_on_close=bool(shutdown_on_close))
+    else:
+        chosen = choose_gateway(_gateways(near), gateway, near)
+        made = start(chosen, title, options, shutdown_on_close=shutdown_on_close is not False)
+    if workers is not None:
+        made.scale(workers)
+    elif minimum is not None or maximum is not None:
+        made.adapt(minimum=minimum, maximum=maximum)
+    return made
+
+
+class ClusterList(Sequence[tuple[str, GatewayCluster]]):
+    """Clusters, each with the site of its gateway; shows itself as a table in notebooks and as lines elsewhere.
+
+    ``silent`` are the sites whose gateways did not answer.
+    """
+
+    _HEAD = ("name", "title", "gateway", "state", "workers", "why")
+
+    def __init__(self, items: Sequence[tuple[str, GatewayCluster]], silent: Sequence[str] = ()) -> None:
+        self._items = tuple(items)
+        self.silent = tuple(silent)
+
+    @overload
+    def __getitem__(self, index: int) -> tuple[str, GatewayCluster]: ...
+    @overload
+    def __getitem__(self, index: slice) -> ClusterList: ...
+    def __getitem__(self, index: int | slice) -> tuple[str, GatewayCluster] | ClusterList:
+        """The cluster at ``index``, or a shorter list for a slice."""
+        return ClusterList(self._items[index], self.silent) if isinstance(index, slice) else self._items[index]
+
+    def __len__(self) -> int:
+        """How many there are."""
+        return len(self._items)
+
+    def __repr__(self) -> str:
+        """One line for each cluster, and one for the gateways that did not answer."""
+        lines = ["  ".join(cell for cell in _row(*item) if cell) for item in self._items] or ["no clusters"]
+        return "\n".join([*lines, *self._told()])
+
+    def _repr_html_(self) -> str:
+        """A table; everything in it is text and escaped."""
+        head = "".join(f"<th>{cell}</th>" for cell in self._HEAD)
+        rows = "".join(
+            f"<tr>{''.join(f'<td>{html.escape(cell, quote=True)}</td>' for cell in _row(*item))}</tr>"
+            for item in self._items
+        )
+        told = "".join(f"<p>{html.escape(line, quote=True)}</p>" for line in self._told())
+        return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>{told}"
+
+    def _told(self) -> list[str]:
+        return [f"The gateway of {site} does not answer." for site in self.silent]
+
+
+def clusters() -> ClusterList:
+    """Your clusters on all gateways, the newest first, without those that are over.
+
+    Raises:
+        PerijoveError: not in a session of the platform, or control is away.
+    """
+    found, silent = _all_clusters(_gateways(None))
+    running = [(site, each) for site, each in found if not each.state.is_over]
+    running.sort(key=lambda item: (item[1].created, item[1].name), reverse=True)
+    return ClusterList(running, silent)
+
+
+def choose_gateway(gateways: Sequence[GatewayView], wanted: str | None, near: str | None) -> GatewayView:
+    """The gateway to start a cluster on; warns when it is far from the data that were named.
+
+    Raises:
+        NotFound: there is none, or none of the name that is wanted.
+    """
+    if not gateways:
+        raise NotFound("This platform has no Dask Gateway that you may use.")
+    preferred = next((each for each in gateways if each.preferred), None)
+    if wanted is None:
+        here = next((each for each in gateways if each.site == os.environ.get("PERIJOVE_SITE")), gateways[0])
+        return preferred or here
+    chosen = next((each for each in gateways if each.site == wanted), None)
+    if chosen is None:
+        known = ", ".join(each.site for each in gateways)
+        raise NotFound(f"There is no gateway {wanted!r} that you may use: choose from {known}.")
+    if preferred is not None and preferred.site != chosen.site and chosen.near:
+        warnings.warn(
+            f"{chosen.title} {chosen.near}; {preferred.title} is nearer to {near}.", FarFromData, stacklevel=3
+        )
+    return chosen
+
+
+def dashboard_root(site: str, address: str) -> str:
+    """Where a browser reaches the dashboards of a gateway: through this user's own Jupyter server.
+
+    The gateway's own address has no login; it is what is left where there is no such server.
+    """
+    server = os.environ.get("PERIJOVE_SERVER_URL", "")
+    return f"{server.rstrip('/')}/dask/gateways/{site}" if server else address
+
+
+def _gateways(near: str | None) -> list[GatewayView]:
+    datasets = [dataset_of(near)] if near is not None else []
+    with ControlClient() as client:
+        return client.send(gateways_call(datasets)).items
+
+
+def dataset_of(near: str) -> str:
+    """The dataset that an address below it, or its id, names.
+
+    Raises:
+        InvalidPath: it is neither.
+    """
+    return split_url(near)[0] if "/" in near else check_dataset_id(near)
+
+
+def _gateway_of(name: str, wanted: str | None) -> GatewayView:
+    gateways = _gateways(None)
+    if wanted is not None:
+        return choose_gateway(gateways, wanted, None)
+    found, silent = _all_clusters(gateways)
+    site = next((site for site, each in found if each.name == name and not each.state.is_over), None)
+    if site is None:
+        asked = f" (the gateway of {', '.join(silent)} does not answer)" if silent else ""
+        raise NotFound(f"You have no cluster {name!r} that runs{asked}.")
+    return next(each for each in gateways if each.site == site)
+
+
+def _all_clusters(gateways: Sequence[GatewayView]) -> tuple[list[tuple[str, GatewayCluster]], list[str]]:
+    found: list[tuple[str, GatewayCluster]] = []
+    silent: list[str] = []
+    with ThreadPoolExecutor(max_workers=max(1, len(gateways))) as threads:
+        for gateway, items in zip(gateways, threads.map(_clusters_of, gateways), strict=True):
+            if items is None:
+                silent.append(gateway.site)
+            else:
+                found += [(gateway.site, each) for each in items]
+    return found, silent
+
+
+def _clusters_of(gateway: GatewayView) -> list[GatewayCluster] | None:
+    headers = {"Authorization": f"jupyterhub {os.environ.get('JUPYTERHUB_API_TOKEN', '')}"}
+    try:
+        # the address is control's word, so this user's token may go there, and nowhere that a redirect names
+        with httpx.stream(
+            "GET", f"{gateway.address.rstrip('/')}/api/perijove/v1/clusters", headers=headers, timeout=LIST_SECONDS
+        ) as answer:
+            body = bytearray()
+            for part in answer.iter_bytes():
+                body += part
+                if len(body) > LIST_MAX_BYTES:
+                    return None
+        return GatewayClusters.model_validate_json(bytes(body)).items if answer.status_code == 200 else None
+    except (httpx.HTTPError, ValidationError):
+        return None
+
+
+def _row(site: str, item: GatewayCluster) -> tuple[str, ...]:
+    workers = "" if item.workers is None else f"{item.workers} of {max(item.workers_wanted, item.workers)}"
+    shown = item.state.value if item.state is not ClusterState.RUNNING or item.processing else "running, idle"
+    return item.name, item.title, site, shown, workers, item.capped or item.reason or ""
