@@ -165,6 +165,12 @@ def leases_call(limit: int) -> Call[Page[Lease]]:
     return Call("GET", "leases", TypeAdapter(Page[Lease]), {"limit": str(limit)})
 
 
+def gateways_call(datasets: Sequence[str] = ()) -> Call[Page[GatewayView]]:
+    """The Dask Gateways that this user may use, and where each would read these datasets."""
+    params: Params = {"dataset": [check_dataset_id(each) for each in datasets]} if datasets else {}
+    return Call("GET", "gateways", TypeAdapter(Page[GatewayView]), params)
+
+
 def activity_call(lease_id: str, activity: Activity) -> Call[Lease]:
     """Tell how idle the session of a lease is; the lease as it then is.
 

@@ -23,9 +23,6 @@ from .service import DataService
 ARGUMENT_MAX_CHARS = 8192
 #: How often any argument is looked at.
 ARGUMENTS_MAX = 1000
-#: No message that our routes take is longer, in bytes.
-BODY_MAX_BYTES = 1024
-
 Asked = TypeVar("Asked", bound=BaseModel)
 Method = TypeVar("Method", bound=Callable[..., Coroutine[Any, Any, None]])
 
@@ -45,6 +42,9 @@ def sentences(method: Method) -> Method:
 
 class PerijoveHandler(APIHandler):
     """The base of all routes."""
+
+    #: No message that a route takes is longer, in bytes.
+    body_max_bytes = 1024
 
     @property
     def service(self) -> DataService:
@@ -131,8 +131,8 @@ class PerijoveHandler(APIHandler):
         Raises:
             BadRequest: it is too long or does not fit, and where.
         """
-        if len(self.request.body) > BODY_MAX_BYTES:
-            raise BadRequest(f"The body has {len(self.request.body)} bytes: expected {BODY_MAX_BYTES} at most.")
+        if len(self.request.body) > self.body_max_bytes:
+            raise BadRequest(f"The body has {len(self.request.body)} bytes: expected {self.body_max_bytes} at most.")
         try:
             return model.model_validate_json(self.request.body)
         except ValidationError as error:

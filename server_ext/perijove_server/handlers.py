@@ -14,6 +14,8 @@ from perijove.models import FacetName, KeepRequest, Page
 from perijove.paths import check_dataset_id, check_path
 
 from .base import PerijoveHandler, sentences
+from .dask import dashboard
+from .dask import handlers as dask_handlers
 from .files import FileHandler
 from .home.page import CleanupHandler
 from .preview.answers import COLORMAPS, SCALES, STRETCHES
@@ -249,5 +251,7 @@ ROUTES = [
     (r"/perijove/keep", KeepHandler),
     (r"/perijove/notices", NoticesHandler),
     (r"/perijove/cleanup", CleanupHandler),
+    *dask_handlers.ROUTES,
+    *dashboard.ROUTES,
     (r"/perijove(?:/.*)?", UnknownHandler),
 ]

@@ -18,6 +18,7 @@ class Places:
     Attributes:
         lease_id: the lease that the session was started with; None outside of one.
         attempt_id: the attempt that started it.
+        site: where it runs; None outside of one.
         currency: in which costs are told.
         rescue: whether this is a session with a full home.
         pages: address of the platform's pages for a browser, with a slash at its end; None where there is no hub.
@@ -26,6 +27,7 @@ class Places:
 
     lease_id: str | None
     attempt_id: str | None
+    site: str | None
     currency: str | None
     rescue: bool
     pages: str | None
@@ -43,6 +45,7 @@ def places(environment: Mapping[str, str], control_url: str, pages_url: str) -> 
     return Places(
         lease_id=environment.get("PERIJOVE_LEASE_ID") or None,
         attempt_id=environment.get("PERIJOVE_ATTEMPT_ID") or None,
+        site=environment.get("PERIJOVE_SITE") or None,
         currency=environment.get("PERIJOVE_CURRENCY") or None,
         rescue=environment.get(RESCUE_VARIABLE) == "1",
         pages=f"{pages.rstrip('/')}/" if pages else None,

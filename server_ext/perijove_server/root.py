@@ -14,6 +14,7 @@ from perijove.models import Notice
 from .activity.beat import Beat
 from .activity.idleness import Idleness
 from .activity.watch import KernelWatch
+from .dask.service import DaskService
 from .facade.keeper import FacadeKeeper
 from .home.measure import Bounds
 from .home.service import HomeService
@@ -77,6 +78,7 @@ class Root:
             self._settings.log.warning("%s", error.detail)
             return
         self._open_facade()
+        self.get().dask.start()
         if self.places.lease_id or self.places.attempt_id:
             self._beat.every(heartbeat_seconds, session.tell_activity, "tell control of this session's activity")
         self._beat.every(notices_seconds, session.notices.refresh, "ask control for notices")
@@ -119,6 +121,15 @@ class Root:
             self.places.attempt_id,
             {"currency": self.places.currency, "pages": self.places.pages, "rescue": self.places.rescue},
         )
+        dask = DaskService(
+            client,
+            os.environ.get("JUPYTERHUB_API_TOKEN", ""),
+            self.places.site,
+            self.places.currency,
+            os.environ.get("JUPYTERHUB_PUBLIC_URL") or self._serverapp.base_url,
+            self.clock,
+            settings.log,
+        )
         limits = Limits(
             budget_bytes=settings.byte_budget,
             compute_seconds=settings.preview_seconds,
@@ -133,7 +144,7 @@ class Root:
             Path(settings.published_overviews_dir) if settings.published_overviews_dir else None,
         )
         return DataService(
-            client, session, limits, settings.preview_cache_bytes, settings.preview_recent_bytes, overviews
+            client, session, dask, limits, settings.preview_cache_bytes, settings.preview_recent_bytes, overviews
         )
 
     def _emit(self, notice: Notice) -> None:

@@ -9,6 +9,7 @@ from perijove.client import AsyncControlClient, Search, datasets_call, next_curs
 from perijove.models import DatasetPage
 from perijove.stores import DatasetReader, Readers
 
+from .dask.service import DaskService
 from .listing import TreeLister, TreePage
 from .preview.overviews import Overviews
 from .preview.pool import Limits
@@ -26,6 +27,7 @@ class DataService:
     Args:
         client: carries out calls to control; closed with the service.
         session: this session as control knows it.
+        dask: the user's clusters; closed with the service.
         limits: of one preview.
         preview_cache_bytes: how much of finished previews is kept.
         preview_recent_bytes: how much of what previews have read is kept.
@@ -36,6 +38,7 @@ class DataService:
         self,
         client: AsyncControlClient,
         session: SessionService,
+        dask: DaskService,
         limits: Limits,
         preview_cache_bytes: int,
         preview_recent_bytes: int,
@@ -43,6 +46,7 @@ class DataService:
     ) -> None:
         self.client = client
         self.session = session
+        self.dask = dask
         self.readers = Readers(self.client, CATALOGUE_SECONDS)
         self.lister = TreeLister(self.client)
         self.previews = Previews(limits, preview_cache_bytes, preview_recent_bytes, self.lister, overviews)
@@ -76,6 +80,7 @@ class DataService:
 
     async def close(self) -> None:
         """End the preview processes and close the connections."""
+        await self.dask.close()
         await self.previews.close()
         await self.lister.close()
         await self.client.aclose()

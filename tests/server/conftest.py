@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
+from email.message import Message
+from http.client import HTTPConnection
 
+import httpx
 import pytest
 
 from tests.support.control import TOKEN, FakeControl, FakeReplica, threaded_control
+from tests.support.gateways import FakeGateway, threaded_gateways
 from tests.support.jupyter import JupyterServer, jupyter_server
 from tests.support.s3 import S3Bed, threaded_bed
 
@@ -86,3 +91,55 @@ def make_dataset(control: FakeControl, bed: S3Bed) -> Iterator[MakeDataset]:
 @pytest.fixture
 def dataset(make_dataset: MakeDataset) -> Dataset:
     return make_dataset()
+
+
+@dataclass(frozen=True)
+class DaskBed:
+    """A session at ``esac`` with three gateways; control names them in another order. All is as new for each test."""
+
+    server: JupyterServer
+    control: FakeControl
+    gateways: dict[str, FakeGateway]
+
+    @property
+    def esac(self) -> FakeGateway:
+        return self.gateways["esac"]
+
+    def path(self, name: str, rest: str = "", gateway: str = "esac") -> str:
+        return f"dask/clusters/{gateway}/{name}" + (f"/{rest}" if rest else "")
+
+    def raw(self, method: str, path: str, **headers: str) -> tuple[int, bytes, Message]:
+        """A request whose path goes out as it stands, where other clients tidy up dots: status, body and headers."""
+        with closing(HTTPConnection(httpx.URL(self.server.url).netloc.decode(), timeout=30)) as connection:
+            signed_in = {"Authorization": self.server.http.headers["Authorization"]}
+            connection.request(method, f"/user/x/perijove/{path}", headers=signed_in | headers)
+            answer = connection.getresponse()
+            return answer.status, answer.read(), answer.headers
+
+
+@pytest.fixture(scope="session")
+def session_dask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DaskBed]:
+    with threaded_gateways("cloud-eu", "esac", "cloud-us") as gateways, threaded_control() as control:
+        control.gateways = [gateway.view() for gateway in gateways.values()]
+        environment = {
+            "PERIJOVE_CONTROL_URL": control.url,
+            "JUPYTERHUB_API_TOKEN": TOKEN,
+            "PERIJOVE_SITE": "esac",
+            "PERIJOVE_CURRENCY": "EUR",
+        }
+        quiet = ["--PerijoveServer.heartbeat_seconds=3600", "--PerijoveServer.notices_seconds=3600"]
+        with jupyter_server(tmp_path_factory.mktemp("dask"), environment, *quiet) as server:
+            yield DaskBed(server, control, gateways)
+
+
+@pytest.fixture
+def dask(session_dask: DaskBed) -> Iterator[DaskBed]:
+    yield session_dask
+    control = session_dask.control
+    control.faults.clear()
+    control.leases.clear()
+    control.quotas.clear()
+    control.gateways_fault = None
+    for gateway in session_dask.gateways.values():
+        gateway.reset()
+    control.gateways[:] = [gateway.view() for gateway in session_dask.gateways.values()]

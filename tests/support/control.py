@@ -69,6 +69,11 @@ class FakeControl:
     quotas: list[dict[str, Any]] = field(default_factory=list)
     leases: dict[str, dict[str, Any]] = field(default_factory=dict)
     notices: list[dict[str, Any]] = field(default_factory=list)
+    #: The Dask Gateways, with which datasets they were asked for, and what is wrong with that route alone: a status
+    #: or "hang". Every server asks for them when it starts, so they are not among ``calls`` and ``faults``.
+    gateways: list[dict[str, Any]] = field(default_factory=list)
+    gateway_datasets: list[list[str]] = field(default_factory=list)
+    gateways_fault: int | str | None = None
     #: The queries of searches, the catalogues of others, and the entries of ``linked`` datasets by id and path.
     queries: list[dict[str, list[str]]] = field(default_factory=list)
     catalogues: list[dict[str, Any]] = field(default_factory=list)
@@ -116,6 +121,7 @@ class FakeControl:
         app.router.add_post("/services/perijove/api/v1/datasets/{id}/presign", self._presign)
         app.router.add_post("/services/perijove/api/v1/datasets/{id}/presign-list", self._presign_list)
         app.router.add_get("/services/perijove/api/v1/quotas", self._quotas)
+        app.router.add_get("/services/perijove/api/v1/gateways", self._gateways)
         app.router.add_get("/services/perijove/api/v1/leases", self._leases)
         app.router.add_get("/services/perijove/api/v1/leases/{id}", self._lease)
         app.router.add_post("/services/perijove/api/v1/leases/{id}/activity", self._activity)
@@ -126,8 +132,13 @@ class FakeControl:
     @web.middleware
     async def _misbehave(self, request: web.Request, handler: Any) -> web.StreamResponse:
         route = request.path.removeprefix("/services/perijove/api/v1/")
-        self.calls[f"{request.method} {route}"] += 1
-        fault = self.faults.popleft() if self.faults else None
+        if route == "gateways":
+            fault = self.gateways_fault
+        else:
+            self.calls[f"{request.method} {route}"] += 1
+            fault = self.faults.popleft() if self.faults else None
+        if fault == "hang":
+            await asyncio.sleep(3600)
         if fault == "drop" and request.transport is not None:
             request.transport.abort()
         if fault == "html":
@@ -243,6 +254,12 @@ class FakeControl:
 
     async def _quotas(self, request: web.Request) -> web.Response:
         return _json({"items": self.quotas, "next": None})
+
+    async def _gateways(self, request: web.Request) -> web.Response:
+        datasets = request.query.getall("dataset", [])
+        self.gateway_datasets.append(datasets)
+        near = {"near": f"Beside {len(datasets)} datasets", "egress_cost": 1.5} if datasets else {}
+        return _json({"items": [each | near for each in self.gateways], "next": None})
 
     async def _lease(self, request: web.Request) -> web.Response:
         lease = self.leases.get(request.match_info["id"])
