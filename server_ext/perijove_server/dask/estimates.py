@@ -36,8 +36,8 @@ class _Counted:
     def most(self) -> float:
         """How many workers fit; below 0: not even the scheduler."""
         spare = self.left(0) + TOLERANCE
-        if spare < 0:
-            return -1
+        if spare < 0:  # a limit that is passed already refuses only what takes more of it
+            return -1 if self.scheduler > 0 else 0
         return math.inf if self.worker <= 0 else math.floor(spare / self.worker)
 
 
