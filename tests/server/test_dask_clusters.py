@@ -12,6 +12,7 @@ import pytest
 from perijove.models.compute import ClusterAnswer, ClustersView, ClusterView, Estimate, GatewaysView
 from tests.support.control import TOKEN
 from tests.support.gateways import COOKIE, OTHER_TOKEN, TLS_KEY
+from tests.support.jupyter import JupyterServer
 
 from .conftest import DaskBed
 from .test_usage_and_snippets import LEASE
@@ -122,6 +123,7 @@ def test_without_control_clusters_are_shown_without_costs(dask: DaskBed, fault: 
 
 def test_gateways_tell_their_options_the_one_of_this_site_first(dask: DaskBed) -> None:
     dask.gateways["cloud-us"].fault = "hang"
+    dask.esac.options.append({"field": "later", "label": "Of a later version", "spec": {"type": "hologram"}})
 
     answer = dask.server.http.get("dask/gateways", params={"dataset": ["euclid-q1", "gaia"]})
 
@@ -151,6 +153,14 @@ def test_gateways_are_told_from_memory_while_control_is_away(dask: DaskBed) -> N
     assert [each["gateway"] for each in answer.json()["items"]] == ["esac", "cloud-eu", "cloud-us"]
     assert answer.json()["items"][0]["near"] is None
     assert dask.server.http.get("dask/gateways", params={"dataset": ["../x"]}).status_code == 400
+
+
+def test_a_platform_without_gateways_has_no_clusters(server: JupyterServer) -> None:
+    assert server.get("dask/gateways").json() == {"items": [], "currency": "EUR"}
+    assert server.get("dask/clusters").json() == {"items": [], "gateways": [], "currency": "EUR"}
+    answer = server.http.post("dask/clusters", json={})
+    assert (answer.status_code, answer.json()["detail"]) == (404, "There is no Dask Gateway that you may use.")
+    assert server.http.delete("dask/clusters").json() == {"stopped": [], "failed": []}
 
 
 def test_an_address_that_cannot_be_one_is_no_gateway(dask: DaskBed) -> None:

@@ -14,7 +14,15 @@ from tests.support.jupyter import SERVER_TOKEN, JupyterServer, jupyter_server
 from .conftest import Dataset, MakeDataset
 
 ROUTES = ["datasets", "datasets/x", "datasets/x/tree", "datasets/x/file?path=a", "datasets/x/preview?path=a"]
-ROUTES += ["datasets/x/preview/image?path=a", "datasets/x/snippet", "usage", "notices", "anything"]
+ROUTES += ["datasets/x/preview/image?path=a", "datasets/x/snippet", "usage", "notices", "leases", "anything"]
+ROUTES += ["dask/gateways", "dask/clusters", "dask/clusters/x/y"]
+ROUTES += [f"dask/clusters/x/y/{name}" for name in ("plots", "snippet", "dashboard/status")]
+CHANGES = [
+    "keep",
+    "dask/clusters",
+    "dask/estimates",
+    *(f"dask/clusters/x/y/{name}" for name in ("scale", "adapt", "keep")),
+]
 
 
 @pytest.mark.parametrize("route", ROUTES)
@@ -25,7 +33,8 @@ def test_without_this_servers_token_nothing_is_told(server: JupyterServer, route
     assert answer.status_code == 403
     assert answer.headers["Content-Type"] == "application/problem+json"
     assert answer.json()["detail"]
-    assert httpx.post(f"{server.url}perijove/keep", headers=headers, json={"minutes": 30}).status_code == 403
+    for change in CHANGES:
+        assert httpx.post(f"{server.url}perijove/{change}", headers=headers, json={"minutes": 30}).status_code == 403
 
 
 def test_a_cookie_without_the_xsrf_token_may_not_post(server: JupyterServer) -> None:
@@ -33,7 +42,7 @@ def test_a_cookie_without_the_xsrf_token_may_not_post(server: JupyterServer) -> 
         browser.get(server.url, params={"token": SERVER_TOKEN})
         assert browser.get(f"{server.url}perijove/usage").status_code == 200
 
-        for route, mode in itertools.product([*ROUTES, "keep"], ("no-cors", "navigate", "same-origin", "")):
+        for route, mode in itertools.product([*ROUTES, *CHANGES], ("no-cors", "navigate", "same-origin", "")):
             headers = {"Sec-Fetch-Mode": mode} if mode else {}
             answer = browser.post(f"{server.url}perijove/{route}", headers=headers)
             assert answer.status_code == 403
@@ -109,7 +118,13 @@ def test_control_may_stumble_without_anybody_noticing(
 
 def test_without_a_platform_the_extension_loads_and_says_so(tmp_path: Path) -> None:
     with jupyter_server(tmp_path, {}) as server:
-        for route in ("datasets", "usage", "datasets/x/preview?path=a"):
+        for route in (
+            "datasets",
+            "usage",
+            "datasets/x/preview?path=a",
+            "dask/clusters",
+            "dask/clusters/x/y/dashboard/a",
+        ):
             answer = server.http.get(route)
             assert answer.status_code == 503
             assert "PERIJOVE_CONTROL_URL is not set" in answer.json()["detail"]

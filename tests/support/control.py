@@ -138,7 +138,7 @@ class FakeControl:
             self.calls[f"{request.method} {route}"] += 1
             fault = self.faults.popleft() if self.faults else None
         if fault == "hang":
-            await asyncio.sleep(3600)
+            await hang(request)
         if fault == "drop" and request.transport is not None:
             request.transport.abort()
         if fault == "html":
@@ -291,6 +291,12 @@ class FakeControl:
     async def _notices(self, request: web.Request) -> web.Response:
         size, since = int(request.query["limit"]), int(request.query["since"])
         return _json({"items": [item for item in self.notices if item["id"] > since][:size], "next": None})
+
+
+async def hang(request: web.Request) -> None:
+    """Answer nothing, until whoever asked has gone."""
+    while request.transport is not None and not request.transport.is_closing():  # noqa: ASYNC110 - it has no event
+        await asyncio.sleep(0.05)
 
 
 @lru_cache

@@ -10,7 +10,7 @@ import asyncio
 import itertools
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -21,7 +21,7 @@ from aiohttp import web
 
 from perijove.models.gateways import ClusterNeed, GatewayCluster, GatewayClusters, KeepCluster, NeedRequest
 
-from .control import TOKEN
+from .control import TOKEN, hang
 
 OTHER_TOKEN = "canary-hub-token-of-somebody-else"
 TLS_KEY = "-----BEGIN PRIVATE KEY----- canary-tls-key"
@@ -42,7 +42,6 @@ OPTIONS = [
         "spec": {"type": "select", "options": ["plain", "astro"]},
     },
     {"field": "environment", "label": "Environment", "default": {}, "spec": {"type": "mapping"}},
-    {"field": "later", "label": "Of a later version", "default": None, "spec": {"type": "hologram"}},
 ]
 NEED = {
     "scheduler": {"cpu": 1, "memory_gib": 2},
@@ -74,6 +73,7 @@ class FakeGateway:
     clusters: dict[str, dict[str, Any]] = field(default_factory=dict)
     owners: dict[str, str] = field(default_factory=dict)
     seen: list[Seen] = field(default_factory=list)
+    options: list[dict[str, Any]] = field(default_factory=lambda: list(OPTIONS))
     #: What ``needs`` says, and why a cluster is refused, or None.
     need: dict[str, Any] = field(default_factory=lambda: dict(NEED))
     refusal: str | None = None
@@ -89,7 +89,9 @@ class FakeGateway:
     #: The address of a real scheduler's dashboard, for all clusters; empty: what follows.
     scheduler: str = ""
     #: What a dashboard answers, by path.
-    pages: dict[str, Callable[[web.Request], web.Response]] = field(default_factory=dict)
+    pages: dict[str, Callable[[web.Request], web.StreamResponse | Awaitable[web.StreamResponse]]] = field(
+        default_factory=dict
+    )
 
     def add(self, name: str, owner: str = TOKEN, **change: Any) -> dict[str, Any]:
         """Put a cluster there that runs."""
@@ -158,7 +160,7 @@ class FakeGateway:
             return response
         fault = self.fault if self.fault_path in request.path else None
         if fault == "hang":
-            await asyncio.sleep(3600)
+            await hang(request)
         if fault == "slow":
             await asyncio.sleep(3)
         if fault == "drop" and request.transport is not None:
@@ -211,7 +213,7 @@ class FakeGateway:
         return _model(GatewayCluster.model_validate(found))
 
     async def _options(self, request: web.Request) -> web.Response:
-        return web.json_response({"cluster_options": OPTIONS})
+        return web.json_response({"cluster_options": self.options})
 
     async def _secrets(self, request: web.Request) -> web.Response:
         return web.json_response({name: {"name": name, "tls_key": TLS_KEY} for name in self.clusters})
@@ -265,7 +267,7 @@ class FakeGateway:
         return web.json_response({"ok": False, "msg": f"{limit} Scaling to {self.workers_max} instead."})
 
     def _bad(self, options: dict[str, Any]) -> str | None:
-        known = {option["field"] for option in OPTIONS}
+        known = {option["field"] for option in self.options}
         extra = sorted(set(options) - known)
         if extra:
             return f"Unknown fields {extra!r}"
@@ -281,7 +283,8 @@ class FakeGateway:
         if request.headers.get("Upgrade", "").lower() == "websocket":
             return await (self._leave(request) if path == "leave/ws" else self._socket(request))
         if path in self.pages:
-            return self.pages[path](request)
+            answer = self.pages[path](request)
+            return answer if isinstance(answer, web.StreamResponse) else await answer
         if path in ("status", "info/main/workers.html"):
             response = web.Response(text=f"<html>{path}?{request.query_string}</html>", content_type="text/html")
             response.headers["X-Powered-By"] = "canary-header"

@@ -108,6 +108,7 @@ class DashboardHandler(DaskHandler, WebSocketHandler):
             for header, value in headers_back(response.headers).items():
                 self.set_header(header, value)
             self.set_header("Cache-Control", "private, no-cache")
+            self.set_header("Cross-Origin-Resource-Policy", "same-origin")  # as a script or picture of another site
             if 300 <= response.status < 400 and response.status != HTTPStatus.NOT_MODIFIED:
                 upstream = str(client.dashboard_url(name, "", ""))
                 location = response.headers.get("Location", "")

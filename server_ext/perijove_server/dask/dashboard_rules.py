@@ -108,7 +108,7 @@ def location_back(location: str, asked: str, upstream: str, ours: str) -> str | 
         upstream: the address of the dashboard, with a slash at its end.
         ours: the path of the dashboard here, with a slash at its end.
     """
-    if not location.isascii() or not location.isprintable() or "\\" in location or location.startswith("//"):
+    if not location or not location.isascii() or not location.isprintable() or "\\" in location:
         return None
     base, target = urlsplit(upstream), urlsplit(urljoin(asked, location))
     if (target.scheme, target.netloc) != (base.scheme, base.netloc):

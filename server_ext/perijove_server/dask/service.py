@@ -43,7 +43,7 @@ LIST_SECONDS = 2.0
 LEASES_MAX = 500
 LEASES_SECONDS = 5.0
 #: How often a cluster that was just made is looked for in its gateway's list, and the pause between.
-LOOKS = 5
+LOOKS = 3
 LOOK_PAUSE_SECONDS = 0.3
 #: How many clusters are stopped at once.
 STOPS_AT_ONCE = 8
