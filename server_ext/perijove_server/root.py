@@ -126,7 +126,7 @@ class Root:
             os.environ.get("JUPYTERHUB_API_TOKEN", ""),
             self.places.site,
             self.places.currency,
-            os.environ.get("JUPYTERHUB_PUBLIC_URL") or self._serverapp.base_url,
+            f"{(os.environ.get('JUPYTERHUB_PUBLIC_URL') or self._serverapp.base_url).rstrip('/')}/",
             self.clock,
             settings.log,
         )

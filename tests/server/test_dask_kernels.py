@@ -1,0 +1,133 @@
+"""What kernels and terminals are told of the gateways: Dask's own client works there as it stands."""
+
+from __future__ import annotations
+
+import ast
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from jupyter_client.blocking import BlockingKernelClient
+
+from perijove.models import GatewayView
+from perijove_server.dask.environment import kernel_environment
+from tests.support.control import TOKEN, FakeControl, threaded_control
+from tests.support.gateways import FakeGateway, threaded_gateways
+from tests.support.jupyter import JupyterServer, jupyter_server
+
+CODE = """
+import json, os
+print(json.dumps({name: value for name, value in os.environ.items() if name.startswith("DASK_")}))
+import dask_gateway
+with dask_gateway.Gateway() as gateway:
+    print(json.dumps([gateway.address, gateway.proxy_address, list(gateway.cluster_options().keys())]))
+"""
+
+
+@pytest.fixture(scope="module")
+def platform() -> Iterator[tuple[FakeControl, dict[str, FakeGateway]]]:
+    with threaded_gateways("cloud-eu", "esac") as gateways, threaded_control() as control:
+        control.gateways = [gateway.view() for gateway in gateways.values()]
+        yield control, gateways
+
+
+def session(control: FakeControl, directory: Path, **more: str) -> Any:
+    environment = {"PERIJOVE_CONTROL_URL": control.url, "JUPYTERHUB_API_TOKEN": TOKEN, "PERIJOVE_SITE": "esac"} | more
+    return jupyter_server(directory, environment)
+
+
+def run_in_a_kernel(server: JupyterServer, home: Path, code: str) -> str:
+    api = httpx.Client(base_url=f"{server.url}api/", headers=server.http.headers, timeout=60)
+    with api:
+        kernel_id = api.post("kernels", json={"name": "python3"}).json()["id"]
+        (connection,) = home.rglob(f"kernel-{kernel_id}.json")
+        client = BlockingKernelClient(connection_file=str(connection))
+        client.load_connection_file()
+        client.start_channels()
+        written: list[str] = []
+
+        def hear(message: dict[str, Any]) -> None:
+            if message["msg_type"] == "error":
+                raise AssertionError("\n".join(message["content"]["traceback"]))
+            written.append(message["content"].get("text", ""))
+
+        try:
+            client.wait_for_ready(timeout=60)
+            client.execute_interactive(code, timeout=60, output_hook=hear)
+        finally:
+            client.stop_channels()
+            api.delete(f"kernels/{kernel_id}")
+    return "".join(written)
+
+
+def test_dasks_own_client_needs_no_arguments(
+    platform: tuple[FakeControl, dict[str, FakeGateway]], tmp_path: Path
+) -> None:
+    control, gateways = platform
+    control.gateways_fault = 503  # control is not there yet when the server starts
+    with session(control, tmp_path, DASK_GATEWAY__AUTH__TYPE="jupyterhub") as server:
+        control.gateways_fault = None
+        until = time.monotonic() + 20
+        while server.get("dask/clusters").status_code != 200:
+            assert time.monotonic() < until
+            time.sleep(0.1)
+        environment, seen = map(json.loads, run_in_a_kernel(server, tmp_path, CODE).splitlines()[:2])
+
+    assert environment == {
+        "DASK_GATEWAY__ADDRESS": gateways["esac"].address,
+        "DASK_GATEWAY__PROXY_ADDRESS": "gateway://127.0.0.1:1",
+        "DASK_GATEWAY__PUBLIC_ADDRESS": "/user/x/perijove/dask/gateways/esac",
+        "DASK_GATEWAY__AUTH__TYPE": "jupyterhub",
+    }
+    assert seen == [
+        gateways["esac"].address,
+        "gateway://127.0.0.1:1",
+        ["title", "worker_cores", "image", "environment"],
+    ]
+
+
+def view(site: str = "esac", **change: str) -> GatewayView:
+    said = {"title": site, "region": "r", "address": f"https://{site}/gw", "proxy_address": f"gateway://{site}:8786"}
+    return GatewayView.model_validate({"site": site} | said | change)
+
+
+SAID = {
+    "DASK_GATEWAY__ADDRESS": "https://esac/gw",
+    "DASK_GATEWAY__PROXY_ADDRESS": "gateway://esac:8786",
+    "DASK_GATEWAY__PUBLIC_ADDRESS": "https://hub/user/x/perijove/dask/gateways/esac",
+    "DASK_GATEWAY__AUTH__TYPE": "jupyterhub",
+}
+
+
+@pytest.mark.parametrize(
+    ("environment", "said"),
+    [
+        ({}, SAID),
+        ({"DASK_GATEWAY__ADDRESS": "https://my-own"}, {}),
+        ({"DASK_GATEWAY__AUTH__TYPE": "basic"}, {**SAID, "DASK_GATEWAY__AUTH__TYPE": None}),
+        ({"DASK_GATEWAY__PUBLIC_ADDRESS": "https://seen"}, {**SAID, "DASK_GATEWAY__PUBLIC_ADDRESS": None}),
+    ],
+)
+def test_what_the_user_has_set_stays(environment: dict[str, str], said: dict[str, str | None]) -> None:
+    expected = {name: value for name, value in said.items() if value is not None}
+
+    assert kernel_environment([view(), view("other")], "https://hub/user/x/", environment) == expected
+
+
+def test_without_a_gateway_nothing_is_told() -> None:
+    assert kernel_environment([], "/user/x/", {}) == {}
+
+
+def test_the_server_does_without_dasks_own_client() -> None:
+    # 67 MB, and an event loop and a version of its own
+    code = "import sys, perijove_server.handlers; print([name for name in sys.modules if name.startswith('d')])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert "dataclasses" in done.stdout
+    assert not {"dask", "dask_gateway", "distributed"}.intersection(ast.literal_eval(done.stdout))
