@@ -193,11 +193,6 @@ def keep_call(lease_id: str, request: KeepRequest) -> Call[Lease]:
     return Call("POST", path, TypeAdapter(Lease), body=body, tries=1)
 
 
-def gateways_call(datasets: Sequence[str]) -> Call[Page[GatewayView]]:
-    """The Dask Gateways that this user may use; with datasets, how near each is to them."""
-    return Call("GET", "gateways", TypeAdapter(Page[GatewayView]), {"dataset": list(datasets)} if datasets else {})
-
-
 def notices_call(since: int, limit: int) -> Call[Page[Notice]]:
     """The first notices in force to this user with ids above ``since``, oldest first; ``limit`` is 1000 at most."""
     return Call("GET", "notices", TypeAdapter(Page[Notice]), {"since": str(since), "limit": str(limit)})

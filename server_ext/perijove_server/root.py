@@ -14,6 +14,7 @@ from perijove.models import Notice
 from .activity.beat import Beat
 from .activity.idleness import Idleness
 from .activity.watch import KernelWatch
+from .dask.environment import own_url
 from .dask.service import DaskService
 from .facade.keeper import FacadeKeeper
 from .home.measure import Bounds
@@ -126,7 +127,7 @@ class Root:
             os.environ.get("JUPYTERHUB_API_TOKEN", ""),
             self.places.site,
             self.places.currency,
-            f"{(os.environ.get('JUPYTERHUB_PUBLIC_URL') or self._serverapp.base_url).rstrip('/')}/",
+            own_url(os.environ, settings.control_url, self._serverapp.base_url),
             self.clock,
             settings.log,
         )

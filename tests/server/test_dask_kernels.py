@@ -16,7 +16,7 @@ import pytest
 from jupyter_client.blocking import BlockingKernelClient
 
 from perijove.models import GatewayView
-from perijove_server.dask.environment import kernel_environment
+from perijove_server.dask.environment import kernel_environment, own_url
 from tests.support.control import TOKEN, FakeControl, threaded_control
 from tests.support.gateways import FakeGateway, threaded_gateways
 from tests.support.jupyter import JupyterServer, jupyter_server
@@ -79,10 +79,11 @@ def test_dasks_own_client_needs_no_arguments(
             time.sleep(0.1)
         environment, seen = map(json.loads, run_in_a_kernel(server, tmp_path, CODE).splitlines()[:2])
 
+    origin = control.url.removesuffix("/services/perijove")
     assert environment == {
         "DASK_GATEWAY__ADDRESS": gateways["esac"].address,
         "DASK_GATEWAY__PROXY_ADDRESS": "gateway://127.0.0.1:1",
-        "DASK_GATEWAY__PUBLIC_ADDRESS": "/user/x/perijove/dask/gateways/esac",
+        "DASK_GATEWAY__PUBLIC_ADDRESS": f"{origin}/user/x/perijove/dask/gateways/esac",
         "DASK_GATEWAY__AUTH__TYPE": "jupyterhub",
     }
     assert seen == [
@@ -102,6 +103,7 @@ SAID = {
     "DASK_GATEWAY__PROXY_ADDRESS": "gateway://esac:8786",
     "DASK_GATEWAY__PUBLIC_ADDRESS": "https://hub/user/x/perijove/dask/gateways/esac",
     "DASK_GATEWAY__AUTH__TYPE": "jupyterhub",
+    "PERIJOVE_SERVER_URL": "https://hub/user/x/perijove",
 }
 
 
@@ -118,6 +120,13 @@ def test_what_the_user_has_set_stays(environment: dict[str, str], said: dict[str
     expected = {name: value for name, value in said.items() if value is not None}
 
     assert kernel_environment([view(), view("other")], "https://hub/user/x/", environment) == expected
+
+
+def test_links_lead_where_browsers_find_this_server() -> None:
+    control, base_url = "https://science.example/services/perijove", "/user/x/"
+    assert own_url({}, control, base_url) == "https://science.example/user/x/"
+    public = {"JUPYTERHUB_PUBLIC_URL": "https://x.science.example/user/x"}
+    assert own_url(public, control, base_url) == "https://x.science.example/user/x/"
 
 
 def test_without_a_gateway_nothing_is_told() -> None:

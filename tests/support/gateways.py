@@ -7,6 +7,7 @@ to order. It runs in a thread of its own.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import json
 import threading
@@ -306,18 +307,20 @@ class FakeGateway:
         socket = web.WebSocketResponse(protocols=("bokeh",), max_msg_size=0)
         await socket.prepare(request)
         await socket.send_str(json.dumps({"msgtype": "ACK", "headers": dict(request.headers)}))
-        async for message in socket:
-            if message.data == "close":
-                await socket.close(code=4001, message=b"enough")
-            elif message.data == "large":
-                await socket.send_bytes(b"x" * (21 << 20))
-            elif isinstance(message.data, str) and message.data.startswith("frames "):
-                for number in range(int(message.data.split()[1])):
-                    await socket.send_bytes(b"%d" % number)
-            elif message.type is aiohttp.WSMsgType.TEXT:
-                await socket.send_str(message.data)
-            else:
-                await socket.send_bytes(message.data)
+        # whoever is sent to may have gone
+        with contextlib.suppress(aiohttp.ClientConnectionResetError):
+            async for message in socket:
+                if message.data == "close":
+                    await socket.close(code=4001, message=b"enough")
+                elif message.data == "large":
+                    await socket.send_bytes(b"x" * (21 << 20))
+                elif isinstance(message.data, str) and message.data.startswith("frames "):
+                    for number in range(int(message.data.split()[1])):
+                        await socket.send_bytes(b"%d" % number)
+                elif message.type is aiohttp.WSMsgType.TEXT:
+                    await socket.send_str(message.data)
+                else:
+                    await socket.send_bytes(message.data)
         self.seen.append(Seen("CLOSED", request.path, "", {}, socket.close_code))
         return socket
 

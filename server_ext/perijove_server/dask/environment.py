@@ -6,6 +6,7 @@ Dask reads it from the environment. There is no token in it: the client takes th
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from urllib.parse import urlsplit
 
 from perijove.models import GatewayView
 
@@ -13,6 +14,21 @@ ADDRESS = "DASK_GATEWAY__ADDRESS"
 PROXY_ADDRESS = "DASK_GATEWAY__PROXY_ADDRESS"
 PUBLIC_ADDRESS = "DASK_GATEWAY__PUBLIC_ADDRESS"
 AUTH_TYPE = "DASK_GATEWAY__AUTH__TYPE"
+#: Where a browser finds our routes of this server; ``perijove.cluster`` makes its links of it.
+SERVER_URL = "PERIJOVE_SERVER_URL"
+
+
+def own_url(environment: Mapping[str, str], control_url: str, base_url: str) -> str:
+    """Where a browser finds this server, with a slash at its end.
+
+    JupyterHub says so when it was told itself. Else it is where control is reached by users, which is behind the same
+    proxy. A path alone would not do: the Lab takes what has no host for a file.
+    """
+    said = environment.get("JUPYTERHUB_PUBLIC_URL")
+    if not said:
+        parts = urlsplit(control_url)
+        said = f"{parts.scheme}://{parts.netloc}{base_url}"
+    return f"{said.rstrip('/')}/"
 
 
 def kernel_environment(
@@ -33,5 +49,6 @@ def kernel_environment(
         PROXY_ADDRESS: first.proxy_address,
         PUBLIC_ADDRESS: f"{server_url}perijove/dask/gateways/{first.site}",
         AUTH_TYPE: "jupyterhub",
+        SERVER_URL: f"{server_url}perijove",
     }
     return {name: value for name, value in said.items() if name not in environment}

@@ -133,6 +133,7 @@ def test_versions_that_matter_are_compared() -> None:
         ("numpy", "2.1.0", "1.26.0"),
     ]  # fmt: skip
     assert spoken([("dask", "2026.8.0", "2026.3.0"), ("python", "3.11.7", "3.12.0")]) == (
-        "This cluster runs dask 2026.3.0 and not 2026.8.0, python 3.12.0 and not 3.11.7 as this notebook does: tasks may "
-        "fail, or their results not come back. Start the session and the cluster with images of the same versions."
+        "This cluster runs dask 2026.3.0 and not 2026.8.0, python 3.12.0 and not 3.11.7 as this notebook does: "
+        "tasks may fail, or their results not come back. Start the session and the cluster with images of the same "
+        "versions."
     )
