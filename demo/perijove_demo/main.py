@@ -47,11 +47,12 @@ STOP_SECONDS = 2.0
 
 #: A demo asks nobody outside for anything: no news, no updates, no catalogue of extensions.
 SERVER_CONFIG = {
+    "ServerApp": {"jpserver_extensions": {"perijove_demo.examples": True}},
     "LabApp": {
         "news_url": None,
         "check_for_updates_class": "jupyterlab.NeverCheckForUpdate",
         "extension_manager": "readonly",
-    }
+    },
 }
 LAB_CONFIG = {"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": True}}
 
