@@ -17,11 +17,14 @@ from dask_gateway.auth import JupyterHubAuth
 from dask_gateway.client import GatewayClusterError, GatewayServerError
 from pydantic import ValidationError
 
-from .clusters import LIST_SECONDS, dashboard_root
+from .clusters import dashboard_root
 from .errors import BadRequest, NotConfigured, NotFound, PerijoveError, Refused, StoreUnavailable
 from .models import GatewayCluster as ClusterFacts
 from .models import GatewayView
 from .versions import VersionWarning, differences, package_versions, python_version, spoken
+
+#: How long a gateway may take to tell of one cluster: somebody waits for it, and has asked for nothing else.
+FACTS_SECONDS = 10.0
 
 
 class GatewayUnavailable(StoreUnavailable):
@@ -146,7 +149,7 @@ def facts_of(address: str, name: str) -> ClusterFacts | None:
     """What the gateway at an address knows of one of this user's clusters; None when it does not answer."""
     headers = {"Authorization": f"jupyterhub {os.environ.get('JUPYTERHUB_API_TOKEN', '')}"}
     try:
-        answer = httpx.get(f"{address}/api/perijove/v1/clusters/{name}", headers=headers, timeout=LIST_SECONDS)
+        answer = httpx.get(f"{address}/api/perijove/v1/clusters/{name}", headers=headers, timeout=FACTS_SECONDS)
         return ClusterFacts.model_validate_json(answer.content) if answer.status_code == 200 else None
     except (httpx.HTTPError, ValidationError):
         return None

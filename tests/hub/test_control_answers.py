@@ -170,7 +170,8 @@ async def test_a_lease_lives_over_http_as_the_design_says(control: ControlBed) -
     asked = {"owner": "ana", "groups": [], "kind": "session", "name": "lab", "attempt_id": ATTEMPT}
     answer = await control.call("POST", "leases", SECRET, body=asked, headers={"Idempotency-Key": ATTEMPT})
     assert answer.status == 201
-    assert list(answer.body) == ["id", "attempt_id", "candidates", "spawn", "explanation", "starting"]
+    assert list(answer.body) == ["id", "attempt_id", "candidates", "spawn", "explanation", "starting", "token"]
+    assert answer.body["token"] is None  # the hub gets none: a session has the token of its server
     again = await control.call("POST", "leases", SECRET, body=asked)
     assert (again.status, again.body) == (201, answer.body)
     path = f"leases/{answer.body['id']}"

@@ -16,7 +16,8 @@ from perijove.models import Said, Versions
 
 #: Where it says so.
 PATH = "/perijove/state.json"
-SECONDS = 1.5
+#: Less than who asks the gateway waits for it: one scheduler that hangs must not make all of its list late.
+SECONDS = 1.0
 #: No such page is longer.
 MOST_BYTES = 64 * 1024
 
