@@ -11,7 +11,7 @@ from traitlets.config import Config
 
 from perijove_hub import hub as hub_module
 from perijove_hub.admission.client import HUB_SECRET
-from perijove_hub.hub import EXTRA_USER_SCOPES, HubOptions, configure
+from perijove_hub.hub import EXTRA_USER_SCOPES, SERVER_SCOPES, HubOptions, configure
 from perijove_hub.spawner import PerijoveSpawner
 from perijove_hub.web.auth import ADMIN_SCOPE
 from perijove_hub.web.hub_handlers import PlacementHandler
@@ -73,3 +73,24 @@ async def test_a_hub_that_says_nothing_gets_plain_values_that_can_be_added_to(op
     assert c.JupyterHub.extra_user_scopes == set(EXTRA_USER_SCOPES)
     assert c.JupyterHub.init_spawners_timeout == hub_module.INIT_SPAWNERS_SECONDS
     assert "public_url" not in c.JupyterHub
+
+
+async def test_each_gateway_is_a_service_that_users_and_their_servers_may_come_to(options: HubOptions) -> None:
+    dask = "dask: {address: 'https://g.example', proxy_address: 'gateway://g.example:8786', secret: near-dask}"
+    text = PLATFORM.replace("memory_gib: 8}}}", f"memory_gib: 8}}, {dask}}}}}")
+    options.platform.write_text(text)
+    c = Config()
+    configure(c, options)
+    await asyncio.sleep(0)
+    scope = "access:services!service=dask-near"
+    assert names(c.JupyterHub.services) == ["perijove", "perijove-controller", "dask-near"]
+    assert c.JupyterHub.services[-1] == {"name": "dask-near", "display": False}
+    assert c.Spawner.server_token_scopes == [*SERVER_SCOPES, scope]
+    assert c.JupyterHub.extra_user_scopes == {*EXTRA_USER_SCOPES, scope}
+    # a gateway holds no scope of its own
+    assert names(c.JupyterHub.load_roles) == ["perijove-control", "perijove-controller"]
+    options.platform.write_text(text.replace("secret: near-dask", "secret: near-dask, service: my-gateway"))
+    c = Config()
+    configure(c, options)
+    await asyncio.sleep(0)
+    assert names(c.JupyterHub.services)[-1] == "my-gateway"
