@@ -2,6 +2,7 @@
  * What the models need of the server, without a word of JupyterLab: tests and other extensions can stand in for it.
  */
 
+import type { IComputeClient } from './compute/client';
 import type {
   ICopy,
   IDataset,
@@ -44,6 +45,9 @@ export interface IObjectHead {
 
 /** The calls to the server extension. Each rejects with an {@link ApiError} and with nothing else. */
 export interface IPerijoveClient {
+  /** Those about clusters and other things that compute. */
+  readonly compute: IComputeClient;
+
   /** One page of the datasets that match `query`; all of them for an empty one. */
   datasets(query: IDatasetQuery, cursor: string | null, signal: AbortSignal): Promise<IDatasetPage>;
 

@@ -395,9 +395,40 @@ export interface IQuota {
   state: 'ok' | 'warning' | 'exhausted';
 }
 
+/** What one workload may use at once. */
+export interface IResources {
+  cpu: number;
+  memory_gib: number;
+  gpu?: number;
+}
+
+/** A site that could run a workload, the best first, or one that cannot; `reasons` say why. */
+export interface IPlace {
+  site: string;
+  title: string;
+  reasons: string[];
+  /** What the workload costs there per hour. */
+  cost_hour?: number;
+}
+
+/** Why a workload runs where it runs. */
+export interface IExplanation {
+  summary: string;
+  candidates?: IPlace[];
+  rejected?: IPlace[];
+}
+
 /** The lease of the session that this Lab runs in, as far as it is shown. */
 export interface ILease {
   id: string;
+  kind?: 'session' | 'cluster' | 'worker' | 'job';
+  /** The name of the server or of the cluster; empty for the default server. */
+  name?: string;
+  profile?: string;
+  /** The group whose allocation pays. */
+  charge_to?: string | null;
+  state?: 'offered' | 'starting' | 'active' | 'ended' | 'expired' | 'failed';
+  resources?: IResources;
   site: string | null;
   started: string | null;
   cost: number;
@@ -412,7 +443,7 @@ export interface ILease {
   allowed_stop_at?: string | null;
   /** How often its owner may still put off the end of its time. */
   keeps_left?: number;
-  explanation: { summary: string };
+  explanation: IExplanation;
 }
 
 /** Something that the platform has to say to this user. */

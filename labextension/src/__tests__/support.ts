@@ -18,6 +18,7 @@ import type {
   IUsage,
   Preview
 } from '../wire';
+import { FakeGateways } from './gateways';
 
 /** A dataset with all that it must have. */
 export function dataset(id: string, title: string): IDataset {
@@ -118,6 +119,7 @@ export class FakeServer implements IPerijoveClient {
   asked: string[] = [];
   /** The signals of the calls, in order. */
   signals: AbortSignal[] = [];
+  readonly compute = new FakeGateways();
 
   datasets(query: IDatasetQuery, _cursor: string | null, signal: AbortSignal): Promise<IDatasetPage> {
     const found = this.datasetsHeld.filter(({ title }) => title.toLowerCase().includes(query.q.toLowerCase()));
@@ -206,6 +208,7 @@ export const NO_ACTIONS: IDetailsActions = {
   onInsertCode: nothing,
   onCopyPath: nothing,
   onShowFolder: nothing,
+  onNewCluster: null,
   onCite: nothing
 };
 

@@ -1,0 +1,326 @@
+/**
+ * The clusters of a user on all gateways, and what else they run. No DOM in here.
+ */
+
+import { Poll } from '@lumino/polling';
+import { ISignal, Signal } from '@lumino/signaling';
+import { sentenceOf } from '../client';
+import type { ILease } from '../wire';
+import type { IComputeClient } from './client';
+import { isOver, isPending, keyOf, merge, withCluster } from './clusters';
+import { Waiting } from './waiting';
+import type { ICluster, IClusterAnswer, IClusterId, IClustersView, INewCluster } from './wire';
+
+/** How often the list is asked for while somebody looks. */
+export const POLL_MILLISECONDS = 5000;
+
+/** The longest wait after failures. */
+const LONGEST_WAIT_MILLISECONDS = 60_000;
+
+/** How often other things that run are asked for: they change seldom. */
+const LEASES_MILLISECONDS = 60_000;
+
+/** By how many minutes a cluster is kept on. */
+export const KEEP_MINUTES = 30;
+
+/** What was said to the last change of a cluster that did not go as wished. */
+export interface ISaid {
+  severity: 'warning' | 'error';
+  text: string;
+}
+
+/** Keeps the list of clusters, and changes them. */
+export class ComputeModel {
+  /**
+   * @param client - calls the server
+   * @param now - the time in milliseconds, for tests
+   */
+  constructor(
+    readonly client: IComputeClient,
+    private readonly _now: () => number = Date.now
+  ) {
+    this._waiting = new Waiting(client, cluster => this._hear(cluster));
+    this._poll = new Poll({
+      auto: false,
+      name: '@perijove/lab:compute',
+      factory: () => this.refresh(),
+      frequency: { interval: POLL_MILLISECONDS, backoff: true, max: LONGEST_WAIT_MILLISECONDS },
+      standby: () => (this._watchers.size === 0 ? true : 'when-hidden')
+    });
+  }
+
+  /** Emitted after any change of what the getters say. */
+  get changed(): ISignal<this, void> {
+    return this._changed;
+  }
+
+  /** Emitted after a change that this user made and that may have changed what is left of their limits. */
+  get spent(): ISignal<this, void> {
+    return this._spent;
+  }
+
+  /** The last list; null before the first. */
+  get view(): IClustersView | null {
+    return this._view;
+  }
+
+  /** Why the list could not be had the last time; empty when it could. */
+  get error(): string {
+    return this._error;
+  }
+
+  /** When the list was last heard, in milliseconds. */
+  get heardAt(): number {
+    return this._heardAt;
+  }
+
+  /** Those that are not over, newest first. */
+  get open(): ICluster[] {
+    return (this._view?.items ?? []).filter(cluster => !isOver(cluster));
+  }
+
+  /** Those that are over, the last one first. */
+  get ended(): ICluster[] {
+    const end = ({ ended, created }: ICluster) => Date.parse(ended ?? created);
+    return (this._view?.items ?? []).filter(isOver).sort((one, other) => end(other) - end(one));
+  }
+
+  /** What this user runs anywhere; null while that is not known. */
+  get leases(): readonly ILease[] | null {
+    return this._leases;
+  }
+
+  /** The cluster, as last heard. */
+  find(id: IClusterId): ICluster | undefined {
+    return this._view?.items.find(cluster => keyOf(cluster) === keyOf(id));
+  }
+
+  /** Whether a change of a cluster is under way. */
+  isBusy(id: IClusterId): boolean {
+    return this._busy.has(keyOf(id));
+  }
+
+  /** What was said to the last change of a cluster, if it did not go as wished. */
+  said(id: IClusterId): ISaid | undefined {
+    return this._said.get(keyOf(id));
+  }
+
+  /** How many workers a cluster gets once it runs; 0 for none but those that it has. */
+  awaited(id: IClusterId): number {
+    return this._wishes.get(keyOf(id)) ?? 0;
+  }
+
+  /** Whether somebody looks: nothing is asked while nobody does. */
+  watch(who: object, looks: boolean): void {
+    const before = this._watchers.size;
+    if (looks) {
+      this._watchers.add(who);
+    } else {
+      this._watchers.delete(who);
+    }
+    if (looks && before === 0) {
+      document.addEventListener('visibilitychange', this._onVisibility);
+      void this._poll.refresh();
+    } else if (before > 0 && this._watchers.size === 0) {
+      document.removeEventListener('visibilitychange', this._onVisibility);
+      this._follow();
+    }
+  }
+
+  /** Asks for everything again, now. */
+  again(): void {
+    this._leasesAt = -Infinity;
+    if (this._watchers.size > 0) {
+      void this._poll.refresh();
+    } else {
+      void this.refresh().catch(() => undefined);
+    }
+  }
+
+  /** Asks for the list. Rejects when it cannot be had, so that the caller waits longer before it asks again. */
+  async refresh(): Promise<void> {
+    const question = ++this._question;
+    void this._askLeases();
+    try {
+      const view = await this.client.clusters();
+      if (question === this._question) {
+        this._error = '';
+        this._heardAt = this._now();
+        this._set(merge(this._view, view));
+      }
+    } catch (error) {
+      if (question === this._question) {
+        this._error = sentenceOf(error);
+        this._changed.emit();
+      }
+      throw error;
+    }
+  }
+
+  /** Starts a cluster and gives it so many workers once it runs. Rejects with the sentence of a refusal. */
+  async create(asked: INewCluster, workers: number): Promise<ICluster> {
+    const cluster = await this.client.create(asked);
+    this._question += 1;
+    if (workers > 0) {
+      this._wishes.set(keyOf(cluster), workers);
+    }
+    this._hear(cluster);
+    this._changedByUser();
+    return cluster;
+  }
+
+  /** Gives a cluster so many workers; never rejects, nor do the next ones: see {@link said}. */
+  scale(id: IClusterId, workers: number): Promise<boolean> {
+    return this._change(id, () => this.client.scale(id, workers));
+  }
+
+  /** Lets a cluster choose how many workers it has. */
+  adapt(id: IClusterId, minimum: number, maximum: number): Promise<boolean> {
+    return this._change(id, () => this.client.adapt(id, minimum, maximum));
+  }
+
+  /** Does not stop a cluster for being idle for a while. */
+  keep(id: IClusterId, minutes = KEEP_MINUTES): Promise<boolean> {
+    return this._change(id, () => this.client.keepCluster(id, minutes));
+  }
+
+  /** Stops a cluster. */
+  stop(id: IClusterId): Promise<boolean> {
+    this._wishes.delete(keyOf(id));
+    return this._change(id, async () => {
+      await this.client.stop(id);
+      return null;
+    });
+  }
+
+  /** Stops all clusters. Rejects with the sentence of a refusal. */
+  async stopAll(): Promise<IClusterId[]> {
+    this._wishes.clear();
+    try {
+      const stopped = await this.client.stopAll();
+      stopped.forEach(id => this._markStopping(id));
+      return stopped;
+    } finally {
+      this._changedByUser();
+    }
+  }
+
+  /** Asks no more. */
+  dispose(): void {
+    document.removeEventListener('visibilitychange', this._onVisibility);
+    this._watchers.clear();
+    this._wishes.clear();
+    this._follow();
+    this._poll.dispose();
+    Signal.clearData(this);
+  }
+
+  /** One change of one cluster; whether it went through. A second one waits for nobody: it is not done. */
+  private async _change(id: IClusterId, call: () => Promise<IClusterAnswer | null>): Promise<boolean> {
+    const key = keyOf(id);
+    if (this._busy.has(key)) {
+      return false;
+    }
+    this._busy.add(key);
+    this._said.delete(key);
+    this._changed.emit();
+    try {
+      const answer = await call();
+      // a list that is on its way knows nothing of this
+      this._question += 1;
+      if (answer?.said) {
+        this._said.set(key, { severity: 'warning', text: answer.said });
+      }
+      this._busy.delete(key);
+      if (answer) {
+        this._hear(answer.cluster);
+      } else {
+        this._markStopping(id);
+      }
+      return true;
+    } catch (error) {
+      this._said.set(key, { severity: 'error', text: sentenceOf(error) });
+      return false;
+    } finally {
+      this._busy.delete(key);
+      this._changedByUser();
+    }
+  }
+
+  /** Takes one cluster as it is now; the workers that it waits for are asked for once it runs. */
+  private _hear(cluster: ICluster): void {
+    const empty: IClustersView = { items: [], gateways: [], currency: null };
+    this._set(withCluster(this._view ?? empty, cluster));
+  }
+
+  private _set(view: IClustersView): void {
+    this._view = view;
+    this._grant();
+    this._follow();
+    this._changed.emit();
+  }
+
+  /** Asks for the workers of clusters that run by now. */
+  private _grant(): void {
+    for (const cluster of this._view?.items ?? []) {
+      const workers = this.awaited(cluster);
+      if (workers > 0 && !isPending(cluster)) {
+        this._wishes.delete(keyOf(cluster));
+        if (cluster.state === 'running') {
+          void this.scale(cluster, workers);
+        }
+      }
+    }
+  }
+
+  /** Waits for what starts: while somebody looks for all, else for those that still want workers. */
+  private _follow(): void {
+    const looks = this._watchers.size > 0;
+    this._waiting.follow(this.open.filter(each => isPending(each) && (looks || this.awaited(each) > 0)));
+  }
+
+  private _markStopping(id: IClusterId): void {
+    const cluster = this.find(id);
+    if (this._view && cluster && !isOver(cluster)) {
+      this._set(withCluster(this._view, { ...cluster, state: 'stopping', idle_stop_at: null }));
+    }
+  }
+
+  private _changedByUser(): void {
+    this._changed.emit();
+    this._spent.emit();
+    this.again();
+  }
+
+  private async _askLeases(): Promise<void> {
+    if (this._now() - this._leasesAt >= LEASES_MILLISECONDS) {
+      this._leasesAt = this._now();
+      const leases = await this.client.leases().catch(() => null);
+      if (leases || this._leases) {
+        this._leases = leases;
+        this._changed.emit();
+      }
+    }
+  }
+
+  private readonly _onVisibility = (): void => {
+    if (document.visibilityState === 'visible') {
+      void this._poll.refresh();
+    }
+  };
+
+  private readonly _changed = new Signal<this, void>(this);
+  private readonly _spent = new Signal<this, void>(this);
+  private readonly _waiting: Waiting;
+  private readonly _poll: Poll;
+  private readonly _watchers = new Set<object>();
+  private readonly _busy = new Set<string>();
+  private readonly _said = new Map<string, ISaid>();
+  private readonly _wishes = new Map<string, number>();
+  private _view: IClustersView | null = null;
+  private _error = '';
+  private _heardAt = -Infinity;
+  private _question = 0;
+  private _leases: readonly ILease[] | null = null;
+  private _leasesAt = -Infinity;
+}
