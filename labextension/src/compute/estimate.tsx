@@ -1,0 +1,39 @@
+import type { TranslationBundle } from '@jupyterlab/translation';
+import * as React from 'react';
+import type { NewClusterModel } from './form';
+import { estimateNotes, leftText } from './text';
+
+/** What the chosen cluster would cost, what it would leave of each limit, and whether it fits. */
+export function Estimate({ model, trans }: { model: NewClusterModel; trans: TranslationBundle }): React.ReactElement {
+  const { estimate, estimateError, isEstimating } = model;
+  return (
+    <div className="pj-Estimate" role="status" aria-label={trans.__('Estimate')} aria-busy={isEstimating}>
+      {estimate === null && isEstimating && <p>{trans.__('Working out what it costs…')}</p>}
+      {estimateError && <p>{trans.__('There is no estimate. %1', estimateError)}</p>}
+      {estimate && (
+        <>
+          {estimateNotes(estimate, model.currency, trans).map(note => (
+            <p key={note}>{note}</p>
+          ))}
+          {!estimate.fits && (
+            <p className="pj-Estimate-misfit">
+              {estimate.why_not ?? trans.__('It does not fit into your limits as they are now.')}
+            </p>
+          )}
+          {estimate.limits.length > 0 && (
+            <>
+              <p className="pj-Compute-quiet">{trans.__('After it has started:')}</p>
+              <ul className="pj-Compute-list">
+                {estimate.limits.map(limit => (
+                  <li key={limit.name} data-fits={limit.left >= 0}>
+                    {trans.__('%1: %2', limit.label, leftText(limit, trans))}
+                  </li>
+                ))}
+              </ul>
+            </>
+          )}
+        </>
+      )}
+    </div>
+  );
+}
