@@ -1,12 +1,16 @@
 /** The icons of this extension; their colours follow the theme by JupyterLab's classes. */
 
 import { LabIcon } from '@jupyterlab/ui-components';
+import computeSvg from '../style/icons/compute.svg';
 import dataSvg from '../style/icons/data.svg';
 import datasetSvg from '../style/icons/dataset.svg';
 import endSvg from '../style/icons/end.svg';
 import limitSvg from '../style/icons/limit.svg';
 import usageSvg from '../style/icons/usage.svg';
 import warningSvg from '../style/icons/warning.svg';
+
+/** The Compute panel, and clusters. */
+export const computeIcon = new LabIcon({ name: 'perijove:compute', svgstr: computeSvg });
 
 /** The Data panel. */
 export const dataIcon = new LabIcon({ name: 'perijove:data', svgstr: dataSvg });

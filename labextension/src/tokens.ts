@@ -5,6 +5,8 @@
 import { Token } from '@lumino/coreutils';
 import type { ISignal } from '@lumino/signaling';
 import type { IPerijoveClient as IClient } from './client';
+import type { ComputeModel } from './compute/model';
+import type { NewClusterModel } from './compute/form';
 import type { ILocation } from './data/model';
 import type { IUsage } from './wire';
 
@@ -29,7 +31,27 @@ export const CommandIds = {
   /** Keeps this session on for `{minutes?}`, half an hour unless said otherwise. */
   keep: 'perijove:keep',
   /** Opens the page that makes room in the user's home. */
-  cleanUp: 'perijove:clean-up'
+  cleanUp: 'perijove:clean-up',
+  /** Begins a cluster near the dataset that is selected in the Data panel. */
+  newClusterNear: 'perijove:new-cluster-near',
+  /** Shows the Compute panel. */
+  openCompute: 'compute:open',
+  /** Asks for the clusters again. */
+  refreshClusters: 'compute:refresh',
+  /** Opens the form for a new cluster: near `{dataset?}`, or as a cluster of `{gateway?, name?}` was. */
+  newCluster: 'compute:new-cluster',
+  /** Opens `{gateway, name, plot?}` in the main area: the whole dashboard without a plot's title. */
+  openPlot: 'compute:open-plot',
+  /** Opens the most useful plots of `{gateway, name}` side by side. */
+  openLayout: 'compute:open-layout',
+  /** Puts code that connects to `{gateway, name}` into the notebook. */
+  connect: 'compute:insert-code',
+  /** Does not stop `{gateway, name, minutes?}` for being idle, for half an hour unless said otherwise. */
+  keepCluster: 'compute:keep',
+  /** Stops `{gateway, name}` once the user has confirmed it. */
+  stopCluster: 'compute:stop',
+  /** Stops all clusters once the user has confirmed it. */
+  stopClusters: 'compute:stop-all'
 } as const;
 
 /** The calls to the server extension. */
@@ -69,3 +91,12 @@ export interface IUsageModel {
 
 /** The token of {@link IUsageModel}. */
 export const IUsageModel = new Token<IUsageModel>('@perijove/lab:IUsageModel', 'What is left of the allocation.');
+
+/** The clusters of the user, and the form for a new one. */
+export interface IClusters {
+  readonly model: ComputeModel;
+  readonly form: NewClusterModel;
+}
+
+/** The token of {@link IClusters}. */
+export const IClusters = new Token<IClusters>('@perijove/lab:IClusters', 'The clusters of the user on all gateways.');

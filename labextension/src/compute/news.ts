@@ -1,0 +1,141 @@
+/** Tells of what happens to clusters: to a screen reader at once, and as a notification where something is to be done. */
+
+import type { TranslationBundle } from '@jupyterlab/translation';
+import { ISignal, Signal } from '@lumino/signaling';
+import type { INotificationOptions, INotifier } from '../notices/notifier';
+import { isIdleSoon, isOver, keyOf, silentGateway } from './clusters';
+import { ComputeModel, KEEP_MINUTES } from './model';
+import { idleText, overText, titleOf } from './text';
+import type { ICluster, IClusterId } from './wire';
+
+/** How long before it is stopped for being idle a cluster is told of. */
+export const IDLE_NOTICE_MILLISECONDS = 5 * 60_000;
+
+/** What was shown in this browser tab, so that a reload does not show it again. */
+export interface IShownStore {
+  keys: readonly string[];
+}
+
+/** What a user can do about a notification. */
+export interface INewsActions {
+  keep: (id: IClusterId) => void;
+  /** Shows the Compute panel. */
+  show: () => void;
+}
+
+type Kind = 'capped' | 'idle' | 'failed';
+
+/** Follows the list of clusters. */
+export class ClusterNews {
+  /**
+   * @param model - the clusters
+   * @param notifier - shows messages
+   * @param actions - what can be done about them
+   * @param shown - what was shown before
+   * @param now - the time in milliseconds, for tests
+   */
+  constructor(
+    private readonly _model: ComputeModel,
+    private readonly _notifier: INotifier,
+    private readonly _actions: INewsActions,
+    private readonly _shown: IShownStore,
+    private readonly _trans: TranslationBundle,
+    private readonly _now: () => number = Date.now
+  ) {
+    _model.changed.connect(() => this._look());
+  }
+
+  /** Emitted when {@link announcement} changes. */
+  get changed(): ISignal<this, void> {
+    return this._changed;
+  }
+
+  /** What a screen reader says next. */
+  get announcement(): string {
+    return this._announcement;
+  }
+
+  private _look(): void {
+    const { view } = this._model;
+    if (view === null || view === this._before) {
+      return;
+    }
+    const said: string[] = [];
+    for (const cluster of view.items) {
+      const before = this._states.get(keyOf(cluster));
+      this._states.set(keyOf(cluster), cluster.state);
+      if (before !== undefined && before !== cluster.state) {
+        said.push(this._changeOf(cluster));
+      }
+      // what is old says nothing new
+      if (!silentGateway(view, cluster)) {
+        this._notify(cluster, before !== undefined);
+      }
+    }
+    this._before = view;
+    const announcement = said.filter(Boolean).join(' ');
+    if (announcement) {
+      this._announcement = announcement;
+      this._changed.emit();
+    }
+  }
+
+  private _changeOf(cluster: ICluster): string {
+    if (isOver(cluster)) {
+      return overText(cluster, this._trans);
+    }
+    return cluster.state === 'running' ? this._trans.__('Cluster %1 is running.', titleOf(cluster)) : '';
+  }
+
+  private _notify(cluster: ICluster, wasKnown: boolean): void {
+    const title = titleOf(cluster);
+    const show = { label: this._trans.__('Show clusters'), callback: () => this._actions.show() };
+    this._tell(cluster, 'capped', cluster.state === 'running' && Boolean(cluster.capped), () => [
+      this._trans.__('Cluster %1 has fewer workers than it wants: %2', title, cluster.capped ?? ''),
+      'warning',
+      { actions: [show] }
+    ]);
+    this._tell(cluster, 'idle', isIdleSoon(cluster, this._now(), IDLE_NOTICE_MILLISECONDS), () => {
+      const label = this._trans.__('Keep %1 minutes', KEEP_MINUTES);
+      const keep = { label, displayType: 'accent' as const, callback: () => this._actions.keep(cluster) };
+      const text = this._trans.__('Cluster %1: %2.', title, idleText(cluster, this._now(), this._trans));
+      return [text, 'warning', { actions: [keep], autoClose: false }];
+    });
+    // what failed before anybody looked is in the list of those that ended
+    this._tell(cluster, 'failed', wasKnown && cluster.state === 'failed', () => [
+      overText(cluster, this._trans),
+      'error',
+      { actions: [show], autoClose: false }
+    ]);
+  }
+
+  /** Shows one kind of message about one cluster once; what is true no longer is taken away. */
+  private _tell(
+    cluster: ICluster,
+    kind: Kind,
+    isSo: boolean,
+    message: () => [string, 'warning' | 'error', INotificationOptions]
+  ): void {
+    const key = `${keyOf(cluster)} ${kind}`;
+    if (isSo && !this._shown.keys.includes(key)) {
+      this._shown.keys = [...this._shown.keys, key];
+      this._notices.set(key, this._notifier.emit(...message()));
+    } else if (!isSo && kind !== 'failed') {
+      const notice = this._notices.get(key);
+      if (notice !== undefined) {
+        this._notices.delete(key);
+        this._notifier.dismiss(notice);
+      }
+      if (kind === 'idle' && this._shown.keys.includes(key)) {
+        // it was put off, or something ran: the next end is another one
+        this._shown.keys = this._shown.keys.filter(each => each !== key);
+      }
+    }
+  }
+
+  private readonly _changed = new Signal<this, void>(this);
+  private readonly _states = new Map<string, ICluster['state']>();
+  private readonly _notices = new Map<string, string>();
+  private _before: ComputeModel['view'] = null;
+  private _announcement = '';
+}
