@@ -21,5 +21,6 @@ export function layOut(): void {
   HTMLElement.prototype.scrollTo = () => undefined;
 }
 
-window.matchMedia = () => ({ matches: false, addEventListener() {} }) as unknown as MediaQueryList;
+window.matchMedia = () =>
+  ({ matches: false, addEventListener() {}, addListener() {}, removeListener() {} }) as unknown as MediaQueryList;
 window.requestIdleCallback = callback => window.setTimeout(callback);

@@ -223,7 +223,10 @@ describe('a change', () => {
 
   it('stops all of them, or says that it did not', async () => {
     gateways.held = [cluster('a'), cluster('b')];
-    expect(await model.stopAll()).toHaveLength(2);
+    await model.refresh();
+    gateways.notStopped = [{ gateway: 'esac', name: 'b', reason: 'Cloud does not answer.' }];
+    await expect(model.stopAll()).rejects.toThrow('Cloud does not answer.');
+    expect(model.said({ gateway: 'esac', name: 'b' })?.text).toBe('Cloud does not answer.');
     gateways.trouble = new ApiError(502, 'Cloud does not answer.');
     await expect(model.stopAll()).rejects.toThrow('Cloud does not answer.');
   });

@@ -18,7 +18,15 @@ let server: FakeServer;
 let browser: DatasetBrowserModel;
 let shelf: Shelf;
 const actions = {
-  ...{ preview: vi.fn(), insertCode: vi.fn(), copyPath: vi.fn(), showFolder: vi.fn(), cite: vi.fn(), goTo: vi.fn() }
+  ...{
+    preview: vi.fn(),
+    insertCode: vi.fn(),
+    copyPath: vi.fn(),
+    showFolder: vi.fn(),
+    newCluster: vi.fn(),
+    cite: vi.fn(),
+    goTo: vi.fn()
+  }
 } satisfies IPanelActions;
 
 beforeEach(() => {

@@ -15,7 +15,8 @@ import type {
   IGateway,
   IGatewayHealth,
   IGatewaysView,
-  INewCluster
+  INewCluster,
+  IStopped
 } from '../compute/wire';
 import type { ILease, ISnippet } from '../wire';
 
@@ -110,6 +111,8 @@ export class FakeGateways implements IComputeClient {
   leasesHeld: ILease[] = [];
   /** What a gateway says to the next change, if it does not do all of it. */
   said: string | null = null;
+  /** What is not stopped with all others. */
+  notStopped: IStopped['failed'] = [];
   /** What every call fails with, if anything. */
   trouble: ApiError | null = null;
   /** What was asked, in order. */
@@ -137,7 +140,7 @@ export class FakeGateways implements IComputeClient {
     return this._answer(`cluster ${id.name}`, () => this._find(id), signal);
   }
 
-  create(asked: INewCluster): Promise<ICluster> {
+  create(asked: INewCluster): Promise<IClusterAnswer> {
     return this._answer(`create ${JSON.stringify(asked)}`, () => {
       const made = cluster('new', {
         ...asked,
@@ -147,7 +150,7 @@ export class FakeGateways implements IComputeClient {
         workers_granted: 0
       });
       this.held = [made, ...this.held];
-      return made;
+      return { cluster: made, said: this.said };
     });
   }
 
@@ -167,12 +170,15 @@ export class FakeGateways implements IComputeClient {
     return this._change(`keep ${id.name} ${minutes}`, id, { idle_stop_at: null });
   }
 
-  stop(id: IClusterId): Promise<void> {
-    return this._answer(`stop ${id.name}`, () => undefined);
+  stop(id: IClusterId): Promise<null> {
+    return this._answer(`stop ${id.name}`, () => null);
   }
 
-  stopAll(): Promise<IClusterId[]> {
-    return this._answer('stop all', () => this.held.map(({ gateway: at, name }) => ({ gateway: at, name })));
+  stopAll(): Promise<IStopped> {
+    return this._answer('stop all', () => ({
+      stopped: this.held.map(({ gateway: at, name }) => ({ gateway: at, name })),
+      failed: this.notStopped
+    }));
   }
 
   plots(id: IClusterId): Promise<IDashboardPlot[]> {

@@ -6,7 +6,7 @@ import { ApiError } from '../client';
 import { meantBy, typedOf } from '../compute/fields';
 import { ESTIMATE_DELAY_MILLISECONDS, NewClusterModel } from '../compute/form';
 import { NewClusterForm } from '../compute/form-view';
-import type { IClusterOption, Json } from '../compute/wire';
+import type { IClusterOption, INewCluster, Json } from '../compute/wire';
 import { cluster, estimateOf, FakeGateways, gateway, option } from './gateways';
 
 const trans = nullTranslator.load('perijove');
@@ -20,9 +20,9 @@ beforeEach(() => {
   vi.useFakeTimers();
   gateways = new FakeGateways();
   created = [];
-  const create = (asked: Parameters<typeof gateways.create>[0], workers: number) => {
+  const create = async (asked: INewCluster, workers: number) => {
     created.push([asked, workers]);
-    return gateways.create(asked);
+    return (await gateways.create(asked)).cluster;
   };
   form = new NewClusterModel(gateways, create, trans);
 });

@@ -8,11 +8,12 @@ import type {
   IClusterAnswer,
   IClusterId,
   IClustersView,
+  IDashboardPlot,
   IEstimate,
   IEstimateRequest,
   IGatewaysView,
   INewCluster,
-  IDashboardPlot
+  IStopped
 } from './wire';
 
 const CLUSTERS = 'dask/clusters';
@@ -35,8 +36,8 @@ export class ComputeClient implements IComputeClient {
     return this._http.json(of(id), { wait: wait ? 1 : null }, signal);
   }
 
-  create(asked: INewCluster): Promise<ICluster> {
-    return this._http.post(CLUSTERS, asked);
+  async create(asked: INewCluster): Promise<IClusterAnswer> {
+    return answerOf(await this._http.post(CLUSTERS, asked));
   }
 
   estimate(asked: IEstimateRequest, signal: AbortSignal): Promise<IEstimate> {
@@ -55,13 +56,13 @@ export class ComputeClient implements IComputeClient {
     return this._http.post(of(id, 'keep'), { minutes });
   }
 
-  async stop(id: IClusterId): Promise<void> {
-    await this._http.request(of(id), {}, undefined, { method: 'DELETE' });
+  async stop(id: IClusterId): Promise<IClusterAnswer | null> {
+    const response = await this._http.request(of(id), {}, undefined, { method: 'DELETE' });
+    return response.status === 204 ? null : answerOf((await response.json()) as ICluster | IClusterAnswer);
   }
 
-  async stopAll(): Promise<IClusterId[]> {
-    const init = { method: 'DELETE' };
-    return (await this._http.json<{ stopped: IClusterId[] }>(CLUSTERS, {}, undefined, init)).stopped;
+  stopAll(): Promise<IStopped> {
+    return this._http.json(CLUSTERS, {}, undefined, { method: 'DELETE' });
   }
 
   async plots(id: IClusterId, signal?: AbortSignal): Promise<IDashboardPlot[]> {
@@ -88,4 +89,9 @@ export class ComputeClient implements IComputeClient {
 /** The route of a cluster, or of `part` of it. */
 function of({ gateway, name }: IClusterId, part = ''): string {
   return `${CLUSTERS}/${encodeURIComponent(gateway)}/${encodeURIComponent(name)}${part && `/${part}`}`;
+}
+
+/** A server may answer a change with the cluster alone. */
+function answerOf(said: ICluster | IClusterAnswer): IClusterAnswer {
+  return 'cluster' in said ? said : { cluster: said, said: null };
 }

@@ -6,11 +6,12 @@ import type {
   IClusterAnswer,
   IClusterId,
   IClustersView,
+  IDashboardPlot,
   IEstimate,
   IEstimateRequest,
   IGatewaysView,
   INewCluster,
-  IDashboardPlot
+  IStopped
 } from './wire';
 
 /** The calls about clusters. Each rejects with an `ApiError` and with nothing else. */
@@ -25,7 +26,7 @@ export interface IComputeClient {
   cluster(id: IClusterId, wait: boolean, signal?: AbortSignal): Promise<ICluster>;
 
   /** Starts a cluster. */
-  create(asked: INewCluster): Promise<ICluster>;
+  create(asked: INewCluster): Promise<IClusterAnswer>;
 
   /** What a cluster would cost and what would be left of the limits. */
   estimate(asked: IEstimateRequest, signal: AbortSignal): Promise<IEstimate>;
@@ -39,11 +40,11 @@ export interface IComputeClient {
   /** Does not stop a cluster for being idle, for so long. */
   keepCluster(id: IClusterId, minutes: number): Promise<IClusterAnswer>;
 
-  /** Stops a cluster. */
-  stop(id: IClusterId): Promise<void>;
+  /** Stops a cluster; null when the server does not say how it is then. */
+  stop(id: IClusterId): Promise<IClusterAnswer | null>;
 
-  /** Stops all clusters of this user; which. */
-  stopAll(): Promise<IClusterId[]>;
+  /** Stops all clusters of this user. */
+  stopAll(): Promise<IStopped>;
 
   /** The plots of a cluster's dashboard. */
   plots(id: IClusterId, signal?: AbortSignal): Promise<IDashboardPlot[]>;

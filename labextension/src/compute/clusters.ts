@@ -7,6 +7,11 @@ export function keyOf({ gateway, name }: IClusterId): string {
   return `${gateway}/${name}`;
 }
 
+/** The cluster that the arguments of a command name, or null. */
+export function clusterOf({ gateway, name }: Readonly<Record<string, unknown>>): IClusterId | null {
+  return typeof gateway === 'string' && typeof name === 'string' ? { gateway, name } : null;
+}
+
 /** Whether two mean the same cluster. */
 export function isSameCluster(one: IClusterId, other: IClusterId): boolean {
   return one.gateway === other.gateway && one.name === other.name;

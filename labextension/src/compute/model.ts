@@ -159,8 +159,11 @@ export class ComputeModel {
 
   /** Starts a cluster and gives it so many workers once it runs. Rejects with the sentence of a refusal. */
   async create(asked: INewCluster, workers: number): Promise<ICluster> {
-    const cluster = await this.client.create(asked);
+    const { cluster, said } = await this.client.create(asked);
     this._question += 1;
+    if (said) {
+      this._said.set(keyOf(cluster), { severity: 'warning', text: said });
+    }
     if (workers > 0) {
       this._wishes.set(keyOf(cluster), workers);
     }
@@ -187,19 +190,23 @@ export class ComputeModel {
   /** Stops a cluster. */
   stop(id: IClusterId): Promise<boolean> {
     this._wishes.delete(keyOf(id));
-    return this._change(id, async () => {
-      await this.client.stop(id);
-      return null;
-    });
+    return this._change(id, () => this.client.stop(id));
   }
 
-  /** Stops all clusters. Rejects with the sentence of a refusal. */
-  async stopAll(): Promise<IClusterId[]> {
+  /** Stops all clusters; those that are not stopped say why. Rejects with the sentence of a refusal. */
+  async stopAll(): Promise<void> {
     this._wishes.clear();
     try {
-      const stopped = await this.client.stopAll();
+      const { stopped, failed = [] } = await this.client.stopAll();
       stopped.forEach(id => this._markStopping(id));
-      return stopped;
+      for (const { gateway, name, reason } of failed) {
+        if (name !== null) {
+          this._said.set(keyOf({ gateway, name }), { severity: 'error', text: reason });
+        }
+      }
+      if (failed.length > 0) {
+        throw new Error(failed.map(({ reason }) => reason).join(' '));
+      }
     } finally {
       this._changedByUser();
     }

@@ -69,7 +69,7 @@ export class ClusterNews {
       }
       // what is old says nothing new
       if (!silentGateway(view, cluster)) {
-        this._notify(cluster, before !== undefined);
+        this._notify(cluster, before !== undefined && before !== cluster.state);
       }
     }
     this._before = view;
@@ -87,7 +87,7 @@ export class ClusterNews {
     return cluster.state === 'running' ? this._trans.__('Cluster %1 is running.', titleOf(cluster)) : '';
   }
 
-  private _notify(cluster: ICluster, wasKnown: boolean): void {
+  private _notify(cluster: ICluster, hasChanged: boolean): void {
     const title = titleOf(cluster);
     const show = { label: this._trans.__('Show clusters'), callback: () => this._actions.show() };
     this._tell(cluster, 'capped', cluster.state === 'running' && Boolean(cluster.capped), () => [
@@ -102,7 +102,7 @@ export class ClusterNews {
       return [text, 'warning', { actions: [keep], autoClose: false }];
     });
     // what failed before anybody looked is in the list of those that ended
-    this._tell(cluster, 'failed', wasKnown && cluster.state === 'failed', () => [
+    this._tell(cluster, 'failed', hasChanged && cluster.state === 'failed', () => [
       overText(cluster, this._trans),
       'error',
       { actions: [show], autoClose: false }

@@ -126,6 +126,13 @@ export interface IClusterAnswer {
   said: string | null;
 }
 
+/** What came of an end to all clusters: those that are being stopped, and those that are not, and why. */
+export interface IStopped {
+  stopped: IClusterId[];
+  /** Without a name where a gateway did not even tell its clusters. */
+  failed?: { gateway: string; name: string | null; reason: string }[];
+}
+
 /** What a user chooses for a cluster. */
 export interface INewCluster {
   gateway: string;
