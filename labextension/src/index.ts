@@ -4,6 +4,9 @@
 
 import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
 import { PerijoveClient } from './api';
+import { computePlugin } from './compute/plugin';
+import { plotsPlugin } from './compute/plots-plugin';
+import { runningPlugin } from './compute/running-plugin';
 import { dataPlugin } from './data/plugin';
 import { drivePlugin } from './drive/plugin';
 import { noticesPlugin } from './notices/plugin';
@@ -15,6 +18,7 @@ import { usagePlugin } from './usage/plugin';
 export { ApiError, cursorOf } from './client';
 export * from './tokens';
 export type * from './wire';
+export type * from './compute/wire';
 export type { ILocation } from './data/model';
 
 const clientPlugin: JupyterFrontEndPlugin<IPerijoveClient> = {
@@ -32,7 +36,10 @@ const plugins: JupyterFrontEndPlugin<unknown>[] = [
   snippetPlugin,
   drivePlugin,
   usagePlugin,
-  noticesPlugin
+  noticesPlugin,
+  computePlugin,
+  plotsPlugin,
+  runningPlugin
 ];
 
 export default plugins;

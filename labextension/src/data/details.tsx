@@ -16,6 +16,8 @@ export interface IDetailsActions {
   onInsertCode: () => void;
   onCopyPath: () => void;
   onShowFolder: () => void;
+  /** Null where no cluster can be begun. */
+  onNewCluster: (() => void) | null;
   onCite: (citation: string) => void;
 }
 
@@ -93,6 +95,11 @@ function Actions({ node, shelf, actions, trans }: IDetailsProps): React.ReactEle
           {entry?.type !== 'file' && (
             <button type="button" className="pj-Button" onClick={actions.onShowFolder}>
               {trans.__('Show as a folder')}
+            </button>
+          )}
+          {!entry && actions.onNewCluster && (
+            <button type="button" className="pj-Button" onClick={actions.onNewCluster}>
+              {trans.__('New cluster near it')}
             </button>
           )}
         </>

@@ -80,6 +80,7 @@ export default function Panel({ models, actions, onReady, trans }: IPanelProps):
             onInsertCode: on(actions.insertCode),
             onCopyPath: on(actions.copyPath),
             onShowFolder: on(actions.showFolder),
+            onNewCluster: actions.newCluster && on(actions.newCluster),
             onCite: actions.cite
           }}
           trans={trans}

@@ -15,6 +15,8 @@ export interface IPanelActions {
   insertCode: (location: ILocation) => void;
   copyPath: (location: ILocation) => void;
   showFolder: (location: ILocation) => void;
+  /** Begins a cluster near the data; null where nobody can. */
+  newCluster: ((location: ILocation) => void) | null;
   /** Puts a citation onto the clipboard. */
   cite: (citation: string) => void;
   goTo: (item: IShelfItem) => void;

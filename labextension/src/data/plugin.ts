@@ -4,7 +4,7 @@ import { PageConfig } from '@jupyterlab/coreutils';
 import { ISettingRegistry } from '@jupyterlab/settingregistry';
 import { IStateDB } from '@jupyterlab/statedb';
 import { ITranslator, nullTranslator, TranslationBundle } from '@jupyterlab/translation';
-import { listIcon, refreshIcon } from '@jupyterlab/ui-components';
+import { addIcon, listIcon, refreshIcon } from '@jupyterlab/ui-components';
 import { dataIcon } from '../icons';
 import { CommandIds, IDatasetBrowser, IPerijoveClient, IUsageModel } from '../tokens';
 import { sentenceOf } from '../client';
@@ -84,6 +84,10 @@ function actionsOf(
     insertCode: run(CommandIds.insertCode),
     copyPath: run(CommandIds.copyPath),
     showFolder: run(CommandIds.showFolder),
+    // the Compute panel may be disabled, or not be there yet
+    get newCluster() {
+      return app.commands.hasCommand(CommandIds.newCluster) ? run(CommandIds.newCluster) : null;
+    },
     cite: citation => {
       Clipboard.copyToSystem(citation);
       Notification.success(trans.__('Copied the citation as BibTeX'), { autoClose: NOTICE_MILLISECONDS });
@@ -162,5 +166,12 @@ function addCommands(
     icon: listIcon,
     isEnabled: () => model.location !== null,
     execute: () => panel.focusDetails()
+  });
+  app.commands.addCommand(CommandIds.newClusterNear, {
+    label: trans.__('New Cluster near This Dataset…'),
+    icon: addIcon,
+    isVisible: () => app.commands.hasCommand(CommandIds.newCluster),
+    isEnabled: () => model.dataset !== null,
+    execute: () => app.commands.execute(CommandIds.newCluster, { dataset: model.dataset?.id ?? '' })
   });
 }
