@@ -27,6 +27,7 @@ ACCOUNTS = {
     "student": ["students"],
     "teacher": ["teachers", "euclid", "polar"],
     "admin": ["staff"],
+    "engineer": ["euclid"],
 }
 ADMINS = {"admin"}
 
@@ -119,15 +120,15 @@ class State:
         return path.read_text()
 
     def accounts(self) -> list[Account]:
-        """The accounts, with passwords that are made at the first start and kept."""
+        """The accounts, with passwords that are made at the first start that has them, and kept."""
         path = self.path("accounts.json")
-        if not path.exists():
-            made = {name: secrets.token_urlsafe(9) for name in ACCOUNTS}
-            self.write("accounts.json", json.dumps(made))
         try:
-            passwords: dict[str, str] = json.loads(path.read_text())
+            passwords: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
+            if missing := ACCOUNTS.keys() - passwords.keys():
+                passwords |= {name: secrets.token_urlsafe(9) for name in sorted(missing)}
+                self.write("accounts.json", json.dumps(passwords))
             return [Account(name, passwords[name], groups, name in ADMINS) for name, groups in ACCOUNTS.items()]
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise DemoProblem(f"{path} is damaged; start with --reset to begin anew.") from error
 
     def _locked(self) -> int:

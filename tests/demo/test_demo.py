@@ -42,7 +42,7 @@ def test_demo_says_where_it_is_and_writes_what_programs_need(demo: DemoProcess) 
     assert demo.lines[-1] == f"Perijove is ready at {told['url']}"
     assert set(told) == {"url", "accounts", "control_url", "s3", "dask", "pids"}
     assert told["control_url"] == f"{told['url']}/services/perijove"
-    assert [account["name"] for account in told["accounts"]] == ["scientist", "student", "teacher", "admin"]
+    assert [account["name"] for account in told["accounts"]] == ["scientist", "student", "teacher", "admin", "engineer"]
     assert set(told["accounts"][0]) == {"name", "password", "groups", "admin", "token"}
     assert {store["site"] for store in told["s3"]} == {"esac", "cloud-eu"}
     pids = {"s3-esac", "s3-cloud-eu", "archive", "control", "controller", "proxy", "hub", "dask-esac", "dask-cloud-eu"}

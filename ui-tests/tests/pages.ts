@@ -1,5 +1,5 @@
 import { expect } from '@playwright/test';
-import type { Locator, Page } from '@playwright/test';
+import type { FrameLocator, Locator, Page } from '@playwright/test';
 
 import type { Demo } from './platform';
 
@@ -152,6 +152,114 @@ export class LabPage {
       await row.click();
     }
     await expect(row).toHaveAttribute('aria-expanded', 'true');
+  }
+
+  readonly page: Page;
+}
+
+/** The Compute panel, and what it opens. */
+export class ComputePanel {
+  constructor(page: Page) {
+    this.page = page;
+  }
+
+  /** Shows the panel by its tab in the sidebar, and waits until it has heard of the clusters. */
+  async open(): Promise<void> {
+    if (!(await this.panel.isVisible())) {
+      await this.page.getByRole('tab', { name: 'Compute' }).click();
+    }
+    await expect(this.clusters.getByRole('heading', { name: 'Clusters' })).toBeVisible();
+    await expect(this.clusters.getByText('Asking for your clusters…')).toHaveCount(0);
+  }
+
+  get panel(): Locator {
+    return this.page.getByRole('region', { name: 'Compute', exact: true });
+  }
+
+  /** The part with those that are not over. */
+  get clusters(): Locator {
+    return this.panel.getByRole('region', { name: 'Clusters', exact: true });
+  }
+
+  /** The part with those that are. */
+  get ended(): Locator {
+    return this.panel.getByRole('region', { name: 'Ended in the last 24 h' });
+  }
+
+  get form(): Locator {
+    return this.panel.getByRole('form', { name: 'New cluster' });
+  }
+
+  /** What the panel says about the form as it is. */
+  get estimate(): Locator {
+    return this.form.getByRole('status', { name: 'Estimate' });
+  }
+
+  /** A cluster by its title, in one of the parts. */
+  cluster(title: string, part = this.clusters): Locator {
+    return part.getByRole('listitem').filter({ has: this.page.getByRole('heading', { name: title, exact: true }) });
+  }
+
+  /** A tab with a plot of a cluster; the page in it is `frame`. */
+  plot(plot: string, title: string): { tab: Locator; frame: FrameLocator } {
+    const name = `${plot} of cluster ${title}`;
+    const tab = this.page.getByRole('region', { name });
+    return { tab, frame: tab.frameLocator('iframe') };
+  }
+
+  /** Opens the form, fills it in and starts the cluster. */
+  async start(title: string, workers: number): Promise<void> {
+    await this.clusters.getByRole('button', { name: 'New cluster' }).click();
+    await this.form.getByLabel('Title').fill(title);
+    await this.form.getByRole('spinbutton', { name: 'Workers', exact: true }).fill(String(workers));
+    await expect(this.estimate).toContainText('per hour');
+    await this.form.getByRole('button', { name: 'Start cluster' }).click();
+    await expect(this.form).toHaveCount(0);
+  }
+
+  /** Gives a cluster so many workers, and waits until they are there. */
+  async scale(title: string, workers: number): Promise<void> {
+    const row = this.cluster(title);
+    await row.getByRole('button', { name: 'Scale' }).click();
+    const form = row.getByRole('form', { name: `Workers of ${title}` });
+    await form.getByRole('spinbutton', { name: 'Workers' }).fill(String(workers));
+    await form.getByRole('button', { name: 'Apply' }).click();
+    await expect(form).toHaveCount(0);
+    await expect(row.getByText(`${workers} workers`, { exact: true })).toBeVisible({ timeout: 60_000 });
+  }
+
+  /** Opens one plot of a cluster as a tab, and waits until Bokeh has drawn it. */
+  async openPlot(title: string, plot: string): Promise<void> {
+    const row = this.cluster(title);
+    await row.getByRole('button', { name: 'Plots' }).click();
+    await row
+      .getByRole('list', { name: `Plots of ${title}` })
+      .getByRole('button', { name: plot, exact: true })
+      .click();
+    await this.isDrawn(plot, title);
+  }
+
+  /** Waits until Bokeh has drawn a plot: there is a canvas in the tab, and something in it. */
+  async isDrawn(plot: string, title: string): Promise<void> {
+    const canvas = this.plot(plot, title).frame.locator('canvas').first();
+    await expect(canvas).toBeVisible({ timeout: 30_000 });
+    await expect
+      .poll(() =>
+        canvas.evaluate((drawn: HTMLCanvasElement) => {
+          const { width, height } = drawn;
+          return (drawn.getContext('2d')?.getImageData(0, 0, width, height).data ?? []).some(byte => byte !== 0);
+        })
+      )
+      .toBe(true);
+  }
+
+  /** Stops a cluster, which must be confirmed, and waits until it is among those that are over. */
+  async stop(title: string): Promise<void> {
+    await this.cluster(title).getByRole('button', { name: 'Stop' }).click();
+    const dialog = this.page.getByRole('dialog').filter({ hasText: `Stop cluster ${title}?` });
+    await dialog.getByRole('button', { name: 'Stop' }).click();
+    await expect(this.cluster(title)).toHaveCount(0, { timeout: 60_000 });
+    await expect(this.cluster(title, this.ended)).toBeVisible();
   }
 
   readonly page: Page;

@@ -62,6 +62,13 @@ export class Demo {
     }
   }
 
+  /** Stops every cluster of this user, if a server of theirs runs to ask. */
+  async stopClusters(user: string): Promise<void> {
+    if ((await this._servers(user))['']?.ready) {
+      await this.fetch(user, 'DELETE', `/user/${user}/perijove/dask/clusters`);
+    }
+  }
+
   /** Starts a server of the user without a page, and waits until it is there. */
   async startServer(user: string, name = ''): Promise<void> {
     const route = name ? `servers/${name}` : 'server';
