@@ -58,7 +58,7 @@ function EndedCluster({ cluster, currency, now, actions, trans }: IEndedClusterP
       </div>
       <Disclosure
         title={cluster.log_tail ? trans.__('Options and log') : trans.__('Options')}
-        label={trans.__('Options of %1, which has ended', title)}
+        label={trans.__('Options of %1, which has ended (%2)', title, cluster.name)}
       >
         <Options cluster={cluster} trans={trans} />
         {cluster.log_tail && (

@@ -66,7 +66,7 @@ export function ClusterRow(props: IClusterRowProps): React.ReactElement {
         </p>
       )}
       <RowActions {...props} isSilent={silent !== undefined} />
-      <Disclosure title={trans.__('Options')} label={trans.__('Options of %1', titleOf(cluster))}>
+      <Disclosure title={trans.__('Options')} label={trans.__('Options of %1 (%2)', titleOf(cluster), cluster.name)}>
         <Options cluster={cluster} trans={trans} />
       </Disclosure>
     </div>
