@@ -212,6 +212,12 @@ describe('a change', () => {
     model.spent.connect(spent);
     await model.stop(id);
     expect(spent).toHaveBeenCalledOnce();
+    // what it held is free only once it is over
+    gateways.set('a', { state: 'stopped', observed_at: LATER });
+    await pass(POLL_MILLISECONDS);
+    expect(spent).toHaveBeenCalledTimes(2);
+    await pass(POLL_MILLISECONDS);
+    expect(spent).toHaveBeenCalledTimes(2);
   });
 
   it('that stops it shows that at once', async () => {

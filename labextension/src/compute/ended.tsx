@@ -56,10 +56,7 @@ function EndedCluster({ cluster, currency, now, actions, trans }: IEndedClusterP
           {trans.__('Start again')}
         </button>
       </div>
-      <Disclosure
-        title={cluster.log_tail ? trans.__('Options and log') : trans.__('Options')}
-        label={trans.__('Options of %1, which has ended (%2)', title, cluster.name)}
-      >
+      <Disclosure title={cluster.log_tail ? trans.__('Options and log') : trans.__('Options')} isMinor>
         <Options cluster={cluster} trans={trans} />
         {cluster.log_tail && (
           <pre

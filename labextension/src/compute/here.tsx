@@ -35,7 +35,7 @@ export function Here({ lease, currency, now, trans }: IHereProps): React.ReactEl
           {endText(end, now, trans)}
         </p>
       ))}
-      <Disclosure title={trans.__('Why here')}>
+      <Disclosure title={trans.__('Why here')} isMinor>
         <Why explanation={explanation} currency={currency} trans={trans} />
       </Disclosure>
     </section>

@@ -54,7 +54,7 @@ export class ComputeModel {
     return this._changed;
   }
 
-  /** Emitted after a change that this user made and that may have changed what is left of their limits. */
+  /** Emitted when what is left of the user's limits may have changed: they hold more or less, or have asked for it. */
   get spent(): ISignal<this, void> {
     return this._spent;
   }
@@ -261,10 +261,14 @@ export class ComputeModel {
   }
 
   private _set(view: IClustersView): void {
+    const hasChanged = this._view !== null && heldIn(this._view) !== heldIn(view);
     this._view = view;
     this._grant();
     this._follow();
     this._changed.emit();
+    if (hasChanged) {
+      this._spent.emit();
+    }
   }
 
   /** Asks for the workers of clusters that run by now. */
@@ -330,4 +334,12 @@ export class ComputeModel {
   private _question = 0;
   private _leases: readonly ILease[] | null = null;
   private _leasesAt = -Infinity;
+}
+
+/** All that the clusters hold of the user's limits, to tell whether it has changed. */
+function heldIn({ items }: IClustersView): string {
+  return items
+    .filter(cluster => !isOver(cluster))
+    .map(cluster => `${keyOf(cluster)} ${cluster.workers_granted}`)
+    .join();
 }

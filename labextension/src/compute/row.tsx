@@ -66,7 +66,7 @@ export function ClusterRow(props: IClusterRowProps): React.ReactElement {
         </p>
       )}
       <RowActions {...props} isSilent={silent !== undefined} />
-      <Disclosure title={trans.__('Options')} label={trans.__('Options of %1 (%2)', titleOf(cluster), cluster.name)}>
+      <Disclosure title={trans.__('Options')} isMinor>
         <Options cluster={cluster} trans={trans} />
       </Disclosure>
     </div>
