@@ -8,8 +8,8 @@ import { Demo, picture } from './platform';
 const demo = new Demo();
 /** Nobody else's: another file of tests may run beside this one. */
 const USER = 'engineer';
-/** Another one in each run: those that have ended are shown for a day. */
-const TITLE = `Mosaic ${Date.now().toString(36)}`;
+/** Its own in each run: those that ended in the last 24 hours are listed, too. */
+const TITLE = `Mosaic at ${new Date().toISOString().slice(11, 19)}`;
 const PLOT = 'Progress';
 
 test.beforeEach(async () => {
@@ -49,6 +49,7 @@ test('a cluster is started near the data, grown, looked at, used from a notebook
     await compute.form.getByLabel(/^Cores per worker/).fill('99');
     await expect(compute.form.getByText('It must be 1 to 4.')).toBeVisible();
     await compute.form.getByLabel(/^Cores per worker/).fill('1');
+    await expect(compute.estimate).toContainText('EUR per hour');
     await picture(page, 'cluster-form');
     await hasNoViolation(page);
     await compute.form.getByRole('button', { name: 'Cancel' }).click();
@@ -74,29 +75,27 @@ test('a cluster is started near the data, grown, looked at, used from a notebook
     await expect(tab.locator('iframe')).toHaveAttribute('sandbox', 'allow-scripts allow-same-origin');
   });
 
+  await test.step('code that connects to it runs in a notebook', async () => {
+    await compute.cluster(TITLE).getByRole('button', { name: 'Insert code' }).click();
+    await expect(lab.cell).toContainText('get_client');
+    await lab.runCell(() => lab.cell.locator('.cm-content').click());
+    await expect(lab.cell).not.toContainText('token');
+  });
+
   await test.step('the cluster and its plot are there again after the browser was reloaded', async () => {
     await page.reload();
     await expect(compute.panel.or(lab.panel).first()).toBeVisible({ timeout: 60_000 });
     await compute.open();
     await expect(compute.cluster(TITLE).getByText('2 workers', { exact: true })).toBeVisible();
+    await compute.showPlot(PLOT, TITLE);
     await compute.isDrawn(PLOT, TITLE);
-  });
-
-  await test.step('code that connects to it runs in a notebook', async () => {
-    await compute.cluster(TITLE).getByRole('button', { name: 'Insert code' }).click();
-    await expect(lab.cell).toContainText('perijove.cluster(');
-    await lab.runCell(() => lab.cell.locator('.cm-content').click());
-    await expect(lab.cell).not.toContainText('token');
   });
 
   await test.step('it is stopped, once that is confirmed, and can be started again', async () => {
     await compute.stop(TITLE);
     const over = compute.cluster(TITLE, compute.ended);
     await expect(over).toContainText('Stopped');
-    await page
-      .locator('#jp-main-dock-panel')
-      .getByRole('tab', { name: `${PLOT}: ${TITLE}` })
-      .click();
+    await compute.showPlot(PLOT, TITLE);
     const { tab } = compute.plot(PLOT, TITLE);
     await expect(tab.getByRole('heading', { name: 'This cluster has ended' })).toBeVisible();
     await hasNoViolation(page);

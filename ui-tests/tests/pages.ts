@@ -239,6 +239,16 @@ export class ComputePanel {
     await this.isDrawn(plot, title);
   }
 
+  /** Brings the tab of a plot to the front. */
+  async showPlot(plot: string, title: string): Promise<void> {
+    const tab = this.page.locator('#jp-main-dock-panel').getByRole('tab', { name: `${plot}: ${title}` });
+    // a notebook that is restored comes to the front once it is there
+    await expect(async () => {
+      await tab.click();
+      await expect(this.plot(plot, title).tab).toBeVisible({ timeout: 3_000 });
+    }).toPass({ timeout: 30_000 });
+  }
+
   /** Waits until Bokeh has drawn a plot: there is a canvas in the tab, and something in it. */
   async isDrawn(plot: string, title: string): Promise<void> {
     const canvas = this.plot(plot, title).frame.locator('canvas').first();
