@@ -1,3 +1,4 @@
+import '../../style/compute.css';
 import type { TranslationBundle } from '@jupyterlab/translation';
 import { refreshIcon } from '@jupyterlab/ui-components';
 import * as React from 'react';

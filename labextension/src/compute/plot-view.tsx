@@ -1,3 +1,4 @@
+import '../../style/compute.css';
 import type { TranslationBundle } from '@jupyterlab/translation';
 import * as React from 'react';
 import { useSignal } from '../hooks';

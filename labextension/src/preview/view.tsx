@@ -1,3 +1,5 @@
+import '../../style/preview.css';
+import '../../style/views.css';
 import type { TranslationBundle } from '@jupyterlab/translation';
 import * as React from 'react';
 import { formatBytes } from '../format';
