@@ -46,10 +46,14 @@ class JupyterServer:
 
 @contextlib.contextmanager
 def jupyter_server(
-    directory: Path, environment: dict[str, str], *options: str, extensions: tuple[str, ...] = ()
+    directory: Path,
+    environment: dict[str, str],
+    *options: str,
+    extensions: tuple[str, ...] = (),
+    log_level: str = "DEBUG",
 ) -> Iterator[JupyterServer]:
     """A server with ``environment`` on top of a bare one, its files in ``directory``, and more ``extensions``."""
-    enabled = {"perijove_server": True} | {name: name in extensions for name in _OTHER_EXTENSIONS}
+    enabled = {"perijove_server": True} | dict.fromkeys(_OTHER_EXTENSIONS, False) | dict.fromkeys(extensions, True)
     log_path = directory / "server.log"
     for name in ("root", "home"):
         (directory / name).mkdir()
@@ -58,7 +62,8 @@ def jupyter_server(
     with log_path.open("wb") as log:
         process = subprocess.Popen(
             [
-                *(sys.executable, "-m", "jupyter_server", "--no-browser", "--allow-root", "--debug"),
+                *(sys.executable, "-m", "jupyter_server", "--no-browser", "--allow-root"),
+                f"--ServerApp.log_level={log_level}",
                 f"--ServerApp.jpserver_extensions={enabled}",
                 *("--ServerApp.ip=127.0.0.1", "--ServerApp.port=0", "--ServerApp.base_url=/user/x/"),
                 *(f"--ServerApp.root_dir={directory / 'root'}", f"--IdentityProvider.token={SERVER_TOKEN}"),
