@@ -49,7 +49,7 @@ ui: .make/dev .make/npm $(VENDOR) $(EXTENSION) .make/extension .make/browser
 docs: .make/dev
 	@$(BIN)/python tests/run.py docs
 
-bench: .make/bench .make/peers/installed .make/npm .make/postgres
+bench: .make/bench .make/peers/installed .make/npm .make/browser .make/postgres
 	@$(BIN)/python -m benchmarks.run $(ARGS)
 
 soak: .make/dev .make/npm .make/postgres
@@ -131,7 +131,7 @@ $(VENDOR): hub_ext/build_pages.mjs .make/npm
 	@touch $@
 
 # but one pip and one apt at a time
-ifneq ($(filter test ui,$(MAKECMDGOALS)),)
+ifneq ($(filter test ui bench,$(MAKECMDGOALS)),)
 .make/extension: | .make/dev
 .make/postgres: | .make/browser
 .make/nginx: | .make/postgres

@@ -19,7 +19,10 @@ import psutil
 ROOT = Path(__file__).resolve().parents[1]
 
 #: The packages whose versions decide the figures.
-PACKAGES = ("perijove", "jupyterhub", "jupyterhub-credit-service", "sqlalchemy", "psycopg", "tornado", "pydantic")
+PACKAGES = (
+    "perijove", "jupyterhub", "jupyterhub-credit-service", "sqlalchemy", "psycopg", "tornado", "pydantic",
+    "jupyter_server", "dask-gateway", "distributed", "bokeh",
+)  # fmt: skip
 
 
 @dataclass

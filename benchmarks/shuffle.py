@@ -1,0 +1,88 @@
+"""A notebook's heavy work: ``python -m benchmarks.shuffle`` reads what to do as JSON and writes what came of it.
+
+An array of random numbers in columns becomes one in rows: half of each piece goes from one worker to the other.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+import time
+from typing import Any
+
+import dask
+import dask.array as da
+from dask_gateway import Gateway
+from dask_gateway.auth import JupyterHubAuth
+from distributed import Client
+from distributed.diagnostics.plugin import SchedulerPlugin
+
+#: The width of a strip: strips of 64 to 90 MB at 1 GB.
+STRIPS = 16
+
+
+class Failures(SchedulerPlugin):
+    """Counts in the scheduler what went wrong, also where it was tried again; and what was done."""
+
+    name = "failures"
+
+    def __init__(self) -> None:
+        self.erred = 0
+        self.done = 0
+
+    def transition(self, key: Any, start: str, finish: str, *args: Any, **more: Any) -> None:
+        """A task goes on."""
+        self.erred += finish == "erred"
+        self.done += (start, finish) == ("processing", "memory")
+
+
+def counted(dask_scheduler: Any = None) -> dict[str, int]:
+    """What the scheduler knows now."""
+    plugin = dask_scheduler.plugins["failures"]
+    return {
+        "erred": plugin.erred,
+        "tasks": plugin.done,
+        "retried": sum(task.suspicious for task in dask_scheduler.tasks.values()),
+        "workers": len(dask_scheduler.workers),
+    }
+
+
+def shuffle(client: Any, side: int) -> float:
+    """Turn columns into rows, and add up both; how many seconds that took.
+
+    Raises:
+        RuntimeError: it came out wrong.
+    """
+    strip = -(-side // STRIPS)
+    columns = da.random.default_rng(11).random((side, side), chunks=(side, strip))  # type: ignore[no-untyped-call]
+    rows = columns.rechunk((strip, side), method="p2p")
+    begun = time.monotonic()
+    before, after = client.gather(client.compute([columns.sum(), rows.sum()]))
+    seconds = time.monotonic() - begun
+    if not math.isclose(before, after):
+        raise RuntimeError(f"What adds up to {before} has become {after}")
+    return seconds
+
+
+def main() -> None:
+    """Shuffle once over a cluster that runs."""
+    told = json.load(sys.stdin)
+    dask.config.set({"distributed.comm.timeouts.connect": "30s"})
+    gateway = Gateway(
+        address=told["address"], proxy_address=told["proxy_address"], auth=JupyterHubAuth(api_token=told["token"])
+    )
+    with gateway.connect(told["name"], shutdown_on_close=False) as cluster, cluster.get_client() as client:
+        assert isinstance(client, Client)  # noqa: S101 - for readers
+        client.wait_for_workers(told["workers"], timeout=60)
+        client.register_plugin(Failures())
+        begun = time.monotonic()
+        seconds = shuffle(client, told["side"])
+        after = client.run_on_scheduler(counted)  # type: ignore[no-untyped-call]
+        answer = {"seconds": seconds, "bytes": told["side"] ** 2 * 8, "begun": begun, "ended": begun + seconds, **after}
+    gateway.close()
+    print(json.dumps(answer))
+
+
+if __name__ == "__main__":
+    main()
