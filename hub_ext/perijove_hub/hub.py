@@ -113,8 +113,10 @@ def configure(c: Any, options: HubOptions) -> None:
     hub.custom_scopes = _given(hub, "custom_scopes", {}) | {
         ADMIN_SCOPE: {"description": "See and change everybody's limits and use in Perijove"}
     }
+    given = _given(hub, "services", [])
+    known = {each.get("name") for each in given}
     hub.services = [
-        *_given(hub, "services", []),
+        *given,
         {
             "name": "perijove",
             "url": options.control_url,
@@ -125,8 +127,8 @@ def configure(c: Any, options: HubOptions) -> None:
             "display": True,
         },
         {"name": "perijove-controller", "api_token": options.controller_token, "display": False},
-        # they ask the hub with the token of whoever comes, and hold none themselves
-        *({"name": name, "display": False} for name in services),
+        # they ask the hub with the token of whoever comes, and hold none themselves; a chart may have named one already
+        *({"name": name, "display": False} for name in services if name not in known),
     ]
     hub.load_roles = [
         *_given(hub, "load_roles", []),

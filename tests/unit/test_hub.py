@@ -94,3 +94,9 @@ async def test_each_gateway_is_a_service_that_users_and_their_servers_may_come_t
     configure(c, options)
     await asyncio.sleep(0)
     assert names(c.JupyterHub.services)[-1] == "my-gateway"
+    c = Config()
+    c.JupyterHub.services = [{"name": "my-gateway", "url": "https://g.example"}]
+    configure(c, options)
+    await asyncio.sleep(0)
+    assert names(c.JupyterHub.services) == ["my-gateway", "perijove", "perijove-controller"]
+    assert c.JupyterHub.services[0]["url"] == "https://g.example"
