@@ -30,6 +30,9 @@ LOOP_MS = 50
 #: The panel asks so often; it is longer than anything that is kept between two lists.
 PANEL_SECONDS = 5.0
 WORKERS = 2
+#: Of each worker that shuffles. With the demo's 1 GiB Dask ends them: strips, what is sent and what is put together are
+#: more, on a `LocalCluster` as well.
+WORKER_GIB = 2
 #: A notebook that asks a gateway which hangs is given up after so long.
 PEER_SECONDS = 10.0
 #: Where clusters are started and shuffled, and whose dashboard is looked at.
@@ -109,7 +112,7 @@ def _data(size: Size) -> str:
         "Three Dask Gateways as in the demo, each with one cluster that runs, control on PostgreSQL and a real Jupyter "
         "server of one user, all on this machine. Peers are the gateways themselves: by `dask_gateway` as a notebook "
         "uses it, kept open from one round to the next, and by their own address of a dashboard. A shuffle turns "
-        f"{size.shuffle_bytes / 1e9:g} GB of columns into rows on {WORKERS} workers."
+        f"{size.shuffle_bytes / 1e9:g} GB of columns into rows on {WORKERS} workers with {WORKER_GIB} GiB each."
     )
 
 
@@ -241,9 +244,8 @@ async def _canvases(bed: ComputeBed, size: Size, section: Section, loop: Waits) 
 async def _shuffles(bed: ComputeBed, size: Size, section: Section, idle: Waits, busy: Waits) -> None:
     """Heavy work of a notebook while the panel and a dashboard are open, and as long without anything."""
     failed, speed, lists, frames = Samples("tasks"), Samples("MB/s"), Samples("ms"), Samples("frames/s")
-    gateway, name = bed.gateways[SITE], bed.clusters[SITE]
-    await bed.ask("POST", f"dask/clusters/{SITE}/{name}/scale", {"workers": WORKERS})
-    await gateway.wait(bed.token, name, lambda each: each["workers"] == WORKERS)
+    # beside the one that is there, whose workers would have less memory
+    bed.clusters[SITE] = await bed.gateways[SITE].running(bed.token, WORKERS, worker_memory_gib=WORKER_GIB)
 
     async def nothing(_: int) -> None:
         begun = time.monotonic()
@@ -262,10 +264,11 @@ async def _shuffles(bed: ComputeBed, size: Size, section: Section, idle: Waits, 
             await busy.add(bed, said["begun"], said["ended"])
             browser.no_more()
             came, kept_seconds = await browser.answer(), time.monotonic() - kept
-        if said["workers"] != WORKERS or came["errors"]:
-            raise RuntimeError(f"{said['workers']} workers are left; the dashboard had {came['errors']} errors")
         failed.add(said["erred"] + said["retried"])
-        speed.add(size.shuffle_bytes / 1e6 / said["seconds"])
+        if said["problem"] or came["errors"]:
+            section.notes.append(f"A shuffle had a problem: {said['problem']}; scripts: {came['errors']} errors.")
+        else:
+            speed.add(size.shuffle_bytes / 1e6 / said["seconds"])
         frames.add(came["frames"] / kept_seconds)
         print(f"{said['tasks']} tasks in {said['seconds']:.1f} s; {came}", file=sys.stderr, flush=True)
 
@@ -277,7 +280,7 @@ async def _shuffles(bed: ComputeBed, size: Size, section: Section, idle: Waits, 
         Figure("greatest wait of the server's loop without anything", idle.ours_worst, None,
                "an empty process at the same time", idle.empty_worst),
         Figure("list during a shuffle", lists, Goal(LIST_MS)),
-        Figure("shuffled", speed),
+        *([Figure("shuffled", speed)] if speed.values else []),
         Figure("frames of the dashboard during a shuffle", frames),
     ]  # fmt: skip
 
