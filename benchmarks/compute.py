@@ -243,7 +243,8 @@ async def _canvases(bed: ComputeBed, size: Size, section: Section, loop: Waits) 
 
 async def _shuffles(bed: ComputeBed, size: Size, section: Section, idle: Waits, busy: Waits) -> None:
     """Heavy work of a notebook while the panel and a dashboard are open, and as long without anything."""
-    failed, speed, lists, frames = Samples("tasks"), Samples("MB/s"), Samples("ms"), Samples("frames/s")
+    failed, lost, speed = Samples("tasks"), Samples("workers"), Samples("MB/s")
+    lists, frames = Samples("ms"), Samples("frames/s")
     # beside the one that is there, whose workers would have less memory
     bed.clusters[SITE] = await bed.gateways[SITE].running(bed.token, WORKERS, worker_memory_gib=WORKER_GIB)
 
@@ -265,6 +266,7 @@ async def _shuffles(bed: ComputeBed, size: Size, section: Section, idle: Waits, 
             browser.no_more()
             came, kept_seconds = await browser.answer(), time.monotonic() - kept
         failed.add(said["erred"] + said["retried"])
+        lost.add(said["lost"])
         if said["problem"] or came["errors"]:
             section.notes.append(f"A shuffle had a problem: {said['problem']}; scripts: {came['errors']} errors.")
         else:
@@ -275,6 +277,7 @@ async def _shuffles(bed: ComputeBed, size: Size, section: Section, idle: Waits, 
     await alternate(size.shuffles, nothing, shuffle)
     section.figures += [
         Figure("tasks of a shuffle that failed, or were tried again", failed, Goal(0, "each")),
+        Figure("workers lost in a shuffle", lost, Goal(0, "each")),
         Figure("greatest wait of the server's loop in a shuffle", busy.ours_worst, Goal(LOOP_MS, "greatest"),
                "an empty process at the same time", busy.empty_worst),
         Figure("greatest wait of the server's loop without anything", idle.ours_worst, None,
