@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 from types import SimpleNamespace
@@ -9,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 from perijove_demo.problem import DemoProblem
-from perijove_demo.state import FIRST_START_BYTES, LATER_START_BYTES, State
+from perijove_demo.state import ACCOUNTS, FIRST_START_BYTES, LATER_START_BYTES, State
 
 
 @pytest.fixture
@@ -32,7 +33,7 @@ def test_what_a_broken_off_start_has_written_is_not_needed_again(tmp_path: Path)
         file.truncate(FIRST_START_BYTES)
     state = State(tmp_path)
     state.prepare(reset=False)
-    assert len(state.accounts()) == 4
+    assert len(state.accounts()) == len(ACCOUNTS)
 
 
 @pytest.mark.usefixtures("small_disk")
@@ -43,7 +44,7 @@ def test_later_start_needs_little_room(tmp_path: Path) -> None:
     first.close()
     later = State(tmp_path)
     later.prepare(reset=False)
-    assert len(later.accounts()) == 4
+    assert len(later.accounts()) == len(ACCOUNTS)
 
 
 def test_reset_forgets_only_when_it_prepares(tmp_path: Path) -> None:
@@ -55,6 +56,18 @@ def test_reset_forgets_only_when_it_prepares(tmp_path: Path) -> None:
     assert state.accounts()[0].password == password
     state.prepare(reset=True)
     assert state.accounts()[0].password != password
+
+
+def test_an_account_that_came_later_gets_its_password_and_the_others_keep_theirs(tmp_path: Path) -> None:
+    state = State(tmp_path)
+    state.prepare(reset=False)
+    before = {account.name: account.password for account in state.accounts()}
+    kept = {name: password for name, password in before.items() if name != "engineer"}
+    state.write("accounts.json", json.dumps(kept))
+    after = {account.name: account.password for account in state.accounts()}
+    assert {name: after[name] for name in kept} == kept
+    assert after["engineer"] != before["engineer"]
+    assert {account.name: account.password for account in state.accounts()} == after
 
 
 def test_lock_that_cannot_be_made_is_one_sentence(tmp_path: Path) -> None:
