@@ -21,7 +21,7 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 from pydantic import TypeAdapter, ValidationError
 
-from .errors import BadRequest, ControlUnavailable, NotConfigured, NotFound, PerijoveError, Refused
+from .errors import BadRequest, ControlUnavailable, NoDataset, NotConfigured, NotFound, PerijoveError, Refused
 from .models import (
     Activity,
     Credentials,
@@ -66,6 +66,7 @@ class Call(Generic[Answer]):
     """One request to control: what to send and what its answer must look like.
 
     ``tries`` is how often it is sent at most; 1 for a call that must not happen twice when only its answer was lost.
+    ``missing`` is what a 404 means.
     """
 
     method: str
@@ -74,6 +75,7 @@ class Call(Generic[Answer]):
     params: Mapping[str, str | list[str]] = field(default_factory=dict)
     body: dict[str, Any] | None = None
     tries: int = TRIES
+    missing: type[NotFound] = NotFound
 
 
 def _site() -> Params:
@@ -125,13 +127,14 @@ def tree_call(dataset_id: str, path: str, cursor: str | None = None, limit: int 
 
 def dataset_call(dataset_id: str) -> Call[Dataset]:
     """One dataset, its replicas ranked for this user's site."""
-    return Call("GET", f"datasets/{check_dataset_id(dataset_id)}", TypeAdapter(Dataset), _site())
+    path = f"datasets/{check_dataset_id(dataset_id)}"
+    return Call("GET", path, TypeAdapter(Dataset), _site(), missing=NoDataset)
 
 
 def credentials_call(dataset_id: str, replica: str | None = None) -> Call[Credentials]:
     """Short-lived read-only credentials for one replica; without ``replica``, the nearest."""
-    body = {"replica": replica} if replica else {}
-    return Call("POST", f"datasets/{check_dataset_id(dataset_id)}/credentials", TypeAdapter(Credentials), _site(), body)
+    path, body = f"datasets/{check_dataset_id(dataset_id)}/credentials", {"replica": replica} if replica else {}
+    return Call("POST", path, TypeAdapter(Credentials), _site(), body, missing=NoDataset)
 
 
 def presign_call(dataset_id: str, paths: list[str], replica: str | None = None) -> Call[Presigned]:
@@ -143,7 +146,7 @@ def presign_call(dataset_id: str, paths: list[str], replica: str | None = None) 
 def presign_list_call(dataset_id: str, request: PresignListRequest) -> Call[PresignedList]:
     """A URL that sends one page of a listing of a ``proxied`` dataset, for at most 15 minutes."""
     path, body = f"datasets/{check_dataset_id(dataset_id)}/presign-list", request.model_dump(exclude_none=True)
-    return Call("POST", path, TypeAdapter(PresignedList), _site(), body)
+    return Call("POST", path, TypeAdapter(PresignedList), _site(), body, missing=NoDataset)
 
 
 def quotas_call() -> Call[Page[QuotaView]]:
@@ -397,7 +400,7 @@ def _retry_after_seconds(outcome: Outcome) -> float | None:
 def _parse(url: str, call: Call[Answer], response: httpx.Response) -> Answer:
     """The answer as its model, or the error that it stands for."""
     if response.status_code >= 300:
-        raise _error(url, response)
+        raise _error(url, response, call.missing)
     try:
         return call.answer.validate_json(response.content)
     except ValidationError:
@@ -407,13 +410,13 @@ def _parse(url: str, call: Call[Answer], response: httpx.Response) -> Answer:
         ) from None
 
 
-def _error(url: str, response: httpx.Response) -> PerijoveError:
+def _error(url: str, response: httpx.Response, missing: type[NotFound]) -> PerijoveError:
     status = response.status_code
     detail = _detail(response) or f"The control service at {url} answered {status} without an explanation."
     if status in {401, 403}:
         return Refused(detail)
     if status == 404:
-        return NotFound(detail)
+        return missing(detail)
     if 400 <= status < 500:
         return BadRequest(detail)
     return ControlUnavailable(detail)

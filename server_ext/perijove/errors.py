@@ -60,6 +60,13 @@ class NotFound(PerijoveError, FileNotFoundError):
     title = "Not found"
 
 
+class NoDataset(NotFound):
+    """No such dataset, or none that you may read (any more).
+
+    Not for who reads contents by name and takes what is not there for empty: that one is refused, see ``filesystem``.
+    """
+
+
 class NotSupported(PerijoveError):
     """A well-formed wish that this version cannot fulfil."""
 

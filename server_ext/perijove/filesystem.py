@@ -22,7 +22,7 @@ from .access import access_for
 from .beginning import Beginning, begin, first_span
 from .cache import block_cache
 from .client import ITEMS_MAX, AsyncControlClient, Search
-from .errors import BadRequest, InvalidPath, NotFound, NotSupported, PerijoveError, ReadOnly
+from .errors import BadRequest, InvalidPath, NoDataset, NotFound, NotSupported, PerijoveError, ReadOnly, Refused
 from .files import PerijoveFile, file_row
 from .models import PLATFORM_CATALOGUE, Dataset, TreeEntry
 from .parallel import Haste, few_at_once
@@ -190,9 +190,12 @@ class PerijoveFileSystem(AsyncFileSystem):  # type: ignore[misc] # fsspec has no
         return {row["name"]: row for row in rows} if detail else [row["name"] for row in rows]
 
     async def _cat_file(self, path: str, start: int | None = None, end: int | None = None, **kwargs: Any) -> bytes:
-        beginning = await self._begin(path, *first_span(start, end))
-        first, last, _ = slice(start, end).indices(beginning.info.size_bytes)
-        return await beginning.read(first, last)
+        try:
+            beginning = await self._begin(path, *first_span(start, end))
+            first, last, _ = slice(start, end).indices(beginning.info.size_bytes)
+            return await beginning.read(first, last)
+        except NoDataset as exc:
+            raise _refused(exc) from None
 
     async def _cat(
         self,
@@ -270,9 +273,10 @@ class PerijoveFileSystem(AsyncFileSystem):  # type: ignore[misc] # fsspec has no
                 haste.came(len(data))
                 return data
             except PerijoveError as exc:
+                error = _refused(exc) if isinstance(exc, NoDataset) else exc
                 if on_error == "return":
-                    return exc
-                raise
+                    return error
+                raise error from None
 
         try:
             asked = list(zip(paths, firsts, lasts, strict=True))
@@ -322,6 +326,11 @@ class PerijoveFileSystem(AsyncFileSystem):  # type: ignore[misc] # fsspec has no
 
     async def _makedirs(self, path: str, exist_ok: bool = False) -> None:
         raise _read_only(path)
+
+
+def _refused(error: NoDataset) -> Refused:
+    """Zarr takes a chunk that is not found for one of fill values: a dataset that was taken back would read as zeros."""
+    return Refused(error.detail)
 
 
 def _created(path: str | os.PathLike[str]) -> IO[bytes]:

@@ -8,8 +8,8 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from .client import AsyncControlClient, presign_call
-from .errors import ControlUnavailable, PerijoveError, StoreUnavailable
+from .client import AsyncControlClient, dataset_call, presign_call
+from .errors import ControlUnavailable, NoDataset, NotFound, PerijoveError, StoreUnavailable
 from .models import Dataset, Presigned, Replica
 
 #: How many URLs are kept, and how long before their end they are replaced.
@@ -122,7 +122,13 @@ class SignedUrls:
                 future.exception()
 
     async def _call(self, paths: list[str]) -> Presigned:
-        return await self._client.send(presign_call(self._dataset.id, paths, self._replica.id))
+        try:
+            return await self._client.send(presign_call(self._dataset.id, paths, self._replica.id))
+        except NotFound as exc:
+            if self._dataset.delivery == "proxied":  # what is signed is not looked at
+                raise NoDataset(exc.detail) from None
+            await self._client.send(dataset_call(self._dataset.id))  # raises if it is not the file that is missing
+            raise
 
     def _signed(self, answer: Presigned) -> dict[str, _Signed]:
         ends_at = answer.expires - URL_RENEW_BEFORE
