@@ -155,15 +155,19 @@ def block_cache() -> BlockCache | None:
     said = os.environ.get("PERIJOVE_CACHE_BYTES", str(DEFAULT_BYTES)).strip()
     limit_bytes = int(said) if said.isdecimal() and len(said) < 20 else 0
     home = os.environ.get("XDG_CACHE_HOME", "")
-    base = Path(home) if home.startswith("/") else Path("~/.cache").expanduser()
+    base = Path(home if home.startswith("/") else os.path.expanduser("~/.cache"))  # noqa: PTH111 - it raises not
     if limit_bytes == 0 or not base.is_absolute():
         return None
     return BlockCache(base / "perijove" / "blocks", limit_bytes)
 
 
 def cache_scope(control_url: str) -> str:
-    """Whose blocks: two platforms, or two users who share an account of the machine, share no block."""
-    return f"{control_url}\n{os.environ.get('JUPYTERHUB_USER', '')}"
+    """Whose blocks: two platforms, or two users who share an account of the machine, share no block.
+
+    Workers of a cluster know its lease and not its owner: they share among themselves.
+    """
+    whose = os.environ.get("JUPYTERHUB_USER") or os.environ.get("PERIJOVE_LEASE_ID", "")
+    return f"{control_url}\n{whose}"
 
 
 def _sealed(digest: bytes, data: bytes) -> bytes:

@@ -329,7 +329,7 @@ class PerijoveFileSystem(AsyncFileSystem):  # type: ignore[misc] # fsspec has no
 
 
 def _refused(error: NoDataset) -> Refused:
-    """Zarr takes a chunk that is not found for one of fill values: a dataset that was taken back would read as zeros."""
+    """Zarr takes a chunk that is not found for one never written: of a dataset that was taken back it made zeros."""
     return Refused(error.detail)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import random
 import stat
 from dataclasses import replace
@@ -13,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import perijove
-from perijove.cache import BlockCache, BlockKey, block_cache
+from perijove.cache import BlockCache, BlockKey, block_cache, cache_scope
 from perijove.filesystem import close_connections
 from tests.support.control import FakeControl, FakeReplica
 from tests.support.s3 import S3Bed
@@ -140,6 +141,29 @@ def test_no_size_no_cache(monkeypatch: pytest.MonkeyPatch, said: str) -> None:
     monkeypatch.setenv("PERIJOVE_CACHE_BYTES", said)
 
     assert block_cache() is None
+
+
+def test_no_home_no_cache(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.delenv("HOME")
+
+    def nobody(uid: int) -> None:
+        raise KeyError(uid)  # a container's account that has no name
+
+    monkeypatch.setattr(pwd, "getpwuid", nobody)
+    assert block_cache() is None
+
+
+def test_two_clusters_on_one_machine_share_no_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("JUPYTERHUB_USER", raising=False)
+    monkeypatch.setenv("PERIJOVE_LEASE_ID", "lease-1")
+    first = cache_scope("https://control.example")
+    monkeypatch.setenv("PERIJOVE_LEASE_ID", "lease-2")
+    assert cache_scope("https://control.example") != first
+    monkeypatch.setenv("JUPYTERHUB_USER", "ana")
+    at_home = cache_scope("https://control.example")
+    monkeypatch.setenv("PERIJOVE_LEASE_ID", "lease-3")
+    assert cache_scope("https://control.example") == at_home, "the sessions of a user share theirs"
 
 
 def another_kernel() -> None:
