@@ -1,7 +1,7 @@
 """A page of a scheduler's dashboard that says how busy the cluster is, as JSON: ``GET perijove/state.json``.
 
-``distributed`` loads it by its name, see :mod:`perijove.dask_settings`. It changes nothing, and counts nothing that
-grows with the number of tasks.
+``distributed`` loads it by its name, see :mod:`perijove.dask_settings`. It changes nothing, and looks at no task: only
+at counters, workers, and the kinds of tasks.
 """
 
 from __future__ import annotations
@@ -17,20 +17,24 @@ from perijove.versions import package_versions, python_version
 def state_of(scheduler: Any, now: float) -> dict[str, Any]:
     """How busy a scheduler is.
 
-    ``idle_seconds`` is None while something runs or waits to. ``Scheduler.check_idle`` tells since when nothing does,
-    from the second time on that it is asked after something ran. It would also end a scheduler that has an idle timeout
-    of its own; one of a gateway has none.
+    ``memory_bytes`` is what its workers use, ``processing`` how many tasks they have been given, ``erred`` how many
+    have failed and are still held, and ``desired_workers`` how many an adaptive cluster would take. ``idle_seconds`` is
+    None while something runs or waits to; the scheduler finds out four times a second since when nothing does, which is
+    from its start if nothing ever has.
     """
-    idle_since = None if scheduler.idle_timeout else scheduler.check_idle()
     workers = scheduler.workers.values()
+    processing = sum(len(each.processing) for each in workers)
+    is_busy = processing or scheduler.queued or scheduler.unrunnable or scheduler.idle_since is None
     return {
         "workers": len(scheduler.workers),
         "threads": scheduler.total_nthreads,
         "memory_bytes": sum(each.memory.process for each in workers),
         "tasks": len(scheduler.tasks),
-        "processing": sum(len(each.processing) for each in workers),
+        "processing": processing,
+        "erred": sum(each.states["erred"] for each in scheduler.task_prefixes.values()),
         "clients": len(scheduler.clients),
-        "idle_seconds": None if idle_since is None else max(0.0, now - idle_since),
+        "idle_seconds": None if is_busy else max(0.0, now - scheduler.idle_since),
+        "desired_workers": scheduler.adaptive_target(),
         "python": python_version(),
         "packages": package_versions(),
     }
