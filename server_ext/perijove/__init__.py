@@ -19,8 +19,9 @@ A Dask cluster next to the data, inside your limits, and without a token in a ce
     cluster = perijove.cluster(4, near="euclid-demo")
     client = cluster.get_client()
 
-``perijove.clusters()`` lists yours on all sites; ``dask_gateway.Gateway()`` works, too. ``perijove://`` works on the
-workers.
+Without a number it takes as many workers as there is work for. ``perijove.clusters()`` lists yours on all sites, and
+``perijove.cluster(name=...)`` connects to one of them, by its name or title; ``dask_gateway.Gateway()`` works, too.
+``perijove://`` works on the workers, with the right of the cluster to read and no other.
 
 Readers that know fsspec take the URL: ``fits.open(url, use_fsspec=True)``, ``pandas.read_csv(url)``,
 ``xarray.open_dataset(url, engine="h5netcdf")``, ``zarr.open(url)``. pyarrow takes the filesystem:
@@ -31,6 +32,8 @@ keeps it from asking for dozens of files that might lie beside.
 """
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 import fsspec
 
@@ -58,6 +61,7 @@ from .versions import VersionWarning
 
 __all__ = [
     "BadRequest",
+    "Cluster",
     "ClusterList",
     "ControlUnavailable",
     "Counts",
@@ -85,6 +89,19 @@ __all__ = [
     "stats",
     "storage_options",
 ]
+
+if TYPE_CHECKING:
+    from .dask_cluster import Cluster
+
+
+def __getattr__(name: str) -> Any:
+    """``perijove.Cluster`` brings Dask in, so only when somebody asks for it."""
+    if name == "Cluster":
+        from .dask_cluster import Cluster
+
+        return Cluster
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
 
 # The entry point of the installed package says the same; this makes it true from a checkout too.
 fsspec.register_implementation("perijove", "perijove.filesystem.PerijoveFileSystem", clobber=True)

@@ -16,6 +16,7 @@ function render({ model, el }) {
     'border-radius:4px;color:var(--jp-content-font-color1,inherit);background:var(--jp-layout-color1,transparent)';
   const title = element('strong', box);
   const line = element('div', box, undefined, { role: 'status' });
+  const capped = element('div', box);
   const link = element('a', box, 'Dashboard', { target: '_blank', rel: 'noopener' });
   const row = element('div', box);
   row.style.cssText = 'display:flex;gap:8px;align-items:center;margin-top:6px';
@@ -24,19 +25,26 @@ function render({ model, el }) {
   count.style.width = '5em';
   const scale = element('button', row, 'Scale', { type: 'button' });
   const stop = element('button', row, 'Stop', { type: 'button' });
+  for (const each of [count, scale, stop]) {
+    each.style.cssText +=
+      ';color:inherit;background:var(--jp-layout-color2,transparent);border:1px solid var(--jp-border-color1,#bbb);' +
+      'border-radius:2px;padding:2px 8px';
+  }
+  link.style.cssText = 'color:var(--jp-content-link-color,inherit)';
   const said = element('div', box, undefined, { 'aria-live': 'polite' });
 
   function show() {
     const facts = model.get('facts');
-    title.textContent = `Cluster ${facts.name ?? ''} at ${facts.site ?? ''}`;
+    title.textContent = `${facts.title || `Cluster ${facts.name ?? ''}`} at ${facts.site ?? ''}`;
+    title.title = facts.name ?? '';
+    capped.textContent = facts.capped ?? '';
     line.textContent =
       `${facts.state ?? ''}: ${facts.workers ?? 0} workers, ${facts.threads ?? 0} threads, ` +
       gib(facts.memory_bytes ?? 0);
     const safe = /^https?:\/\//.test(facts.dashboard ?? '');
     link.hidden = !safe;
     if (safe) link.href = facts.dashboard;
-    const over = facts.state === 'closed' || facts.state === 'closing';
-    for (const each of [count, scale, stop]) each.disabled = over;
+    for (const each of [count, scale, stop]) each.disabled = Boolean(facts.is_over);
   }
   function tell() {
     said.textContent = model.get('said');
@@ -50,7 +58,9 @@ function render({ model, el }) {
   model.on('change:said', tell);
   show();
   tell();
+  model.send({ do: 'show' });
   return () => {
+    model.send({ do: 'hide' });
     model.off('change:facts', show);
     model.off('change:said', tell);
   };

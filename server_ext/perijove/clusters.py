@@ -5,14 +5,16 @@ Nothing here imports Dask until a cluster is asked for.
 
 from __future__ import annotations
 
+import asyncio
 import html
 import os
 import warnings
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, overload
+from urllib.parse import urlsplit
 
 import httpx
+from fsspec.asyn import get_loop, sync
 from pydantic import ValidationError
 
 from .client import ControlClient, gateways_call
@@ -23,10 +25,12 @@ from .paths import check_dataset_id, split_url
 if TYPE_CHECKING:
     from .dask_cluster import Cluster
 
-#: A gateway that has not answered by then is told as one that does not.
+#: A gateway that has not answered in full by then is told as one that does not.
 LIST_SECONDS = 2.0
 #: No list of clusters is longer.
 LIST_MAX_BYTES = 8 << 20
+#: A new cluster about whose workers nothing is said takes as many as there is work for, up to so many.
+WORKERS_UNASKED = 8
 
 
 class FarFromData(UserWarning):
@@ -50,14 +54,15 @@ def cluster(
         cluster = perijove.cluster(4, near="euclid-demo")
         client = cluster.get_client()
 
-    Without arguments it starts one on the gateway of this session's site. It lives until it is shut down, is idle for
-    too long, or this object is closed; one that was connected to by its name stays when the object goes.
+    Without arguments it starts one on the gateway of this session's site, which takes as many workers as there is work
+    for, up to 8, and lets them go again. It lives until it is shut down, is idle for too long, or this object is
+    closed; one that was connected to by its name stays when the object goes.
 
     Args:
         workers: how many to ask for; fewer come when a limit is in the way, and ``cluster.capped`` says which.
         near: a dataset, or a ``perijove://`` address: the cluster starts on the gateway nearest to it.
         gateway: the site whose gateway to take instead.
-        name: of a cluster that runs, as :func:`clusters` tells it.
+        name: of a cluster that runs, as :func:`clusters` tells it, or its title.
         title: what to call it in lists.
         minimum: with ``maximum``, the cluster chooses by itself how many workers it has, between the two.
         maximum: see ``minimum``.
@@ -82,14 +87,20 @@ def cluster(
             f"Clusters need {error.name}, which is not installed here: pip install dask distributed dask-gateway."
         ) from None
     if name is not None:
-        made = connect(_gateway_of(name, gateway), name, shutdown_on_close=bool(shutdown_on_close))
+        made = connect(*_find(name, gateway), shutdown_on_close=bool(shutdown_on_close))
     else:
         chosen = choose_gateway(_gateways(near), gateway, near)
         made = start(chosen, title, options, shutdown_on_close=shutdown_on_close is not False)
-    if workers is not None:
-        made.scale(workers)
-    elif minimum is not None or maximum is not None:
-        made.adapt(minimum=minimum, maximum=maximum)
+        if workers is None and minimum is None and maximum is None:
+            maximum = WORKERS_UNASKED
+    try:
+        if workers is not None:
+            made.scale(workers)
+        elif minimum is not None or maximum is not None:
+            made.adapt(minimum=minimum, maximum=maximum)
+    except BaseException:
+        made.close()  # nobody holds it: a new one would go on, and cost
+        raise
     return made
 
 
@@ -171,13 +182,18 @@ def choose_gateway(gateways: Sequence[GatewayView], wanted: str | None, near: st
     return chosen
 
 
-def dashboard_root(site: str, address: str) -> str:
+def dashboard_root(site: str) -> str | None:
     """Where a browser reaches the dashboards of a gateway: through this user's own Jupyter server.
 
-    The gateway's own address has no login; it is what is left where there is no such server.
+    Never at the gateway's own address, which has no login: None where there is no such server. With a host, since the
+    Lab takes a bare path for a file.
     """
     server = os.environ.get("PERIJOVE_SERVER_URL", "")
-    return f"{server.rstrip('/')}/dask/gateways/{site}" if server else address
+    if not server and (prefix := os.environ.get("JUPYTERHUB_SERVICE_PREFIX", "")):
+        control = urlsplit(os.environ.get("PERIJOVE_CONTROL_URL", ""))
+        hub = os.environ.get("JUPYTERHUB_PUBLIC_URL") or f"{control.scheme}://{control.netloc}{prefix}"
+        server = f"{hub.rstrip('/')}/perijove"
+    return f"{server.rstrip('/')}/dask/gateways/{site}" if server.startswith(("http://", "https://")) else None
 
 
 def _gateways(near: str | None) -> list[GatewayView]:
@@ -195,44 +211,56 @@ def dataset_of(near: str) -> str:
     return split_url(near)[0] if "/" in near else check_dataset_id(near)
 
 
-def _gateway_of(name: str, wanted: str | None) -> GatewayView:
+def _find(name: str, wanted: str | None) -> tuple[GatewayView, str, str]:
+    """The gateway, the name and the title of a cluster that runs, by its name or its title."""
     gateways = _gateways(None)
     if wanted is not None:
-        return choose_gateway(gateways, wanted, None)
+        gateways = [choose_gateway(gateways, wanted, None)]
     found, silent = _all_clusters(gateways)
-    site = next((site for site, each in found if each.name == name and not each.state.is_over), None)
-    if site is None:
-        asked = f" (the gateway of {', '.join(silent)} does not answer)" if silent else ""
-        raise NotFound(f"You have no cluster {name!r} that runs{asked}.")
-    return next(each for each in gateways if each.site == site)
+    running = [(site, each) for site, each in found if not each.state.is_over]
+    meant = [item for item in running if item[1].name == name] or [item for item in running if item[1].title == name]
+    if len(meant) > 1:
+        names = ", ".join(each.name for _, each in meant)
+        raise BadRequest(f"{len(meant)} clusters are called {name!r}: choose one by its name from {names}.")
+    if meant:
+        site, cluster = meant[0]
+        return next(each for each in gateways if each.site == site), cluster.name, cluster.title
+    if wanted is not None:
+        return gateways[0], name, ""  # its gateway says what is wrong
+    asked = f" (the gateway of {', '.join(silent)} does not answer)" if silent else ""
+    raise NotFound(f"You have no cluster {name!r} that runs{asked}.")
 
 
 def _all_clusters(gateways: Sequence[GatewayView]) -> tuple[list[tuple[str, GatewayCluster]], list[str]]:
+    """Of all gateways at once, each with the site; and the sites whose gateways did not answer in time."""
     found: list[tuple[str, GatewayCluster]] = []
     silent: list[str] = []
-    with ThreadPoolExecutor(max_workers=max(1, len(gateways))) as threads:
-        for gateway, items in zip(gateways, threads.map(_clusters_of, gateways), strict=True):
-            if items is None:
-                silent.append(gateway.site)
-            else:
-                found += [(gateway.site, each) for each in items]
+    for gateway, items in zip(gateways, sync(get_loop(), _ask_all, gateways), strict=True):
+        if items is None:
+            silent.append(gateway.site)
+        else:
+            found += [(gateway.site, each) for each in items]
     return found, silent
 
 
-def _clusters_of(gateway: GatewayView) -> list[GatewayCluster] | None:
+async def _ask_all(gateways: Sequence[GatewayView]) -> list[list[GatewayCluster] | None]:
+    async with httpx.AsyncClient(timeout=LIST_SECONDS) as http:
+        return await asyncio.gather(*(_clusters_of(http, each) for each in gateways))
+
+
+async def _clusters_of(http: httpx.AsyncClient, gateway: GatewayView) -> list[GatewayCluster] | None:
     headers = {"Authorization": f"jupyterhub {os.environ.get('JUPYTERHUB_API_TOKEN', '')}"}
+    url = f"{gateway.address.rstrip('/')}/api/perijove/v1/clusters"
     try:
         # the address is control's word, so this user's token may go there, and nowhere that a redirect names
-        with httpx.stream(
-            "GET", f"{gateway.address.rstrip('/')}/api/perijove/v1/clusters", headers=headers, timeout=LIST_SECONDS
-        ) as answer:
+        async with asyncio.timeout(LIST_SECONDS), http.stream("GET", url, headers=headers) as answer:
             body = bytearray()
-            for part in answer.iter_bytes():
+            async for part in answer.aiter_bytes():
                 body += part
                 if len(body) > LIST_MAX_BYTES:
                     return None
         return GatewayClusters.model_validate_json(bytes(body)).items if answer.status_code == 200 else None
-    except (httpx.HTTPError, ValidationError):
+    except (httpx.HTTPError, httpx.InvalidURL, TimeoutError, ValidationError):
         return None
 
 

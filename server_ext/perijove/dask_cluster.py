@@ -5,26 +5,35 @@ Imported only when a cluster is asked for, since it brings Dask in.
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import html
 import os
 import warnings
 from typing import Any
+from urllib.parse import quote
 
 import aiohttp
 import httpx
+from dask.widgets.widgets import get_template
 from dask_gateway import Gateway, GatewayCluster
 from dask_gateway.auth import JupyterHubAuth
 from dask_gateway.client import GatewayClusterError, GatewayServerError
+from distributed import Client
 from pydantic import ValidationError
 
 from .clusters import dashboard_root
 from .errors import BadRequest, NotConfigured, NotFound, PerijoveError, Refused, StoreUnavailable
+from .models import TITLE_OPTION, GatewayView
 from .models import GatewayCluster as ClusterFacts
-from .models import GatewayView
-from .versions import VersionWarning, differences, package_versions, python_version, spoken
+from .versions import PACKAGES, Versions, VersionWarning, misfit, package_versions, python_version, told_versions
 
 #: How long a gateway may take to tell of one cluster: somebody waits for it, and has asked for nothing else.
 FACTS_SECONDS = 10.0
+#: The same for a look in passing, while a cluster is shown.
+LOOK_SECONDS = 2.0
+#: How long schedulers and workers may take to tell their versions, before work goes on without.
+VERSIONS_SECONDS = 5.0
 
 
 class GatewayUnavailable(StoreUnavailable):
@@ -33,22 +42,76 @@ class GatewayUnavailable(StoreUnavailable):
     title = "The gateway is not available"
 
 
+class ClusterClient(Client):
+    """Dask's client, whose button for JupyterLab is there without Dask's own extension: ours does what it calls."""
+
+    def _repr_html_(self) -> str:
+        link = self.dashboard_link
+        if not link:
+            return str(super()._repr_html_())  # type: ignore[no-untyped-call]
+        scheduler, info = self._get_scheduler_info(n_workers=5)  # type: ignore[no-untyped-call]
+        told = {"id": self.id, "scheduler": scheduler, "info": info, "cluster": self.cluster, "scheduler_file": None}
+        return str(get_template("client.html.j2").render(**told, dashboard_link=link, jupyterlab=True))
+
+
 class Cluster(GatewayCluster):  # type: ignore[misc]  # published without types
     """A cluster of the platform; all of :class:`dask_gateway.GatewayCluster` works.
 
     Attributes:
         site: of its gateway.
+        title: what its owner calls it, as far as it is known here.
     """
 
     site: str = ""
+    title: str = ""
+    _view: GatewayView | None = None
+
+    @property
+    def dashboard_link(self) -> str | None:
+        """Where its owner's browser reaches its dashboard, through the owner's own server; None: nowhere."""
+        root = dashboard_root(self.site)
+        # the template that shows it escapes nothing
+        return f"{root}/clusters/{quote(str(self.name))}/status" if root and self.name else None
+
+    @dashboard_link.setter
+    def dashboard_link(self, link: str | None) -> None:
+        """Dask Gateway sets the one at the gateway itself, which has no login."""
 
     def get_client(self, set_as_default: bool = True) -> Any:
         """A client of this cluster; warns first when its versions and this notebook's do not fit together."""
-        if (facts := self.facts()) is not None and facts.versions is not None:
-            there = (facts.versions.python, facts.versions.packages)
-            if found := differences((python_version(), package_versions()), there):
-                warnings.warn(spoken(found), VersionWarning, stacklevel=2)
-        return super().get_client(set_as_default=set_as_default)
+        if not self.asynchronous:
+            with contextlib.suppress(OSError, TimeoutError):
+                scheduler, workers = self.gateway.sync(self._versions)
+                if told := misfit((python_version(), package_versions()), scheduler, workers):
+                    warnings.warn(told, VersionWarning, stacklevel=2)
+        client = ClusterClient(  # type: ignore[no-untyped-call]
+            self,
+            security=self.security,
+            set_as_default=set_as_default,
+            asynchronous=self.asynchronous,
+            loop=self.loop,
+        )
+        if not self.asynchronous:
+            self._clients.add(client)
+        return client
+
+    def close(self, shutdown: bool | None = None) -> Any:
+        """Let go of it, and stop it: if ``shutdown`` says so, or, without, if it was to end with this object."""
+        closed = super().close(shutdown=shutdown)
+        if not self.asynchronous:
+            # by this, Dask Gateway's own object would close itself again when it goes, and complain in a cell's output
+            self.gateway.__dict__.pop("_loop_runner", None)
+        return closed
+
+    def scale(self, n: int, **kwargs: Any) -> Any:
+        """Ask for ``n`` workers; a warning says it when the gateway takes that for too many."""
+        with self._spoken():
+            return super().scale(n, **kwargs)
+
+    def adapt(self, minimum: int | None = None, maximum: int | None = None, active: bool = True, **kwargs: Any) -> Any:
+        """Let it choose how many workers it has, within these bounds; ``active=False``: not any more."""
+        with self._spoken():
+            return super().adapt(minimum=minimum, maximum=maximum, active=active, **kwargs)
 
     @property
     def capped(self) -> str | None:
@@ -60,13 +123,50 @@ class Cluster(GatewayCluster):  # type: ignore[misc]  # published without types
         """What its gateway knows of it; None when it does not answer."""
         return facts_of(self.gateway.address, str(self.name))
 
+    async def look(self) -> ClusterFacts | None:
+        """As :meth:`facts`, within the loop of this cluster; None also when there is nothing to be told any more."""
+        with contextlib.suppress(
+            aiohttp.ClientError, GatewayClusterError, GatewayServerError, OSError, TimeoutError, ValueError
+        ):
+            async with asyncio.timeout(LOOK_SECONDS):
+                answer = await self.gateway._request("GET", _facts_url(self.gateway.address, str(self.name)))
+                return ClusterFacts.model_validate_json(await answer.read())
+        return None
+
+    async def _versions(self) -> tuple[Versions | None, list[Versions]]:
+        packages = list(PACKAGES)
+        async with asyncio.timeout(VERSIONS_SECONDS):
+            scheduler = await self.scheduler_comm.versions(packages=packages)
+            asked = {"op": "versions", "packages": packages}
+            workers = await self.scheduler_comm.broadcast(msg=asked, on_error="ignore")
+        told = [told_versions(each) for each in workers.values() if isinstance(each, dict)]
+        return told_versions(scheduler), [each for each in told if each is not None]
+
+    def _spoken(self) -> contextlib.AbstractContextManager[None]:
+        if self._view is None or self.asynchronous:
+            return contextlib.nullcontext()
+        return _Spoken(self._view, str(self.name))
+
     # --- how it shows itself --------------------------------------------------------------------------------------
+
+    #: It would come before the next, which leaves a table in a notebook that was saved.
+    _ipython_display_ = None
+
+    def _repr_mimebundle_(self, **more: Any) -> dict[str, Any]:
+        shown: dict[str, Any] = {"text/plain": repr(self), "text/html": self._repr_html_()}
+        widget = self._widget()
+        bundle = widget._repr_mimebundle_(**more) if widget is not None else None
+        if bundle is not None:
+            data = bundle[0] if isinstance(bundle, tuple) else bundle
+            shown = {**data, **shown}
+        return shown
 
     def _widget_status(self) -> dict[str, Any]:
         """What the widget shows; Dask Gateway calls this whenever workers come or go."""
-        workers = self.scheduler_info.get("workers", {}).values()
+        workers = list(self.scheduler_info.get("workers", {}).values())
         return {
             "name": str(self.name),
+            "title": self.title,
             "site": self.site,
             "state": str(self.status),
             "workers": len(workers),
@@ -75,37 +175,37 @@ class Cluster(GatewayCluster):  # type: ignore[misc]  # published without types
             "dashboard": self.dashboard_link or "",
         }
 
-    def _ipython_display_(self, **more: Any) -> None:
-        from IPython.display import display
-
-        widget = self._widget()
-        if widget is not None:
-            display(widget, **more)  # type: ignore[no-untyped-call]
-        else:
-            display({"text/plain": repr(self), "text/html": self._repr_html_()}, raw=True)  # type: ignore[no-untyped-call]
-
     def _widget(self) -> Any:
-        if self.asynchronous:
-            return None
         if not hasattr(self, "_cached_widget"):
+            if self.asynchronous or self.status in ("closing", "closed"):
+                return None
             try:
                 from .cluster_widget import ClusterWidget
             except ImportError:
                 self._cached_widget = None
                 return None
             self._cached_widget = ClusterWidget(facts=self._widget_status())
-            self._cached_widget.listen(self)
             # Dask Gateway sets the value of this one when workers come or go
             self._status_widget = self._cached_widget
+            self._cached_widget.follow(self)
         return self._cached_widget
+
+    async def _stop_internal(self, shutdown: bool | None = None) -> None:
+        await super()._stop_internal(shutdown=shutdown)
+        if (widget := getattr(self, "_cached_widget", None)) is not None:
+            is_stopped = self.shutdown_on_close if shutdown is None else shutdown
+            widget.end(self._widget_status(), "stopped" if is_stopped else "closed here")
 
     def _repr_html_(self) -> str:
         shown = self._widget_status()
         rows = {
-            "Name": shown["name"], "Gateway": shown["site"], "State": shown["state"], "Workers": shown["workers"],
-            "Threads": shown["threads"], "Memory": f"{shown['memory_bytes'] / 2**30:.1f} GiB",
+            "Title": shown["title"], "Name": shown["name"], "Gateway": shown["site"], "State": shown["state"],
+            "Workers": shown["workers"], "Threads": shown["threads"],
+            "Memory": f"{shown['memory_bytes'] / 2**30:.1f} GiB",
         }  # fmt: skip
-        cells = "".join(f"<tr><th>{name}</th><td>{html.escape(str(text))}</td></tr>" for name, text in rows.items())
+        cells = "".join(
+            f"<tr><th>{name}</th><td>{html.escape(str(text))}</td></tr>" for name, text in rows.items() if text != ""
+        )
         link = html.escape(shown["dashboard"], quote=True)
         board = f"<p><a href='{link}' target='_blank'>Dashboard</a></p>" if link else ""
         return f"<table>{cells}</table>{board}"
@@ -113,18 +213,18 @@ class Cluster(GatewayCluster):  # type: ignore[misc]  # published without types
 
 def start(gateway: GatewayView, title: str, options: dict[str, Any], *, shutdown_on_close: bool) -> Cluster:
     """Start a cluster and wait until it runs; see :func:`perijove.cluster`."""
-    titled = {**options, "title": title} if title else options
+    titled = {**options, TITLE_OPTION: title} if title else options
     with _Spoken(gateway):
         made = Cluster(**_address(gateway), shutdown_on_close=shutdown_on_close, **titled)
-    made.site = gateway.site
+    made.site, made.title, made._view = gateway.site, title, gateway
     return made
 
 
-def connect(gateway: GatewayView, name: str, *, shutdown_on_close: bool) -> Cluster:
+def connect(gateway: GatewayView, name: str, title: str, *, shutdown_on_close: bool) -> Cluster:
     """Connect to a cluster that runs; see :func:`perijove.cluster`."""
     with _Spoken(gateway, name):
         made: Cluster = Cluster.from_name(name, shutdown_on_close=shutdown_on_close, **_address(gateway))
-    made.site = gateway.site
+    made.site, made.title, made._view = gateway.site, title, gateway
     return made
 
 
@@ -140,7 +240,7 @@ def _address(gateway: GatewayView) -> dict[str, Any]:
     return {
         "address": gateway.address,
         "proxy_address": gateway.proxy_address,
-        "public_address": dashboard_root(gateway.site, gateway.address),
+        "public_address": dashboard_root(gateway.site) or gateway.address,
         "auth": JupyterHubAuth(api_token=token),
     }
 
@@ -149,21 +249,22 @@ def facts_of(address: str, name: str) -> ClusterFacts | None:
     """What the gateway at an address knows of one of this user's clusters; None when it does not answer."""
     headers = {"Authorization": f"jupyterhub {os.environ.get('JUPYTERHUB_API_TOKEN', '')}"}
     try:
-        answer = httpx.get(f"{address}/api/perijove/v1/clusters/{name}", headers=headers, timeout=FACTS_SECONDS)
+        answer = httpx.get(_facts_url(address, name), headers=headers, timeout=FACTS_SECONDS)
         return ClusterFacts.model_validate_json(answer.content) if answer.status_code == 200 else None
     except (httpx.HTTPError, ValidationError):
         return None
 
 
-class _Spoken:
+def _facts_url(address: str, name: str) -> str:
+    return f"{address.rstrip('/')}/api/perijove/v1/clusters/{quote(name)}"
+
+
+class _Spoken(contextlib.AbstractContextManager[None]):
     """Turns what Dask Gateway's client raises into our errors, whose sentences say what to do."""
 
     def __init__(self, gateway: GatewayView, name: str | None = None) -> None:
         self._gateway = gateway
         self._name = name
-
-    def __enter__(self) -> None:
-        """Begin."""
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: object) -> None:
         """Raise ours in the place of theirs."""
@@ -181,7 +282,7 @@ class _Spoken:
             return Refused(f"The gateway of {title} does not take this session's token.")
         if isinstance(error, ValueError):
             said = str(error)
-            if self._name is not None:
+            if self._name is not None and said.endswith("not found"):
                 return NotFound(f"You have no cluster {self._name!r} at {title}.")
             return Refused(said) if said.startswith(_REFUSALS) else BadRequest(said)
         if isinstance(error, GatewayClusterError):
@@ -196,7 +297,7 @@ class _Spoken:
         facts = facts_of(self._gateway.address, name) if name else None
         if facts is None or facts.reason is None:
             return said
-        return f"The cluster did not start: {facts.reason}"
+        return f"The cluster {'is over' if self._name else 'did not start'}: {facts.reason}"
 
 
 #: How the sentences begin with which control refuses.

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import pickle
+import re
+import sys
+import time
 import warnings
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -18,8 +22,7 @@ import xarray
 import zarr
 
 import perijove
-from perijove import dask_cluster
-from perijove.models import GatewayCluster
+from perijove import cluster_widget, dask_cluster
 from tests.support.control_bed import STORE_SECRET
 from tests.support.dask_bed import DaskBed, running_dask_bed
 from tests.support.dask_client import busy
@@ -89,7 +92,8 @@ async def test_a_cluster_with_no_arguments_reads_data_on_its_workers(
                 assert (facts.title, facts.workers, facts.capped) == ("Seas", 2, None)
                 [(site, listed)] = perijove.clusters()
                 assert (site, listed.name) == ("esac", cluster.name)
-                again = perijove.cluster(name=str(cluster.name))
+                again = perijove.cluster(name="Seas")
+                assert (again.name, again.title) == (cluster.name, "Seas")
                 assert again.get_client(set_as_default=False).submit(busy, 5, seconds=0).result() == 5
                 again.close()
         assert all(each.state.value == "stopping" for _, each in perijove.clusters())
@@ -129,14 +133,18 @@ async def test_the_plain_client_of_dask_gateway_works_by_the_environment(
 async def test_dashboards_are_linked_to_through_the_users_own_server(
     bed: tuple[DaskBed, np.ndarray[Any, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    house, _ = bed
     monkeypatch.setenv("PERIJOVE_SERVER_URL", "https://science.example/user/ana/perijove")
 
     def cell() -> None:
         with perijove.cluster() as cluster, cluster.get_client() as client:
             link = f"https://science.example/user/ana/perijove/dask/gateways/esac/clusters/{cluster.name}/status"
             assert cluster.dashboard_link == client.dashboard_link == link
-            shown = cluster._repr_html_()
-            assert link in shown
+            for shown in (cluster._repr_html_(), client._repr_html_(), cluster._repr_mimebundle_()["text/html"]):
+                assert link in shown
+                assert house.gateway.told.address not in shown
+            assert re.search(rf"dask:populate-and-launch-layout[^>]*{re.escape(link)}", client._repr_html_())
+            assert "application/vnd.jupyter.widget-view+json" in cluster._repr_mimebundle_()
             widget = cluster._widget()
             assert widget.facts["dashboard"] == link
             assert widget.facts["workers"] == 0
@@ -149,6 +157,61 @@ async def test_dashboards_are_linked_to_through_the_users_own_server(
                 widget._handle_custom_msg(nonsense, [])
             widget._handle_custom_msg({"do": "stop"}, [])
             assert widget.said == "The cluster is stopped."
+            assert (widget.facts["state"], widget.facts["is_over"], widget.facts["dashboard"]) == ("stopped", True, "")
+            assert set(cluster._repr_mimebundle_()) >= {"text/html", "text/plain"}
+
+    await notebook(cell)
+
+
+async def test_without_a_number_there_are_as_many_workers_as_there_is_work_for(
+    bed: tuple[DaskBed, np.ndarray[Any, Any]],
+) -> None:
+    def cell() -> None:
+        with perijove.cluster() as cluster, cluster.get_client() as client:
+            facts = cluster.facts()
+            assert facts is not None
+            assert facts.adaptive is not None
+            assert (facts.adaptive.minimum, facts.adaptive.maximum) == (0, 8)
+            assert client.submit(busy, 5, seconds=0).result(timeout=30) == 5
+
+    await notebook(cell)
+
+
+async def test_a_cluster_goes_without_a_word_in_the_cell(
+    bed: tuple[DaskBed, np.ndarray[Any, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[object] = []
+    monkeypatch.setattr(sys, "unraisablehook", said.append)
+
+    def cell() -> None:
+        cluster = perijove.cluster(title="Seas")
+        assert "Seas" in cluster._repr_html_()
+        cluster.shutdown()
+        assert "application/vnd.jupyter.widget-view+json" not in cluster._repr_mimebundle_()
+        cluster.close()
+        del cluster
+        gc.collect()
+
+    await notebook(cell)
+    assert said == []
+
+
+async def test_a_cluster_that_was_stopped_elsewhere_is_told_to_be_over(
+    bed: tuple[DaskBed, np.ndarray[Any, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cluster_widget, "LOOK_EVERY_SECONDS", 0.1)
+
+    def cell() -> None:
+        with perijove.cluster(title="Seas") as cluster:
+            widget = cluster._widget()
+            dask_cluster.open_gateway(cluster._view).stop_cluster(str(cluster.name))
+            deadline = time.monotonic() + 20
+            while not widget.facts.get("is_over"):
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+            assert (widget.facts["state"], widget.facts["title"]) == ("stopped", "Seas")
+            with pytest.raises(perijove.BadRequest):
+                cluster.scale(1)
 
     await notebook(cell)
 
@@ -190,21 +253,12 @@ async def test_what_goes_wrong_is_told_in_the_platforms_words(bed: tuple[DaskBed
 async def test_versions_that_do_not_fit_are_told_before_the_first_task(
     bed: tuple[DaskBed, np.ndarray[Any, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    facts_of = dask_cluster.facts_of
-
-    def other(address: str, name: str) -> GatewayCluster | None:
-        facts = facts_of(address, name)
-        assert facts is not None
-        assert facts.versions is not None
-        versions = facts.versions.model_copy(update={"python": "3.99.1"})
-        return facts.model_copy(update={"versions": versions})
-
-    monkeypatch.setattr(dask_cluster, "facts_of", other)
+    monkeypatch.setattr(dask_cluster, "python_version", lambda: "3.99.1")
 
     def cell() -> None:
         with (
             perijove.cluster() as cluster,
-            pytest.warns(perijove.VersionWarning, match=r"runs python 3\.99\.1 and not 3\.11"),
+            pytest.warns(perijove.VersionWarning, match=r"runs python 3\.11\.\d+ and not 3\.99\.1"),
         ):
             cluster.get_client().close()
 
