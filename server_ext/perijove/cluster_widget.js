@@ -1,5 +1,6 @@
 // The view of a cluster in a cell. All text goes in as text, never as HTML.
 const gib = bytes => `${(bytes / 2 ** 30).toFixed(1)} GiB`;
+const counted = (number = 0, what) => `${number} ${what}${number === 1 ? '' : 's'}`;
 
 function element(tag, parent, text, attributes = {}) {
   const made = document.createElement(tag);
@@ -15,6 +16,7 @@ function render({ model, el }) {
     'display:inline-block;padding:8px 12px;border:1px solid var(--jp-border-color1,#bbb);' +
     'border-radius:4px;color:var(--jp-content-font-color1,inherit);background:var(--jp-layout-color1,transparent)';
   const title = element('strong', box);
+  const which = element('div', box);
   const line = element('div', box, undefined, { role: 'status' });
   const capped = element('div', box);
   const link = element('a', box, 'Dashboard', { target: '_blank', rel: 'noopener' });
@@ -35,11 +37,11 @@ function render({ model, el }) {
 
   function show() {
     const facts = model.get('facts');
-    title.textContent = `${facts.title || `Cluster ${facts.name ?? ''}`} at ${facts.site ?? ''}`;
-    title.title = facts.name ?? '';
+    title.textContent = facts.title ?? '';
+    which.textContent = `Cluster ${facts.name ?? ''} at ${facts.site ?? ''}`;
     capped.textContent = facts.capped ?? '';
     line.textContent =
-      `${facts.state ?? ''}: ${facts.workers ?? 0} workers, ${facts.threads ?? 0} threads, ` +
+      `${facts.state ?? ''}: ${counted(facts.workers, 'worker')}, ${counted(facts.threads, 'thread')}, ` +
       gib(facts.memory_bytes ?? 0);
     const safe = /^https?:\/\//.test(facts.dashboard ?? '');
     link.hidden = !safe;
