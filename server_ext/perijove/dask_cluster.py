@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import contextvars
 import html
 import os
 import warnings
@@ -78,10 +79,18 @@ class Cluster(GatewayCluster):  # type: ignore[misc]  # published without types
         """Dask Gateway sets the one at the gateway itself, which has no login."""
 
     def get_client(self, set_as_default: bool = True) -> Any:
-        """A client of this cluster; warns first when its versions and this notebook's do not fit together."""
+        """A client of this cluster; warns first when its versions and this notebook's do not fit together.
+
+        Raises:
+            BadRequest: the cluster is over, and why.
+        """
         if not self.asynchronous:
-            with contextlib.suppress(OSError, TimeoutError):
+            self._check_open()
+            try:
                 scheduler, workers = self.gateway.sync(self._versions)
+            except (OSError, TimeoutError):
+                self._check_not_over()  # else Dask's client would try for half a minute, and not say why
+            else:
                 if told := misfit((python_version(), package_versions()), scheduler, workers):
                     warnings.warn(told, VersionWarning, stacklevel=2)
         client = ClusterClient(  # type: ignore[no-untyped-call]
@@ -97,11 +106,13 @@ class Cluster(GatewayCluster):  # type: ignore[misc]  # published without types
 
     def close(self, shutdown: bool | None = None) -> Any:
         """Let go of it, and stop it: if ``shutdown`` says so, or, without, if it was to end with this object."""
-        closed = super().close(shutdown=shutdown)
-        if not self.asynchronous:
-            # by this, Dask Gateway's own object would close itself again when it goes, and complain in a cell's output
-            self.gateway.__dict__.pop("_loop_runner", None)
-        return closed
+        if self.asynchronous:
+            return super().close(shutdown=shutdown)
+        # within `with client:`, that client counts as current for as long as it closes, and so stays Dask's scheduler
+        contextvars.Context().run(super().close, shutdown=shutdown)
+        # by this, Dask Gateway's own object would close itself again when it goes, and complain in a cell's output
+        self.gateway.__dict__.pop("_loop_runner", None)
+        return None
 
     def scale(self, n: int, **kwargs: Any) -> Any:
         """Ask for ``n`` workers; a warning says it when the gateway takes that for too many."""
@@ -142,9 +153,22 @@ class Cluster(GatewayCluster):  # type: ignore[misc]  # published without types
         told = [told_versions(each) for each in workers.values() if isinstance(each, dict)]
         return told_versions(scheduler), [each for each in told if each is not None]
 
+    def _check_open(self) -> None:
+        if self.status in ("closing", "closed"):
+            raise BadRequest(
+                "This cluster was stopped or closed here. If it still runs, "
+                f"perijove.cluster(name={str(self.name)!r}) connects to it again."
+            )
+
+    def _check_not_over(self) -> None:
+        facts = self.facts()
+        if facts is not None and facts.state.is_over:
+            raise BadRequest(f"The cluster is over: {facts.reason or 'it was stopped'}")
+
     def _spoken(self) -> contextlib.AbstractContextManager[None]:
         if self._view is None or self.asynchronous:
             return contextlib.nullcontext()
+        self._check_open()
         return _Spoken(self._view, str(self.name))
 
     # --- how it shows itself --------------------------------------------------------------------------------------

@@ -159,6 +159,7 @@ async def test_dashboards_are_linked_to_through_the_users_own_server(
             assert widget.said == "The cluster is stopped."
             assert (widget.facts["state"], widget.facts["is_over"], widget.facts["dashboard"]) == ("stopped", True, "")
             assert set(cluster._repr_mimebundle_()) >= {"text/html", "text/plain"}
+        assert dask.config.get("scheduler", None) is None, "what is computed next is computed here"
 
     await notebook(cell)
 
@@ -188,6 +189,10 @@ async def test_a_cluster_goes_without_a_word_in_the_cell(
         assert "Seas" in cluster._repr_html_()
         cluster.shutdown()
         assert "application/vnd.jupyter.widget-view+json" not in cluster._repr_mimebundle_()
+        with pytest.raises(perijove.BadRequest, match="stopped or closed here"):
+            cluster.get_client()
+        with pytest.raises(perijove.BadRequest, match="stopped or closed here"):
+            cluster.scale(1)
         cluster.close()
         del cluster
         gc.collect()
@@ -212,6 +217,10 @@ async def test_a_cluster_that_was_stopped_elsewhere_is_told_to_be_over(
             assert (widget.facts["state"], widget.facts["title"]) == ("stopped", "Seas")
             with pytest.raises(perijove.BadRequest):
                 cluster.scale(1)
+            began = time.monotonic()
+            with pytest.raises(perijove.BadRequest, match="The cluster is over: "):
+                cluster.get_client()
+            assert time.monotonic() - began < 15
 
     await notebook(cell)
 

@@ -101,6 +101,14 @@ def test_importing_perijove_brings_no_dask() -> None:
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
 
 
+def test_without_dask_it_says_what_to_install(control: FakeControl, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "perijove.dask_cluster", raising=False)
+    monkeypatch.delattr(perijove, "dask_cluster", raising=False)
+    monkeypatch.setitem(sys.modules, "dask_gateway", None)
+    with pytest.raises(perijove.NotSupported, match="pip install dask distributed dask-gateway"):
+        perijove.cluster()
+
+
 # --- lists ----------------------------------------------------------------------------------------------------------
 
 
