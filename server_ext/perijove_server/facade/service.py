@@ -12,7 +12,7 @@ from aiohttp import web
 
 from perijove.beginning import Beginning, begin
 from perijove.client import AsyncControlClient, next_cursor, tree_call
-from perijove.errors import NotSupported, ObjectChanged, PerijoveError
+from perijove.errors import NoDataset, NotSupported, ObjectChanged, PerijoveError
 from perijove.listed import Listed, ListedObject
 from perijove.models import PresignListRequest
 from perijove.objects import ObjectInfo
@@ -79,7 +79,7 @@ class Facade:
         try:
             reader = await self._readers.get(dataset_of_bucket(bucket))
         except PerijoveError as error:
-            raise as_s3(error, "NoSuchBucket") from error
+            raise _of_object(error, key) or as_s3(error, "NoSuchBucket") from error
         try:
             if key:
                 return await self._object(request, reader, key)
@@ -89,7 +89,7 @@ class Facade:
                 return _xml(location_xml())
             return await self._listing(reader, bucket, query)
         except PerijoveError as error:
-            raise as_s3(error, "NoSuchKey") from error
+            raise _of_object(error, key) or as_s3(error, "NoSuchKey") from error
 
     async def close(self) -> None:
         """Close the connections."""
@@ -180,6 +180,14 @@ class Facade:
         kept = self._objects.get(name)
         if kept is not None and kept[0] is info:
             del self._objects[name]
+
+
+def _of_object(error: PerijoveError, key: str) -> S3Error | None:
+    """What to say when an object is read of a dataset that is not there, or not any more; None: it is something else.
+
+    Zarr takes "no such bucket" for a chunk that was never written, and its reader would go on with zeros.
+    """
+    return S3Error("AccessDenied", error.detail) if key and isinstance(error, NoDataset) else None
 
 
 def _is_opened_as_fast(request: web.BaseRequest, kept: Beginning) -> bool:

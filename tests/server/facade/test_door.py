@@ -175,7 +175,8 @@ def test_who_lost_the_dataset_reads_no_more_within_a_minute(
     assert CACHE_SECONDS + DATASET_SECONDS < 60
     taken = control.datasets.pop(data.id)
     try:
-        assert code(ask(facade, f"/{data.id}x/a.bin")) == "NoSuchBucket"
+        assert code(ask(facade, f"/{data.id}x/a.bin")) == "AccessDenied"
+        assert code(ask(facade, f"/{data.id}x")) == "NoSuchBucket"
         assert data.id not in ask(facade, "/").text
     finally:
         control.datasets[data.id] = taken
