@@ -22,7 +22,7 @@ async def test_the_result_is_right_though_workers_are_killed(tmp_path: Path, cap
             futures = client.map(busy, range(120), seconds=0.05, pure=False)
             total = client.submit(sum, futures)
             await asyncio.sleep(0.5)
-            nanny = next(each for each in gateway.processes() if "--name" in each.cmdline())
+            nanny = gateway.processes_with("--name")[0]
             for process in (nanny, *nanny.children(recursive=True)):
                 process.send_signal(signal.SIGKILL)
             assert await total.result() == sum(range(120))
@@ -39,7 +39,7 @@ async def test_a_killed_scheduler_is_a_clean_error_and_frees_the_quota(
         async with connected(gateway, bed.ana, name) as client:
             future = client.submit(busy, 1, seconds=60, pure=False)
             await asyncio.sleep(0.5)
-            scheduler = next(each for each in gateway.processes() if "scheduler" in each.cmdline())
+            scheduler = gateway.processes_with("scheduler")[0]
             scheduler.send_signal(signal.SIGKILL)
             with pytest.raises(Exception, match=r"(?i)cancel|closed|lost|scheduler"):
                 async with asyncio.timeout(30):

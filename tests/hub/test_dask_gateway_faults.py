@@ -66,9 +66,7 @@ async def test_a_killed_scheduler_frees_the_quota_and_says_why(
     async with running_dask_bed(tmp_path, caplog) as bed:
         gateway = bed.gateway
         name = await gateway.running(bed.ana, workers=1)
-        for process in gateway.processes():
-            if "scheduler" in process.cmdline():
-                process.send_signal(signal.SIGKILL)
+        gateway.processes_with("scheduler")[0].send_signal(signal.SIGKILL)
         failed = await gateway.wait(bed.ana, name, lambda each: each["state"] == "failed")
         assert failed["reason"].startswith("its scheduler was lost")
         assert "[scheduler]" in failed["log_tail"]
@@ -83,13 +81,13 @@ async def test_killed_workers_come_back_within_the_lease(tmp_path: Path, caplog:
     async with running_dask_bed(tmp_path, caplog) as bed:
         gateway = bed.gateway
         await gateway.running(bed.ana, workers=2)
-        nannies = [each for each in gateway.processes() if "--name" in each.cmdline()]
+        nannies = gateway.processes_with("--name")
         for process in (nannies[0], *nannies[0].children(recursive=True)):
             process.kill()
         killed = nannies[0].pid
 
         async def has_two_again() -> bool:
-            pids = {each.pid for each in gateway.processes() if "--name" in each.cmdline()}
+            pids = {each.pid for each in gateway.processes_with("--name")}
             [seen] = await gateway.clusters(bed.ana)
             return killed not in pids and len(pids) == 2 and seen["workers"] == 2
 

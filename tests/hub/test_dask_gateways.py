@@ -109,7 +109,7 @@ async def test_nobody_sees_or_changes_the_cluster_of_another(bed: DaskBed) -> No
 async def test_what_a_scheduler_says_of_itself_neither_hides_nor_adds_workers(bed: DaskBed) -> None:
     gateway = bed.gateway
     name = await gateway.running(bed.ana, workers=2)
-    scheduler = next(each for each in gateway.processes() if "scheduler" in each.cmdline())
+    scheduler = gateway.processes_with("scheduler")[0]
     token = scheduler.environ()["DASK_GATEWAY_API_TOKEN"]
     scheduler.suspend()  # its owner speaks in its place
     try:
@@ -142,7 +142,7 @@ async def test_what_a_scheduler_says_of_itself_neither_hides_nor_adds_workers(be
 async def test_nothing_secret_is_listed_or_logged(bed: DaskBed) -> None:
     gateway = bed.gateway
     name = await gateway.running(bed.ana, title="Secret?")
-    [process] = [each for each in gateway.processes() if "scheduler" in each.cmdline()]
+    [process] = gateway.processes_with("scheduler")
     environment = process.environ()
     listed = json.dumps(await gateway.clusters(bed.ana))
     for secret in (environment["DASK_GATEWAY_API_TOKEN"], environment["PERIJOVE_LEASE_TOKEN"], bed.ana, "BEGIN "):

@@ -99,6 +99,15 @@ class GatewayBed:
                     found.append(process)
         return found
 
+    def processes_with(self, word: str) -> list[psutil.Process]:
+        """Those of them whose command has this word: ``scheduler``, or ``--name`` for what looks after a worker."""
+        found = []
+        for process in self.processes():
+            with contextlib.suppress(psutil.Error):  # it has ended meanwhile, and is perhaps not collected yet
+                if word in process.cmdline():
+                    found.append(process)
+        return found
+
     def log(self) -> str:
         """All that it has written."""
         return self.log_path.read_text()
