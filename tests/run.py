@@ -7,11 +7,14 @@ Checks that keep one core busy run two at a time; what such a check prints is sh
 from __future__ import annotations
 
 import asyncio
+import os
+import re
 import sys
 import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 ROOT = Path(__file__).resolve().parents[1]
 BIN = Path(sys.executable).parent
@@ -20,8 +23,17 @@ IN_PAIRS = ["-n", "2", "--dist", "loadfile"]
 #: One more than there are cores: most of these tests wait, for servers, sweeps and graces.
 IN_THREES = ["-n", "3", "--dist", "loadfile"]
 OURS = ["hub_ext", "server_ext", "demo", "docs", "tests", "benchmarks"]
+#: How often what a check prints is passed on.
+SHOW_SECONDS = 0.5
 #: What one machine of the continuous integration has.
 CORES = 2
+#: The lines of pytest and of Playwright that say what failed, where and why, and how many of them the summary repeats:
+#: of a long run, often only the end is kept.
+TELLING = re.compile(
+    rb"(FAILED|ERROR|E  ) .+|\s+\d+\) .+|\s*(\w+Error|Error|Expected.*|Received.*|Locator|Timeout.*): .+|\s*> +\d+ \|.+"
+)
+TELLING_LINES = 16
+TELLING_COLUMNS = 160
 
 
 @dataclass(frozen=True)
@@ -45,6 +57,14 @@ class Outcome:
     check: Check
     passed: bool
     seconds: float
+    printed: bytes
+
+    def telling_lines(self) -> list[str]:
+        """What it printed of its failures, in short."""
+        colours = re.compile(rb"\x1b\[[0-9;]*m")
+        lines = [colours.sub(b"", line) for line in self.printed.splitlines()]
+        found = [line.decode(errors="replace")[:TELLING_COLUMNS] for line in lines if TELLING.fullmatch(line)]
+        return list(dict.fromkeys(found))[:TELLING_LINES]
 
 
 def _pytest(tier: str, *options: str, cores: int = CORES) -> Check:
@@ -75,18 +95,29 @@ TIERS = list(dict.fromkeys(check.tier for check in CHECKS))
 
 async def _run(check: Check) -> Outcome:
     """Runs one check; with all the cores to itself it prints as it goes, else when it has ended."""
-    begun = time.monotonic()
-    if check.cores == CORES:
+    begun, shows = time.monotonic(), check.cores == CORES
+    if shows:
         print(f"\n=== {check.shown}", flush=True)
-        process = await asyncio.create_subprocess_exec(*check.command, cwd=ROOT)
-        code = await process.wait()
-    else:
-        with tempfile.TemporaryFile() as printed:
-            process = await asyncio.create_subprocess_exec(*check.command, cwd=ROOT, stdout=printed, stderr=printed)
-            code = await process.wait()
-            printed.seek(0)
-            print(f"\n=== {check.shown}\n{printed.read().decode(errors='replace')}", end="", flush=True)
-    return Outcome(check, code == 0, time.monotonic() - begun)
+    # a file and not a pipe: what a test has left behind may hold that open for ever
+    with tempfile.TemporaryFile() as printed:
+        process = await asyncio.create_subprocess_exec(*check.command, cwd=ROOT, stdout=printed, stderr=printed)
+        waiting, shown_bytes = asyncio.ensure_future(process.wait()), 0
+        while not waiting.done():
+            await asyncio.wait([waiting], timeout=SHOW_SECONDS)
+            if shows:
+                shown_bytes += _show(printed, shown_bytes)
+        whole = os.pread(printed.fileno(), os.fstat(printed.fileno()).st_size, 0)
+    if not shows:
+        print(f"\n=== {check.shown}\n{whole.decode(errors='replace')}", end="", flush=True)
+    return Outcome(check, waiting.result() == 0, time.monotonic() - begun, whole)
+
+
+def _show(printed: IO[bytes], start: int) -> int:
+    """Print what has come since ``start``; how much that is. The place in the file is the child's to move."""
+    part = os.pread(printed.fileno(), 1 << 20, start)
+    sys.stdout.buffer.write(part)
+    sys.stdout.flush()
+    return len(part)
 
 
 async def run_checks(checks: list[Check]) -> list[Outcome]:
@@ -116,6 +147,9 @@ def main(names: list[str]) -> int:
     for outcome in outcomes:
         print(f"{'passed' if outcome.passed else 'FAILED':8}{outcome.seconds:7.1f} s  {outcome.check.shown}")
     failed = sum(not outcome.passed for outcome in outcomes)
+    for outcome in outcomes:
+        if not outcome.passed:
+            print(f"\n--- {outcome.check.shown}", *outcome.telling_lines(), sep="\n")
     print(f"\nchecks: {len(outcomes) - failed} passed, {failed} failed, in {(time.monotonic() - begun) / 60:.1f} min")
     return 1 if failed else 0
 

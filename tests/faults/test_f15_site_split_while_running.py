@@ -89,7 +89,7 @@ def test_a_session_that_ended_behind_the_split_is_noticed_when_it_heals(bed: Bed
     user, attempt = _start_far(bed)
     bed.break_site("far", "unreachable")
     try:
-        bed.session_processes()[attempt].kill()
+        bed.kill_session(attempt)
         _polls(bed, 3)
         # nobody can know yet
         assert bed.open_leases()[attempt] == "active"

@@ -37,7 +37,7 @@ def test_server_that_dies_is_noticed_and_its_lease_closed(bed: Bed) -> None:
     before = set(bed.session_processes())
     assert bed.ask(user).status_code == 201
     (attempt,) = set(bed.session_processes()) - before
-    bed.session_processes()[attempt].kill()
+    bed.kill_session(attempt)
     bed.wait("open leases = live servers", bed.settled)
     assert attempt not in bed.open_leases()
 
@@ -48,7 +48,7 @@ def test_server_that_dies_while_the_hub_is_down_is_closed_when_it_is_back(bed: B
     assert bed.ask(user).status_code == 201
     (attempt,) = set(bed.session_processes()) - before
     bed.kill("hub")
-    bed.session_processes()[attempt].kill()
+    bed.kill_session(attempt)
     bed.launch("hub")
     bed.wait("the hub to answer", bed.hub_is_up)
     bed.wait("open leases = live servers", bed.settled)

@@ -199,14 +199,20 @@ class Bed:
         found = {}
         for process in psutil.process_iter():
             try:
-                env = process.environ()
+                env, is_zombie = process.environ(), process.status() == psutil.STATUS_ZOMBIE
             except psutil.Error:
                 continue
             attempt = env.get("PERIJOVE_ATTEMPT_ID")
             ours = env.get("HOME", "").startswith(str(self.directory))
-            if attempt and ours and process.status() != psutil.STATUS_ZOMBIE:
+            if attempt and ours and not is_zombie:
                 found[attempt] = process
         return found
+
+    def kill_session(self, attempt_id: str) -> None:
+        """SIGKILL a server that is one process, and wait for its end: on a busy machine it lives on for a moment."""
+        process = self.session_processes()[attempt_id]
+        process.kill()
+        self.wait("the killed server to be gone", lambda: attempt_id not in self.session_processes(), 10)
 
     def session_server(self, attempt_id: str) -> psutil.Process:
         """The server itself, of all the processes of an attempt."""
