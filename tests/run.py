@@ -107,7 +107,10 @@ async def _run(check: Check) -> Outcome:
             if shows:
                 shown_bytes += _show(printed, shown_bytes)
         whole = os.pread(printed.fileno(), os.fstat(printed.fileno()).st_size, 0)
-    if not shows:
+    if shows:
+        sys.stdout.buffer.write(whole[shown_bytes:])
+        sys.stdout.flush()
+    else:
         print(f"\n=== {check.shown}\n{whole.decode(errors='replace')}", end="", flush=True)
     return Outcome(check, waiting.result() == 0, time.monotonic() - begun, whole)
 

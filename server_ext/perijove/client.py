@@ -43,6 +43,8 @@ from .paths import check_dataset_id
 if TYPE_CHECKING:
     import aiohttp
 
+    from .connections import Connections
+
 Answer = TypeVar("Answer")
 Params = dict[str, str | list[str]]
 
@@ -276,6 +278,7 @@ class AsyncControlClient:
         self._http = httpx.AsyncClient(headers=headers, timeout=TIMEOUT)
         self._stores: aiohttp.ClientSession | None = None
         self._pages: httpx.AsyncClient | None = None
+        self._connections: Connections | None = None
 
     def pages(self) -> httpx.AsyncClient:
         """Carries signed requests for pages of listings to stores: without the token. Making one takes 20 ms."""
@@ -291,6 +294,14 @@ class AsyncControlClient:
 
             self._stores = new_session()
         return self._stores
+
+    def connections(self) -> Connections:
+        """The plain way to stores, for short reads; also without the token."""
+        if self._connections is None:
+            from .connections import Connections  # brings in aiohttp, too
+
+            self._connections = Connections()
+        return self._connections
 
     async def send(self, call: Call[Answer]) -> Answer:
         """Carry out ``call``.
@@ -325,6 +336,8 @@ class AsyncControlClient:
     async def aclose(self) -> None:
         """Close the connections."""
         await self._http.aclose()
+        if self._connections is not None:
+            self._connections.close()
         if self._stores is not None:
             await self._stores.close()
         if self._pages is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
@@ -12,7 +13,7 @@ from urllib.parse import quote
 import obstore
 from obstore.store import HTTPStore, S3Store
 
-from . import answers, web
+from . import answers, short, web
 from .answers import RETRIES_MAX, STORE_FAULTS, UnfitAnswer, address_of, known_date, store_error, store_status
 from .client import AsyncControlClient, credentials_call
 from .credentials import CredentialSource
@@ -38,9 +39,10 @@ RETRIES: RetryConfig = {
     "backoff": {"init_backoff": timedelta(milliseconds=100), "max_backoff": timedelta(seconds=2), "base": 2},
 }
 
-#: An address of our own is used at once.
+#: An address of our own is used soon: one that is kept, for reads of one object after the other, for half of this.
 SIGNED_FOR = timedelta(seconds=60)
-#: How many stores of one URL are kept.
+SIGNED_KEPT_SECONDS = SIGNED_FOR.total_seconds() / 2
+#: How many stores of one URL, and how many addresses of our own, are kept.
 STORES_KEPT = 512
 
 
@@ -70,8 +72,11 @@ class DirectReader:
     """Reads straight from the store, with credentials from control."""
 
     def __init__(self, client: AsyncControlClient, dataset: Dataset, replica: Replica) -> None:
+        self._client = client
         self._dataset = dataset
         self._replica = replica
+        #: Addresses with until when they serve, and the credentials by which they were signed.
+        self._signed: OrderedDict[str, tuple[str, float, Credentials]] = OrderedDict()
         self.credentials = CredentialSource(lambda: client.send(credentials_call(dataset.id, replica.id)))
         self._store: tuple[Credentials, S3Store] | None = None
 
@@ -107,20 +112,51 @@ class DirectReader:
 
     async def open(self, path: str, start: int, stop: int, known: Version | None) -> tuple[ObjectInfo, bytes | None]:
         """See :class:`ReplicaReader`. One request, but for empty objects and stores that give no parts."""
-        return await self._guarded(path, lambda store: self._first(store, path, start, stop, known))
+        url = await self._address(path)
+        seen = await short.look(self._client.connections(), url, start, stop, known.etag if known else None)
+        if seen is None:
+            return await self._guarded(path, lambda store: self._first(store, path, start, stop, known))
+        if seen.is_missing:
+            raise store_error(FileNotFoundError(), self._dataset, self._replica, path)
+        if seen.data is None:
+            return _as_known(path, known, self._replica)
+        return ObjectInfo(path, seen.size_bytes, seen.etag, seen.modified, self._replica.id), seen.data
 
     async def get(self, info: ObjectInfo, start: int, stop: int, chunk_bytes: int) -> bytes:
         """See :class:`ReplicaReader`."""
         path = info.path
+        if stop - start <= short.PART_MAX_BYTES:
+            data = await short.part(self._client.connections(), await self._address(path), info, start, stop)
+            if data is not None:
+                return data
         return await self._guarded(path, lambda store: answers.part(store, path, info, start, stop, chunk_bytes))
 
     async def address(self, path: str) -> str | None:
         """See :class:`ReplicaReader`."""
+        return await self._address(path)
+
+    async def _address(self, path: str) -> str:
+        """Signed here, which asks nobody."""
         told = await self.credentials.get()
+        kept, now = self._signed.get(path), time.monotonic()
+        if kept is not None and kept[2] is told and now < kept[1]:
+            return kept[0]
+        url = self._sign(told, path)
+        self._signed[path] = (url, now + SIGNED_KEPT_SECONDS, told)
+        self._signed.move_to_end(path)
+        if len(self._signed) > STORES_KEPT:
+            self._signed.popitem(last=False)
+        return url
+
+    def _sign(self, told: Credentials, path: str) -> str:
         if told.kind == "anonymous":
             key = "/".join(part for part in (told.prefix.strip("/"), path) if part)
             return f"{told.bucket_url}/{quote(key)}"
-        return await self._guarded(path, lambda store: obstore.sign_async(store, "GET", path, SIGNED_FOR))
+        try:
+            # not by its asynchronous call, which takes longer than to sign
+            return obstore.sign(self._store_with(told), "GET", path, SIGNED_FOR)
+        except STORE_FAULTS as exc:
+            raise store_error(exc, self._dataset, self._replica, path) from None
 
     async def _first(
         self, store: S3Store, path: str, start: int, stop: int, known: Version | None
@@ -193,6 +229,10 @@ class PresignedReader:
 
     async def get(self, info: ObjectInfo, start: int, stop: int, chunk_bytes: int) -> bytes:
         """See :class:`ReplicaReader`."""
+        if stop - start <= short.PART_MAX_BYTES and (url := await self.address(info.path)) is not None:
+            data = await short.part(self._client.connections(), url, info, start, stop)
+            if data is not None:
+                return data
         try:
             store = await self._store(info.path)
             with in_flight():
@@ -209,6 +249,12 @@ class PresignedReader:
         self, path: str, start: int, stop: int, known: Version | None, whole_max_bytes: int
     ) -> tuple[ObjectInfo, bytes | None]:
         url = await self._urls.get(path)
+        if self._dataset.delivery == "proxied":
+            found = await short.look(self._client.connections(), url, start, stop, known.etag if known else None)
+            if found is not None and not found.is_missing:
+                if found.data is None:
+                    return _as_known(path, known, self._replica)
+                return ObjectInfo(path, found.size_bytes, found.etag, found.modified, self._replica.id), found.data
         asked = web.Asked(
             url, f"{self._dataset.id}/{path}", self._where,
             start, stop, known.etag if known else None, whole_max_bytes, is_store=self._dataset.delivery == "proxied",

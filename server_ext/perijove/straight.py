@@ -287,11 +287,11 @@ def is_straight_way(url: str) -> bool:
 def _connection(url: str) -> http.client.HTTPConnection:
     place = urlsplit(url)
     if place.scheme == "https":
-        return http.client.HTTPSConnection(place.netloc, timeout=CONNECT_SECONDS, context=_tls())
+        return http.client.HTTPSConnection(place.netloc, timeout=CONNECT_SECONDS, context=tls_context())
     return http.client.HTTPConnection(place.netloc, timeout=CONNECT_SECONDS)
 
 
 @lru_cache(maxsize=1)
-def _tls() -> ssl.SSLContext:
+def tls_context() -> ssl.SSLContext:
     """It takes 20 ms to make one."""
     return ssl.create_default_context()

@@ -242,11 +242,12 @@ def _etag(response: aiohttp.ClientResponse) -> str | None:
 
 
 def _date(response: aiohttp.ClientResponse) -> datetime | None:
-    return _parsed_date(response.headers.get("Last-Modified"))
+    return parsed_date(response.headers.get("Last-Modified"))
 
 
 @lru_cache(maxsize=1024)
-def _parsed_date(text: str | None) -> datetime | None:
+def parsed_date(text: str | None) -> datetime | None:
+    """The time that a header tells; None: it tells none."""
     try:
         found = parsedate_to_datetime(text) if text else None
     except (ValueError, TypeError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections import Counter, deque
 from collections.abc import Iterable, Mapping
@@ -26,6 +27,8 @@ from .writing import Uploads, put_object, xml_response
 
 STATS_PATH = "/-/stats"
 _RECORDED_REQUESTS = 10_000
+#: What is under way gets so long to be written down.
+SETTLE_SECONDS = 1.0
 _MAX_BODY_BYTES = 6 << 30
 _ANONYMOUS_OPS = frozenset({"GetObject", "HeadObject", "HeadBucket", "ListObjects", "ListObjectsV2"})
 
@@ -72,11 +75,11 @@ class S3Bed:
         self.public_buckets: set[str] = set()
         #: How many requests, by operation.
         self.counters: Counter[str] = Counter()
-        self.bytes_out = 0
         #: The most requests that were under way at one moment.
         self.most_at_once = 0
         self._under_way = 0
-        self.requests: deque[Recorded] = deque(maxlen=_RECORDED_REQUESTS)
+        self._bytes_out = 0
+        self._requests: deque[Recorded] = deque(maxlen=_RECORDED_REQUESTS)
         self._uploads = Uploads()
         self._port = port
         self._runner: web.AppRunner | None = None
@@ -160,18 +163,39 @@ class S3Bed:
             assert time.monotonic() < ends_at, f"{self._under_way} requests do not end"
             time.sleep(0.01)
 
+    @property
+    def requests(self) -> deque[Recorded]:
+        """What was asked, oldest first."""
+        self._settle()
+        return self._requests
+
+    @property
+    def bytes_out(self) -> int:
+        """How many bytes of bodies were sent."""
+        self._settle()
+        return self._bytes_out
+
+    def _settle(self) -> None:
+        """Who has read an answer may look here before the bed has written down that it was given."""
+        with contextlib.suppress(RuntimeError):
+            asyncio.get_running_loop()
+            return  # it may be the bed's own, and to wait would hold it up
+        ends_at = time.monotonic() + SETTLE_SECONDS
+        while self._under_way and time.monotonic() < ends_at:  # some are to hang for ever
+            time.sleep(0.001)
+
     def reset_counters(self) -> None:
         """Forgets what was asked so far."""
         self.counters.clear()
-        self.requests.clear()
-        self.bytes_out = 0
+        self._requests.clear()
+        self._bytes_out = 0
         self.most_at_once = 0
 
     # --- answering ----------------------------------------------------------------------------------------------
 
     async def _answer(self, http: web.Request) -> web.StreamResponse:
         if http.path == STATS_PATH:
-            return web.json_response({"requests": dict(self.counters), "bytes_out": self.bytes_out})
+            return web.json_response({"requests": dict(self.counters), "bytes_out": self._bytes_out})
         self._under_way += 1
         self.most_at_once = max(self.most_at_once, self._under_way)
         try:
@@ -194,7 +218,7 @@ class S3Bed:
             response = await self._answer_with_faults(request, caller)
         except S3Error as error:
             response = _error_response(error, http, self._size_of(request))
-        self.requests.append(
+        self._requests.append(
             Recorded(request.op, request.bucket, request.key, request.byte_range, response.status, access_key)
         )
         return response
@@ -300,7 +324,7 @@ class S3Bed:
         return stored.size_bytes if stored else None
 
     def _count_bytes(self, sent: int) -> None:
-        self.bytes_out += sent
+        self._bytes_out += sent
 
     def _lives_now(self) -> float:
         return time.time() + self.clock_offset_seconds

@@ -1,0 +1,371 @@
+"""What comes plainly is given whole; whatever else a server does is None, and the server is left alone for a while."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import cast
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from perijove import connections
+from perijove.connections import ROOM_BYTES, Connection, Connections, NotPlain, Reply, parsed_head
+
+BODY = b"0123456789"
+MOST_BYTES = 1 << 20
+RANGE = {"Range": "bytes=0-9"}
+
+
+def plain(body: bytes = BODY, *lines: str, status: str = "206 Partial Content") -> bytes:
+    """An answer as stores send it."""
+    head = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", 'ETag: "x"', *lines, "", ""]
+    return "\r\n".join(head).encode() + body
+
+
+#: Answers that are not for here, whatever they hold.
+NOT_PLAIN = {
+    "in chunks": b"HTTP/1.1 206 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
+    "of no length": b"HTTP/1.1 206 OK\r\n\r\n",
+    "of two lengths": plain(BODY, "content-length: 2"),
+    "of a length that is no number": b"HTTP/1.1 206 OK\r\nContent-Length: +10\r\n\r\n0123456789",
+    "both in chunks and of a length": plain(BODY, "Transfer-Encoding: chunked"),
+    "longer than it says": plain() + b"more",
+    "longer than was asked for": plain(bytes(MOST_BYTES + 1)),
+    "an error without end": plain(bytes(1 << 20), status="404 Not Found"),
+    "on its way": b"HTTP/1.1 100 Continue\r\n\r\n" + plain(),
+    "of an older HTTP": plain().replace(b"HTTP/1.1", b"HTTP/1.0", 1),
+    "no HTTP": b"SSH-2.0-OpenSSH_9.2\r\n\r\n",
+    "a header without a name": plain(BODY, ": x"),
+    "a header without a colon": plain(BODY, "x"),
+    "a folded header": plain(BODY, "X-A: 1", " 2"),
+    "a head without end": b"HTTP/1.1 206 OK\r\n" + b"X-A: 1\r\n" * 10_000,
+}
+
+
+@dataclass(eq=False)
+class Server:
+    """Answers each connection by a script: an answer for each request, after which it is closed."""
+
+    scripts: list[Sequence[bytes]]
+    port: int = 0
+    requests: list[bytes] = field(default_factory=list)
+    connected: int = 0
+    pause_seconds: float = 0.0
+    was_asked: asyncio.Event = field(default_factory=asyncio.Event)
+    serving: set[asyncio.Task[None]] = field(default_factory=set)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/bucket/key?X-Amz-Signature=1"
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connected += 1
+        self.serving.add(cast(asyncio.Task[None], asyncio.current_task()))
+        script = self.scripts.pop(0) if self.scripts else [plain()] * 100
+        try:
+            for answer in script:
+                self.requests.append(await reader.readuntil(b"\r\n\r\n"))
+                self.was_asked.set()
+                await asyncio.sleep(self.pause_seconds)
+                writer.write(answer)
+                await writer.drain()
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        finally:
+            writer.close()
+
+
+@asynccontextmanager
+async def serving(*scripts: Sequence[bytes]) -> AsyncIterator[tuple[Server, Connections]]:
+    server, pool = Server(list(scripts)), Connections()
+    listening = await asyncio.start_server(server.serve, "127.0.0.1", 0)
+    server.port = listening.sockets[0].getsockname()[1]
+    try:
+        yield server, pool
+    finally:
+        pool.close()
+        listening.close()
+        for task in server.serving:
+            task.cancel()
+        await asyncio.gather(*server.serving, return_exceptions=True)
+
+
+def run(test: Callable[[], Awaitable[None]]) -> None:
+    async def bounded() -> None:
+        async with asyncio.timeout(30):
+            await test()
+
+    asyncio.run(bounded())
+
+
+def test_requests_one_after_the_other_go_by_one_connection() -> None:
+    async def test() -> None:
+        async with serving() as (server, pool):
+            replies = [await pool.get(server.url, RANGE, MOST_BYTES) for _ in range(3)]
+
+            assert replies == [Reply(206, {"content-length": "10", "etag": '"x"'}, BODY)] * 3
+            assert server.connected == 1
+            host = f"127.0.0.1:{server.port}"
+            assert (
+                server.requests
+                == [f"GET /bucket/key?X-Amz-Signature=1 HTTP/1.1\r\nHost: {host}\r\nRange: bytes=0-9\r\n\r\n".encode()]
+                * 3
+            )
+
+    run(test)
+
+
+def test_requests_at_once_go_by_as_many_connections() -> None:
+    async def test() -> None:
+        async with serving() as (server, pool):
+            server.pause_seconds = 0.05
+            replies = await asyncio.gather(*(pool.get(server.url, RANGE, MOST_BYTES) for _ in range(5)))
+
+            assert [reply and reply.body for reply in replies] == [BODY] * 5
+            assert server.connected == 5
+
+    run(test)
+
+
+def test_a_connection_that_the_server_has_closed_meanwhile_is_made_anew() -> None:
+    async def test() -> None:
+        async with serving([plain()], [plain()]) as (server, pool):
+            for _ in range(2):
+                reply = await pool.get(server.url, RANGE, MOST_BYTES)
+                assert reply is not None
+                assert reply.body == BODY
+            assert server.connected == 2
+
+    run(test)
+
+
+def test_a_server_that_says_so_is_asked_by_another_connection() -> None:
+    async def test() -> None:
+        async with serving([plain(BODY, "Connection: close")] * 2) as (server, pool):
+            for _ in range(2):
+                assert await pool.get(server.url, RANGE, MOST_BYTES) is not None
+            assert server.connected == 2
+
+    run(test)
+
+
+def test_a_body_longer_than_the_room_of_a_connection_is_whole() -> None:
+    body = random.Random(1).randbytes(3 * ROOM_BYTES)
+
+    async def test() -> None:
+        async with serving([plain(body), plain()]) as (server, pool):
+            long, short = [await pool.get(server.url, RANGE, MOST_BYTES) for _ in range(2)]
+
+            assert long is not None
+            assert long.body == body
+            assert short is not None
+            assert short.body == BODY
+
+    run(test)
+
+
+@pytest.mark.parametrize("status", ["304 Not Modified", "204 No Content"])
+def test_an_answer_without_a_body_needs_no_length(status: str) -> None:
+    async def test() -> None:
+        async with serving([f"HTTP/1.1 {status}\r\n\r\n".encode(), plain()]) as (server, pool):
+            assert await pool.get(server.url, RANGE, MOST_BYTES) == Reply(int(status[:3]), {}, b"")
+            assert await pool.get(server.url, RANGE, MOST_BYTES) is not None
+            assert server.connected == 1
+
+    run(test)
+
+
+@pytest.mark.parametrize("answer", NOT_PLAIN.values(), ids=NOT_PLAIN)
+def test_what_is_not_plain_is_none_and_the_server_left_alone_for_a_while(answer: bytes) -> None:
+    async def test() -> None:
+        async with serving([answer]) as (server, pool):
+            assert await pool.get(server.url, RANGE, MOST_BYTES) is None
+            assert await pool.get(server.url, RANGE, MOST_BYTES) is None
+            assert server.connected == 1
+
+    run(test)
+
+
+@pytest.mark.parametrize("cut", [1, 20, len(plain()) - len(BODY), len(plain()) - 1])
+def test_an_answer_that_breaks_off_is_none(cut: int) -> None:
+    async def test() -> None:
+        async with serving([plain()[:cut]]) as (server, pool):
+            assert await pool.get(server.url, RANGE, MOST_BYTES) is None
+
+    run(test)
+
+
+def test_a_server_that_does_not_answer_is_given_up_and_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "PACE_SECONDS", 0.2)
+    monkeypatch.setattr(connections, "LOOK_SECONDS", 0.05)
+
+    async def test() -> None:
+        async with serving() as (server, pool):
+            server.pause_seconds = 20
+            assert await pool.get(server.url, RANGE, MOST_BYTES) is None
+            assert await pool.get(server.url, RANGE, MOST_BYTES) is None
+            assert server.connected == 1
+
+    run(test)
+
+
+def test_a_server_that_was_left_alone_is_asked_again_after_a_while() -> None:
+    now = [0.0]
+
+    async def test() -> None:
+        async with serving([NOT_PLAIN["no HTTP"]]) as (server, _):
+            pool = Connections(lambda: now[0])
+            assert await pool.get(server.url, RANGE, MOST_BYTES) is None
+            now[0] = connections.REST_SECONDS - 1
+            assert await pool.get(server.url, RANGE, MOST_BYTES) is None
+            now[0] = connections.REST_SECONDS
+            assert await pool.get(server.url, RANGE, MOST_BYTES) is not None
+            pool.close()
+
+    run(test)
+
+
+def test_a_server_that_is_not_there_says_nothing_of_others() -> None:
+    async def test() -> None:
+        async with serving() as (server, _):
+            gone = server.url
+        async with serving() as (server, pool):
+            assert await pool.get(gone, RANGE, MOST_BYTES) is None
+            assert await pool.get(server.url, RANGE, MOST_BYTES) is not None
+
+    run(test)
+
+
+def test_who_does_not_wait_any_more_leaves_no_answer_to_the_next() -> None:
+    async def test() -> None:
+        async with serving([plain(b"of another")]) as (server, pool):
+            server.pause_seconds = 0.2
+            asking = asyncio.create_task(pool.get(server.url, RANGE, MOST_BYTES))
+            await server.was_asked.wait()
+            asking.cancel()
+            await asyncio.gather(asking, return_exceptions=True)
+            reply = await pool.get(server.url, RANGE, MOST_BYTES)
+
+            assert reply is not None
+            assert reply.body == BODY
+            assert server.connected == 2
+
+    run(test)
+
+
+def test_connections_with_nothing_to_do_are_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "IDLE_SECONDS", 0.1)
+    monkeypatch.setattr(connections, "LOOK_SECONDS", 0.05)
+
+    async def test() -> None:
+        async with serving() as (server, pool):
+            await pool.get(server.url, RANGE, MOST_BYTES)
+            await asyncio.sleep(0.5)
+            await pool.get(server.url, RANGE, MOST_BYTES)
+            assert server.connected == 2
+
+    run(test)
+
+
+def test_nothing_is_asked_once_it_is_closed() -> None:
+    async def test() -> None:
+        async with serving() as (server, pool):
+            pool.close()
+            assert await pool.get(server.url, RANGE, MOST_BYTES) is None
+            assert server.connected == 0
+
+    run(test)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://user:secret@{}/x",
+        "ftp://{}/x",
+        "http://{}/a b",
+        "http://{}/ä",
+        "http:///x",
+        "http://127.0.0.1:99999/x",
+        "",
+    ],
+)
+def test_addresses_that_are_not_for_here_are_not_asked(url: str) -> None:
+    async def test() -> None:
+        async with serving() as (server, pool):
+            assert await pool.get(url.format(f"127.0.0.1:{server.port}"), RANGE, MOST_BYTES) is None
+            assert server.connected == 0
+
+    run(test)
+
+
+@pytest.mark.parametrize("value", ['"x"\r\nX-Evil: 1', '"x"\n', "with space", '"ä"', ""])
+def test_what_a_store_once_said_cannot_begin_a_line_of_a_request(value: str) -> None:
+    async def test() -> None:
+        async with serving() as (server, pool):
+            assert await pool.get(server.url, {"If-Match": value}, MOST_BYTES) is None
+            assert server.connected == 0
+
+    run(test)
+
+
+class _Transport(asyncio.Transport):
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        pass
+
+    def abort(self) -> None:
+        pass
+
+
+def _fed(pieces: Sequence[bytes]) -> Reply | None:
+    """What a connection gives that gets these pieces one after the other."""
+
+    async def feed() -> Reply | None:
+        connection = Connection()
+        connection.connection_made(_Transport())
+        reply = connection.ask(b"", MOST_BYTES, 0.0)
+        for piece in pieces:
+            left = piece
+            while left and not connection.is_lost:
+                room = connection.get_buffer(-1)
+                length = min(len(room), len(left))
+                room[:length] = left[:length]
+                left = left[length:]
+                connection.buffer_updated(length)
+        connection.connection_lost(None)
+        return await reply
+
+    return asyncio.run(feed())
+
+
+@given(st.binary(max_size=200_000), st.lists(st.integers(1, 200_500), max_size=6))
+def test_an_answer_is_the_same_however_it_is_cut_on_its_way(body: bytes, cuts: list[int]) -> None:
+    answer = plain(body)
+    edges = sorted({0, len(answer), *(cut for cut in cuts if cut < len(answer))})
+
+    reply = _fed([answer[start:stop] for start, stop in itertools.pairwise(edges)])
+
+    assert reply is not None
+    assert reply.body == body
+
+
+@given(st.lists(st.binary(max_size=300), max_size=5), st.binary(max_size=40))
+def test_no_server_can_do_more_than_not_answer(pieces: list[bytes], line: bytes) -> None:
+    for sent in (pieces, [b"HTTP/1.1 206 OK\r\n", line, *pieces], [plain()[:-1], *pieces]):
+        reply = _fed(sent)
+        assert reply is None or len(reply.body) <= MOST_BYTES
+
+
+@given(st.binary(max_size=400))
+def test_a_head_is_understood_or_not_plain(head: bytes) -> None:
+    try:
+        status, headers = parsed_head(b"HTTP/1.1 200 OK\r\n" + head)
+    except NotPlain:
+        return
+    assert status == 200
+    assert all(name == name.lower() for name in headers)
