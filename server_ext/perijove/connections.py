@@ -27,7 +27,7 @@ from .straight import is_straight_way, tls_context
 #: What a connection has room for by itself: the head of an answer and a range of 64 KiB. Longer bodies get their own.
 ROOM_BYTES = 80 << 10
 HEAD_MAX_BYTES = 16 << 10
-#: An answer that is no part of an object, such as an error, is read up to this, to keep the connection.
+#: An error is read up to this, to keep the connection.
 OTHER_MAX_BYTES = 16 << 10
 CONNECT_SECONDS = 3.0
 #: In each time of this length so much must come, or all that is left. It is the pace of ``answers.PATIENCE_BYTES``.
@@ -164,7 +164,7 @@ class Connection(asyncio.BufferedProtocol):
             return False
         status, headers = parsed_head(bytes(self._view[:end]))
         self._length = _body_length(status, headers)
-        if self._length > (self._most_bytes if status == 206 else OTHER_MAX_BYTES):
+        if self._length > (self._most_bytes if status < 300 else OTHER_MAX_BYTES):
             raise NotPlain
         self._head, self._body_at = (status, headers), end + 4
         if self._body_at + self._length > ROOM_BYTES:
@@ -210,7 +210,7 @@ class Connections:
         Args:
             url: as it was signed. It may be secret.
             headers: of the request.
-            most_bytes: of a body with status 206.
+            most_bytes: of a body that is not that of an error.
 
         Returns:
             Any answer that came whole; None: it did not, or this server is not asked from here at present.

@@ -8,6 +8,7 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote_plus
 from xml.etree.ElementTree import Element, ParseError, fromstring
@@ -110,9 +111,12 @@ def _object(node: Element, root: str) -> ListedObject | None:
     path = _path(said.get(_KEY, ""), root, directory=False)
     if path is None:
         return None
-    modified = said.get(_LAST_MODIFIED)
-    when = datetime.fromisoformat(modified) if modified else None
-    return ListedObject(path, int(said.get(_SIZE) or 0), when, said.get(_ETAG) or None)
+    return ListedObject(path, int(said.get(_SIZE) or 0), _date(said.get(_LAST_MODIFIED)), said.get(_ETAG) or None)
+
+
+@lru_cache(maxsize=1024)  # many objects were written in the same second
+def _date(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None
 
 
 def _path(encoded_key: str, root: str, *, directory: bool) -> str | None:
