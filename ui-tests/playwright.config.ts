@@ -1,5 +1,7 @@
 import { defineConfig } from '@playwright/test';
 
+const ALONE = 'drain.spec.ts';
+
 /**
  * The browser is the system's Chromium: nothing is downloaded, so no video (Playwright's own encoder would be needed).
  * Set CHROMIUM_PATH where it lives elsewhere.
@@ -12,6 +14,11 @@ export default defineConfig({
   // a whole platform runs beside the browser; two files of tests at a time, since one of them mostly waits. Each has a
   // user of its own.
   workers: 2,
+  projects: [
+    { name: 'together', testIgnore: ALONE },
+    // what changes the platform for everybody would be in the way of others: when they are done. By itself: --no-deps
+    { name: 'alone', testMatch: ALONE, dependencies: ['together'] }
+  ],
   fullyParallel: false,
   forbidOnly: Boolean(process.env.CI),
   reporter: [['list']],

@@ -74,9 +74,7 @@ test('a refusal is kept, with what to do; use is shown in bars, in a plot and in
   expect((await new AxeBuilder({ page }).include('#pj').analyze()).violations).toEqual([]);
 });
 
-test('an admin sees who is near a limit, changes one with a reason, and drains a site with notice', async ({
-  page
-}) => {
+test('an admin sees who is near a limit, and changes one with a reason', async ({ page }) => {
   await demo.startServer(USER);
   await demo.startServer(USER, 'second');
   await new HubPages(page, demo, 'admin').signIn();
@@ -111,23 +109,6 @@ test('an admin sees who is near a limit, changes one with a reason, and drains a
     .click();
   await page.getByRole('button', { name: 'Yes, revoke it' }).click();
   await expect(page.getByText('Everybody has the limits of the platform file.')).toBeVisible();
-
-  await page.goto(`${demo.url}${CONTROL}/admin/closures`);
-  await page.getByLabel('Site', { exact: true }).selectOption('cloud-eu');
-  await page.getByLabel('What people are told').fill('New disks, back at four');
-  await page.getByRole('button', { name: 'Go on' }).click();
-  await page.getByRole('button', { name: 'Yes, close Cloud EU' }).click();
-  await expect(page.getByText('New disks, back at four').first()).toBeVisible();
-  const sites = (await (await demo.fetch(USER, 'GET', `${API}/sites`)).json()) as {
-    items: { name: string; closed: string | null }[];
-  };
-  expect(sites.items.find(site => site.name === 'cloud-eu')?.closed).toContain('New disks, back at four');
-  await page
-    .getByRole('button', { name: /^Withdraw/ })
-    .first()
-    .click();
-  await page.getByRole('button', { name: 'Yes, withdraw it' }).click();
-  await expect(page.getByText('Every site takes starts, and none is going to close.')).toBeVisible();
 });
 
 test('a full home still starts, to be cleaned up', async ({ page }) => {
