@@ -13,7 +13,6 @@ import random
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from http.cookiejar import CookieJar, DefaultCookiePolicy
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 from urllib.parse import parse_qs, urlsplit
@@ -39,17 +38,15 @@ from .models import (
     TreeEntry,
 )
 from .paths import check_dataset_id
+from .ways import TIMEOUT as TIMEOUT
+from .ways import StoreWays
 
 if TYPE_CHECKING:
-    import aiohttp
-
-    from .connections import Connections
+    from .proxied import PageAddresses
 
 Answer = TypeVar("Answer")
 Params = dict[str, str | list[str]]
 
-#: Seconds to reach control, and to wait for each part of its answer.
-TIMEOUT = httpx.Timeout(20.0, connect=3.0)
 #: How often one call is tried in all.
 TRIES = 4
 #: The first pause between tries, in seconds; it doubles, with jitter, up to the longest.
@@ -267,41 +264,25 @@ class ControlClient:
             return exc
 
 
-class AsyncControlClient:
+class AsyncControlClient(StoreWays):
     """Asynchronous client, for the server extension and the filesystem. Use it in one event loop only.
 
     Address, token and errors are as in :class:`ControlClient`.
     """
 
     def __init__(self, url: str | None = None, token: str | None = None) -> None:
+        super().__init__()
         self.url, headers = _settings(url, token)
         self._http = httpx.AsyncClient(headers=headers, timeout=TIMEOUT)
-        self._stores: aiohttp.ClientSession | None = None
-        self._pages: httpx.AsyncClient | None = None
-        self._connections: Connections | None = None
+        self._page_addresses: PageAddresses | None = None
 
-    def pages(self) -> httpx.AsyncClient:
-        """Carries signed requests for pages of listings to stores: without the token. Making one takes 20 ms."""
-        if self._pages is None:
-            no_cookies = CookieJar(DefaultCookiePolicy(allowed_domains=[]))
-            self._pages = httpx.AsyncClient(timeout=TIMEOUT, cookies=no_cookies)
-        return self._pages
+    def page_addresses(self) -> PageAddresses:
+        """The signed addresses of pages of listings."""
+        if self._page_addresses is None:
+            from .proxied import PageAddresses  # which asks by this client
 
-    def stores(self) -> aiohttp.ClientSession:
-        """Carries what goes to servers of others, at addresses that control has named: without the token."""
-        if self._stores is None:
-            from .web import new_session  # brings in obstore, which lists of datasets do without
-
-            self._stores = new_session()
-        return self._stores
-
-    def connections(self) -> Connections:
-        """The plain way to stores, for short reads; also without the token."""
-        if self._connections is None:
-            from .connections import Connections  # brings in aiohttp, too
-
-            self._connections = Connections()
-        return self._connections
+            self._page_addresses = PageAddresses(self)
+        return self._page_addresses
 
     async def send(self, call: Call[Answer]) -> Answer:
         """Carry out ``call``.
@@ -336,12 +317,7 @@ class AsyncControlClient:
     async def aclose(self) -> None:
         """Close the connections."""
         await self._http.aclose()
-        if self._connections is not None:
-            self._connections.close()
-        if self._stores is not None:
-            await self._stores.close()
-        if self._pages is not None:
-            await self._pages.aclose()
+        await self.close_ways()
 
     async def _attempt(self, request: httpx.Request) -> httpx.Response | httpx.TransportError:
         try:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import OrderedDict
+from datetime import datetime
 from typing import Literal
 from urllib.parse import urlsplit
 
@@ -13,12 +15,15 @@ from .client import AsyncControlClient, presign_list_call
 from .errors import BadRequest, NotFound, Refused, StoreUnavailable
 from .listed import Listed, parse_listing
 from .models import Dataset, PresignListRequest, Replica, TreeEntry
+from .signed import URL_KEPT, URL_RENEW_BEFORE, clock
 
 #: Tries of one page, and the pause before the second, which doubles.
 TRIES = 3
 FIRST_PAUSE_SECONDS = 0.2
 #: A thousand keys of the greatest length, percent-encoded, with what XML puts around them.
 PAGE_MAX_BYTES = 8 << 20
+#: How many addresses of pages are kept.
+PAGES_KEPT = 256
 
 
 class _WithoutQueries(logging.Filter):
@@ -37,6 +42,40 @@ class _WithoutQueries(logging.Filter):
 logging.getLogger("httpx").addFilter(_WithoutQueries())
 
 
+class PageAddresses:
+    """The addresses of pages, kept as long as those of objects: who looks at a directory often does so again soon.
+
+    Belongs to one event loop.
+
+    Args:
+        client: asks control for them.
+    """
+
+    def __init__(self, client: AsyncControlClient) -> None:
+        self._client = client
+        self._kept: OrderedDict[tuple[str, PresignListRequest], tuple[str, datetime]] = OrderedDict()
+
+    async def get(self, dataset_id: str, wish: PresignListRequest) -> tuple[str, bool]:
+        """An address that gives this page now, and whether it is one that was kept.
+
+        Raises:
+            PerijoveError: control refuses or does not answer.
+        """
+        kept, now = self._kept.get((dataset_id, wish)), clock()
+        if kept is not None and now < kept[1]:
+            return kept[0], True
+        signed = await self._client.send(presign_list_call(dataset_id, wish))
+        self._kept[dataset_id, wish] = signed.url, min(signed.expires - URL_RENEW_BEFORE, now + URL_KEPT)
+        self._kept.move_to_end((dataset_id, wish))
+        if len(self._kept) > PAGES_KEPT:
+            self._kept.popitem(last=False)
+        return signed.url, False
+
+    def forget(self, dataset_id: str, wish: PresignListRequest) -> None:
+        """It did not work: the next is asked for."""
+        self._kept.pop((dataset_id, wish), None)
+
+
 def root_of(replica: Replica) -> str:
     """The key prefix of a replica, empty or ending with a slash."""
     prefix = urlsplit(replica.url, allow_fragments=False).path.strip("/")
@@ -50,15 +89,20 @@ async def list_page(client: AsyncControlClient, dataset: Dataset, replica: Repli
         PerijoveError: control or the store refuses or does not answer; the cursor is not the store's.
     """
     asked = wish.model_copy(update={"replica": replica.id})
-    signed = await client.send(presign_list_call(dataset.id, asked))
     store = replica.endpoint or replica.region
+    addresses = client.page_addresses()
+    url, is_kept = await addresses.get(dataset.id, asked)
     # a listing that names its length comes by the plain way; whatever else it is, it is asked for again, with tries
-    reply = await client.connections().get(signed.url, {"Accept-Encoding": "identity"}, PAGE_MAX_BYTES)
+    reply = await client.connections().get(url, {"Accept-Encoding": "identity"}, PAGE_MAX_BYTES)
     if reply is not None and reply.status == 200 and "content-encoding" not in reply.headers:
         return parse_listing(reply.body, root_of(replica), store)
-    status, body = await fetch(client.pages(), httpx.Request("GET", signed.url), store)
+    if is_kept:  # it may have ended early
+        addresses.forget(dataset.id, asked)
+        url, _ = await addresses.get(dataset.id, asked)
+    status, body = await fetch(client.pages(), httpx.Request("GET", url), store)
     if status == 200:
         return parse_listing(body, root_of(replica), store)
+    addresses.forget(dataset.id, asked)
     raise refusal(status, dataset, replica, wish.path, has_cursor=wish.cursor is not None)
 
 
