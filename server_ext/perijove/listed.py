@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import unquote_plus
 from xml.etree.ElementTree import Element, ParseError, fromstring
 from xml.parsers import expat
@@ -26,8 +26,7 @@ class _Begun(Exception):
     """The first element has come."""
 
 
-@dataclass(frozen=True, slots=True)
-class ListedObject:
+class ListedObject(NamedTuple):
     """One object of a listing; ``path`` is below the dataset."""
 
     path: str
@@ -120,7 +119,8 @@ def _date(text: str | None) -> datetime | None:
 
 
 def _path(encoded_key: str, root: str, *, directory: bool) -> str | None:
-    key = unquote_plus(encoded_key)  # stores write a space as `+`, and a plus as %2B
+    # stores write a space as `+`, and a plus as %2B; most keys have neither
+    key = unquote_plus(encoded_key) if "%" in encoded_key or "+" in encoded_key else encoded_key
     if not key.startswith(root) or key == root:
         return None
     try:
