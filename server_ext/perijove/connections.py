@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import socket
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -100,9 +99,6 @@ class Connection(asyncio.BufferedProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """See :class:`asyncio.Protocol`."""
         self._transport = cast(asyncio.Transport, transport)  # by its methods: that of uvloop is no subclass
-        connected = transport.get_extra_info("socket")
-        if connected is not None:
-            connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def ask(self, request: bytes, most_bytes: int, now: float) -> asyncio.Future[Reply | None]:
         """Send a request; the answer, with a body of at most so much, or None: it did not come plainly."""
@@ -225,14 +221,14 @@ class Connections:
         if not all(map(_VISIBLE.fullmatch, headers.values())):
             return None
         request = "\r\n".join(lines).encode("ascii")
-        kept = self._kept(place)
-        if kept is not None:
-            reply = await self._ask(kept, place, request, most_bytes)
-            if reply is not None or kept.received_bytes:
-                return reply
-            # the server had closed it just before, which says nothing
-        fresh = await self._connected(place)
-        return None if fresh is None else await self._ask(fresh, place, request, most_bytes)
+        connection = self._kept(place)
+        reply = None if connection is None else await self._ask(connection, place, request, most_bytes)
+        if connection is None or (reply is None and self._was_closed_before(connection)):
+            connection = await self._connected(place)
+            reply = None if connection is None else await self._ask(connection, place, request, most_bytes)
+        if reply is None:
+            self._resting[place] = self._clock() + REST_SECONDS
+        return reply
 
     def rest(self, url: str) -> None:
         """Leave the server of ``url`` to obstore for a while."""
@@ -263,8 +259,7 @@ class Connections:
             async with asyncio.timeout(CONNECT_SECONDS):
                 tls = await asyncio.to_thread(tls_context) if place.is_tls else None
                 _, connection = await loop.create_connection(Connection, place.host, place.port, ssl=tls)
-        except OSError:  # a time-out is one, too
-            self._resting[place] = self._clock() + REST_SECONDS
+        except (OSError, UnicodeError):  # a time-out is one of the first, a name that cannot be one of the second
             return None
         return connection
 
@@ -278,13 +273,14 @@ class Connections:
             raise
         finally:
             self._busy.discard(connection)
-        if reply is None:
-            if connection.received_bytes or self._clock() >= connection.due_at:
-                self._resting[place] = self._clock() + REST_SECONDS
-        elif not connection.is_lost and not self._is_closed:
+        if reply is not None and not connection.is_lost and not self._is_closed:
             connection.idle_since = self._clock()
             self._idle.setdefault(place, []).append(connection)
         return reply
+
+    def _was_closed_before(self, kept: Connection) -> bool:
+        """Whether a server had closed a kept connection just before it was used, which says nothing."""
+        return not kept.received_bytes and self._clock() < kept.due_at
 
     def _is_resting(self, place: _Place) -> bool:
         until = self._resting.get(place)

@@ -5,12 +5,20 @@ from __future__ import annotations
 import asyncio
 import itertools
 import random
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+from pathlib import Path
 from typing import cast
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -82,9 +90,11 @@ class Server:
 
 
 @asynccontextmanager
-async def serving(*scripts: Sequence[bytes]) -> AsyncIterator[tuple[Server, Connections]]:
+async def serving(
+    *scripts: Sequence[bytes], tls: ssl.SSLContext | None = None
+) -> AsyncIterator[tuple[Server, Connections]]:
     server, pool = Server(list(scripts)), Connections()
-    listening = await asyncio.start_server(server.serve, "127.0.0.1", 0)
+    listening = await asyncio.start_server(server.serve, "127.0.0.1", 0, ssl=tls)
     server.port = listening.sockets[0].getsockname()[1]
     try:
         yield server, pool
@@ -231,6 +241,16 @@ def test_a_server_that_was_left_alone_is_asked_again_after_a_while() -> None:
     run(test)
 
 
+def test_a_server_that_closes_without_a_word_is_left_alone() -> None:
+    async def test() -> None:
+        async with serving([], [], []) as (server, pool):
+            for _ in range(3):
+                assert await pool.get(server.url, RANGE, MOST_BYTES) is None
+            assert server.connected == 1
+
+    run(test)
+
+
 def test_a_server_that_is_not_there_says_nothing_of_others() -> None:
     async def test() -> None:
         async with serving() as (server, _):
@@ -291,6 +311,7 @@ def test_nothing_is_asked_once_it_is_closed() -> None:
         "http://{}/a b",
         "http://{}/ä",
         "http:///x",
+        f"http://{'a' * 70}.invalid/x",
         "http://127.0.0.1:99999/x",
         "",
     ],
@@ -310,6 +331,43 @@ def test_what_a_store_once_said_cannot_begin_a_line_of_a_request(value: str) -> 
         async with serving() as (server, pool):
             assert await pool.get(server.url, {"If-Match": value}, MOST_BYTES) is None
             assert server.connected == 0
+
+    run(test)
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> Path:
+    """Of 127.0.0.1, signed by itself, with its key in the same file."""
+    key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "store")])
+    made = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), now, now + timedelta(1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    pem, form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
+    path = tmp_path / "store.pem"
+    path.write_bytes(key.private_bytes(pem, form, serialization.NoEncryption()) + made.public_bytes(pem))
+    return path
+
+
+@pytest.mark.parametrize("is_trusted", [True, False])
+def test_a_server_of_https_is_asked_if_its_certificate_is_trusted(
+    certificate: Path, is_trusted: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    served.load_cert_chain(certificate)
+    trusted = ssl.create_default_context(cafile=certificate if is_trusted else None)
+    monkeypatch.setattr(connections, "tls_context", lambda: trusted)
+    body = random.Random(2).randbytes(2 * ROOM_BYTES)
+
+    async def test() -> None:
+        async with serving([plain(body), plain()], tls=served) as (server, pool):
+            url = server.url.replace("http:", "https:")
+            replies = [await pool.get(url, RANGE, MOST_BYTES) for _ in range(2)]
+
+            assert [reply and reply.body for reply in replies] == ([body, BODY] if is_trusted else [None, None])
+            assert server.connected == (1 if is_trusted else 0)
 
     run(test)
 
