@@ -90,20 +90,22 @@ async def list_page(client: AsyncControlClient, dataset: Dataset, replica: Repli
     """
     asked = wish.model_copy(update={"replica": replica.id})
     store = replica.endpoint or replica.region
-    addresses = client.page_addresses()
-    url, is_kept = await addresses.get(dataset.id, asked)
-    # a listing that names its length comes by the plain way; whatever else it is, it is asked for again, with tries
-    reply = await client.connections().get(url, {"Accept-Encoding": "identity"}, PAGE_MAX_BYTES)
-    if reply is not None and reply.status == 200 and "content-encoding" not in reply.headers:
-        return parse_listing(reply.body, root_of(replica), store)
-    if is_kept:  # it may have ended early
+    addresses, is_kept = client.page_addresses(), True
+    while is_kept:  # one that was kept may have ended early
+        url, is_kept = await addresses.get(dataset.id, asked)
+        status, body = await _page(client, url, store)
+        if status == 200:
+            return parse_listing(body, root_of(replica), store)
         addresses.forget(dataset.id, asked)
-        url, _ = await addresses.get(dataset.id, asked)
-    status, body = await fetch(client.pages(), httpx.Request("GET", url), store)
-    if status == 200:
-        return parse_listing(body, root_of(replica), store)
-    addresses.forget(dataset.id, asked)
     raise refusal(status, dataset, replica, wish.path, has_cursor=wish.cursor is not None)
+
+
+async def _page(client: AsyncControlClient, url: str, store: str) -> tuple[int, bytes]:
+    """Status and body of a page by the plain way, or with tries; raises as :func:`fetch`."""
+    reply = await client.connections().get(url, {"Accept-Encoding": "identity"}, PAGE_MAX_BYTES)
+    if reply is not None and reply.status < 500 and "content-encoding" not in reply.headers:
+        return reply.status, reply.body
+    return await fetch(client.pages(), httpx.Request("GET", url), store)
 
 
 async def entries(

@@ -20,8 +20,10 @@ from .web import parsed_date
 PART_MAX_BYTES = 1 << 20
 
 _PARTIAL = re.compile(r"bytes (\d{1,19})-(\d{1,19})/(\d{1,19})")
-#: Answers that tell something of the object, and nothing of how the server answers.
-_OF_THE_OBJECT = frozenset({206, 304, 404, 412, 416})
+#: Answers that tell something of the object for now, and nothing of how the server answers ...
+_SAID_OF_THE_OBJECT = frozenset({304, 404, 412, 416})
+#: ... and those that will be the same next time. Stores refuse keys that are not there to who may not list them.
+_OF_THE_OBJECT = frozenset({206, 401, 403})
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,10 @@ async def part(connections: Connections, url: str, info: ObjectInfo, start: int,
         and reply.headers.get("etag") == info.version
         and len(reply.body) == stop - start
     )
-    return reply.body if fits else None
+    if not fits:
+        connections.rest_object(url)
+        return None
+    return reply.body
 
 
 async def look(connections: Connections, url: str, start: int, stop: int, unless_etag: str | None) -> Look | None:
@@ -77,7 +82,16 @@ async def look(connections: Connections, url: str, start: int, stop: int, unless
         return Look()
     if reply.status == 404:
         return Look(is_missing=True)
-    found = _PARTIAL.fullmatch(reply.headers.get("content-range", "")) if _is_part(connections, url, reply) else None
+    if not _is_part(connections, url, reply):
+        return None
+    seen = _seen(reply, start, stop)
+    if seen is None:
+        connections.rest_object(url)
+    return seen
+
+
+def _seen(reply: Reply, start: int, stop: int) -> Look | None:
+    found = _PARTIAL.fullmatch(reply.headers.get("content-range", ""))
     etag = reply.headers.get("etag")
     if found is None or not etag:
         return None
@@ -89,7 +103,11 @@ async def look(connections: Connections, url: str, start: int, stop: int, unless
 
 
 def _is_part(connections: Connections, url: str, reply: Reply) -> bool:
-    """Whether an answer is a part of an object as it is stored; a server that answers otherwise is not for here."""
-    if reply.status not in _OF_THE_OBJECT:
+    """Whether an answer is a part of an object as it is stored; if not, the next is not asked for from here at once."""
+    if reply.status == 206 and reply.headers.get("content-encoding", "identity") == "identity":
+        return True
+    if reply.status in _OF_THE_OBJECT:
+        connections.rest_object(url)
+    elif reply.status not in _SAID_OF_THE_OBJECT:
         connections.rest(url)
-    return reply.status == 206 and reply.headers.get("content-encoding", "identity") == "identity"
+    return False

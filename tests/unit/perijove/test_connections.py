@@ -22,8 +22,9 @@ from cryptography.x509.oid import NameOID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perijove import connections
-from perijove.connections import ROOM_BYTES, Connection, Connections, NotPlain, Reply, parsed_head
+from perijove import connection, connections
+from perijove.connection import ROOM_BYTES, Connection, NotPlain, Reply, parsed_head
+from perijove.connections import Connections
 
 BODY = b"0123456789"
 MOST_BYTES = 1 << 20
@@ -36,9 +37,16 @@ def plain(body: bytes = BODY, *lines: str, status: str = "206 Partial Content") 
     return "\r\n".join(head).encode() + body
 
 
+CHUNKED = b"HTTP/1.1 206 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 #: Answers that are not for here, whatever they hold.
 NOT_PLAIN = {
-    "in chunks": b"HTTP/1.1 206 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
+    "in chunks without their sizes": CHUNKED + b"abc\r\n0\r\n\r\n",
+    "in chunks longer than they say": CHUNKED + b"2\r\nabc\r\n0\r\n\r\n",
+    "in chunks of no end": CHUNKED + b"f" * 1000,
+    "in chunks with lines after the last": CHUNKED + b"0\r\nX-A: 1\r\n\r\n",
+    "in chunks and longer than it says": CHUNKED + b"0\r\n\r\nmore",
+    "in chunks longer than was asked for": CHUNKED + b"100001\r\n" + bytes(0x100001) + b"\r\n0\r\n\r\n",
+    "in chunks that are packed": CHUNKED.replace(b"chunked", b"gzip, chunked") + b"0\r\n\r\n",
     "of no length": b"HTTP/1.1 206 OK\r\n\r\n",
     "of two lengths": plain(BODY, "content-length: 2"),
     "of a length that is no number": b"HTTP/1.1 206 OK\r\nContent-Length: +10\r\n\r\n0123456789",
@@ -52,6 +60,7 @@ NOT_PLAIN = {
     "a header without a name": plain(BODY, ": x"),
     "a header without a colon": plain(BODY, "x"),
     "a folded header": plain(BODY, "X-A: 1", " 2"),
+    "a header with a line in it": plain(BODY, "X-A: 1\nX-B: 2"),
     "a head without end": b"HTTP/1.1 206 OK\r\n" + b"X-A: 1\r\n" * 10_000,
 }
 
@@ -66,6 +75,8 @@ class Server:
     connected: int = 0
     pause_seconds: float = 0.0
     was_asked: asyncio.Event = field(default_factory=asyncio.Event)
+    #: What is sent after the last answer of a script.
+    afterwards: bytes = b""
     serving: set[asyncio.Task[None]] = field(default_factory=set)
 
     @property
@@ -83,6 +94,10 @@ class Server:
                 await asyncio.sleep(self.pause_seconds)
                 writer.write(answer)
                 await writer.drain()
+            if self.afterwards:
+                await asyncio.sleep(0.05)
+                writer.write(self.afterwards)
+                await asyncio.sleep(10)
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
         finally:
@@ -180,6 +195,50 @@ def test_a_body_longer_than_the_room_of_a_connection_is_whole() -> None:
     run(test)
 
 
+def test_a_body_in_chunks_is_whole_and_its_connection_kept() -> None:
+    answer = CHUNKED + b"3\r\nabc\r\nA ; x=y\r\n0123456789\r\n0\r\n\r\n"
+
+    async def test() -> None:
+        async with serving([answer, plain()]) as (server, pool):
+            replies = [await pool.get(server.url, RANGE, MOST_BYTES) for _ in range(2)]
+
+            assert [reply and reply.body for reply in replies] == [b"abc0123456789", BODY]
+            assert server.connected == 1
+
+    run(test)
+
+
+@pytest.mark.parametrize("extra", [plain(b"forged"), b"x"])
+def test_what_comes_after_an_answer_is_not_the_next(extra: bytes) -> None:
+    async def test() -> None:
+        async with serving([plain()]) as (server, pool):
+            server.afterwards = extra
+            first = await pool.get(server.url, RANGE, MOST_BYTES)
+            await asyncio.sleep(0.1)
+            second = await pool.get(server.url, RANGE, MOST_BYTES)
+
+            assert [reply and reply.body for reply in (first, second)] == [BODY, BODY]
+            assert server.connected == 2
+
+    run(test)
+
+
+def test_a_body_where_there_must_be_none_is_not_the_next_answer() -> None:
+    async def test() -> None:
+        async with serving([b"HTTP/1.1 304 Not Modified\r\nContent-Length: 6\r\n\r\n", plain(b"forged")]) as (
+            server,
+            pool,
+        ):
+            await pool.get(server.url, RANGE, MOST_BYTES)
+            second = await pool.get(server.url, RANGE, MOST_BYTES)
+
+            assert second is not None
+            assert second.body == BODY
+            assert server.connected == 2
+
+    run(test)
+
+
 @pytest.mark.parametrize("status", ["304 Not Modified", "204 No Content"])
 def test_an_answer_without_a_body_needs_no_length(status: str) -> None:
     async def test() -> None:
@@ -212,7 +271,7 @@ def test_an_answer_that_breaks_off_is_none(cut: int) -> None:
 
 
 def test_a_server_that_does_not_answer_is_given_up_and_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connections, "PACE_SECONDS", 0.2)
+    monkeypatch.setattr(connection, "PACE_SECONDS", 0.2)
     monkeypatch.setattr(connections, "LOOK_SECONDS", 0.05)
 
     async def test() -> None:
@@ -293,6 +352,66 @@ def test_connections_with_nothing_to_do_are_closed(monkeypatch: pytest.MonkeyPat
     run(test)
 
 
+def test_one_tries_a_server_again_and_the_others_wait_for_what_it_finds() -> None:
+    now = [0.0]
+
+    async def test() -> None:
+        async with serving([NOT_PLAIN["no HTTP"]]) as (server, _):
+            pool = Connections(lambda: now[0])
+            await pool.get(server.url, RANGE, MOST_BYTES)
+            now[0] = connections.REST_SECONDS
+            server.pause_seconds = 0.05
+            replies = await asyncio.gather(*(pool.get(server.url, RANGE, MOST_BYTES) for _ in range(5)))
+
+            assert [reply is not None for reply in replies] == [True, False, False, False, False]
+            assert await pool.get(server.url, RANGE, MOST_BYTES) is not None
+            pool.close()
+
+    run(test)
+
+
+def test_no_more_are_under_way_than_there_may_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "BUSY_MAX", 3)
+
+    async def test() -> None:
+        async with serving() as (server, pool):
+            replies = await asyncio.gather(*(pool.get(server.url, RANGE, MOST_BYTES) for _ in range(5)))
+
+            assert sum(reply is not None for reply in replies) == 3
+            assert server.connected == 3
+
+    run(test)
+
+
+def test_a_second_loop_has_connections_of_its_own() -> None:
+    pool = Connections()
+
+    async def test() -> None:
+        async with serving() as (server, _):
+            for _ in range(2):
+                assert await pool.get(server.url, RANGE, MOST_BYTES) is not None
+
+    run(test)
+    run(test)
+    pool.close()  # its loop is closed, too
+
+
+def test_who_waits_when_it_is_closed_gets_nothing_and_asks_nobody_else() -> None:
+    async def test() -> None:
+        async with serving([plain(), plain()]) as (server, pool):
+            await pool.get(server.url, RANGE, MOST_BYTES)
+            server.pause_seconds = 5
+            asking = asyncio.create_task(pool.get(server.url, RANGE, MOST_BYTES))
+            while len(server.requests) < 2:  # noqa: ASYNC110 - there is no event for the second
+                await asyncio.sleep(0.01)
+            pool.close()
+
+            assert await asking is None
+            assert server.connected == 1
+
+    run(test)
+
+
 def test_nothing_is_asked_once_it_is_closed() -> None:
     async def test() -> None:
         async with serving() as (server, pool):
@@ -313,6 +432,9 @@ def test_nothing_is_asked_once_it_is_closed() -> None:
         "http:///x",
         f"http://{'a' * 70}.invalid/x",
         "http://127.0.0.1:99999/x",
+        "http://[::1/x",
+        "http://[foo]/x",
+        "http://a℀b:secret@h/x",
         "",
     ],
 )
@@ -412,9 +534,20 @@ def test_an_answer_is_the_same_however_it_is_cut_on_its_way(body: bytes, cuts: l
     assert reply.body == body
 
 
+@given(st.lists(st.binary(min_size=1, max_size=50_000), max_size=6), st.lists(st.integers(1, 300_500), max_size=6))
+def test_chunks_are_put_together_however_they_are_cut_on_their_way(chunks: list[bytes], cuts: list[int]) -> None:
+    answer = CHUNKED + b"".join(b"%x\r\n%b\r\n" % (len(each), each) for each in [*chunks, b""])
+    edges = sorted({0, len(answer), *(cut for cut in cuts if cut < len(answer))})
+
+    reply = _fed([answer[start:stop] for start, stop in itertools.pairwise(edges)])
+
+    assert reply is not None
+    assert reply.body == b"".join(chunks)
+
+
 @given(st.lists(st.binary(max_size=300), max_size=5), st.binary(max_size=40))
 def test_no_server_can_do_more_than_not_answer(pieces: list[bytes], line: bytes) -> None:
-    for sent in (pieces, [b"HTTP/1.1 206 OK\r\n", line, *pieces], [plain()[:-1], *pieces]):
+    for sent in (pieces, [b"HTTP/1.1 206 OK\r\n", line, *pieces], [plain()[:-1], *pieces], [CHUNKED, line, *pieces]):
         reply = _fed(sent)
         assert reply is None or len(reply.body) <= MOST_BYTES
 

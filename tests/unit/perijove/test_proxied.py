@@ -7,7 +7,7 @@ from datetime import timedelta
 import fsspec
 import pytest
 
-from perijove import connections, proxied, signed
+from perijove import connection, connections, proxied, signed
 from perijove.errors import Refused
 from tests.support.control import FakeControl, FakeReplica
 from tests.support.s3 import BAD_ANSWERS, Fault, FaultKind, S3Bed
@@ -58,9 +58,19 @@ def test_a_store_that_refuses_is_said_to(filesystem: fsspec.AbstractFileSystem, 
 def test_whatever_befalls_a_page_it_comes_whole(
     filesystem: fsspec.AbstractFileSystem, bed: S3Bed, kind: FaultKind, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connections, "PACE_SECONDS", 0.3)
+    monkeypatch.setattr(connection, "PACE_SECONDS", 0.3)
     monkeypatch.setattr(connections, "LOOK_SECONDS", 0.1)
     fault = bed.faults.add(Fault(kind, op="ListObjectsV2"))
 
     assert filesystem.ls("demo/many", detail=False) == NAMES
     assert fault.hits == 1
+
+
+def test_addresses_are_kept_where_the_plain_way_is_not_open(
+    filesystem: fsspec.AbstractFileSystem, control: FakeControl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "BUSY_MAX", 0)
+
+    for _ in range(3):
+        assert filesystem.ls("demo/many", detail=False) == NAMES
+    assert control.calls[LISTINGS] == 1

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
+from collections.abc import Mapping
 
 import fsspec
 import pytest
 
 import perijove
-from perijove import connections
-from perijove.errors import NotFound, ObjectChanged
+from perijove import connection, connections
+from perijove.errors import NotFound, ObjectChanged, Refused
 from perijove.short import PART_MAX_BYTES
 from tests.support.control import FakeControl, FakeReplica
 from tests.support.s3 import BAD_ANSWERS, Fault, FaultKind, S3Bed
@@ -97,7 +99,7 @@ def test_keys_are_read_whatever_is_in_them(filesystem: fsspec.AbstractFileSystem
 def test_whatever_befalls_a_short_read_the_bytes_are_right(
     filesystem: fsspec.AbstractFileSystem, bed: S3Bed, kind: FaultKind, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connections, "PACE_SECONDS", 0.3)
+    monkeypatch.setattr(connection, "PACE_SECONDS", 0.3)
     monkeypatch.setattr(connections, "LOOK_SECONDS", 0.1)
     with perijove.open("demo/b.bin", block_size=1 << 16, cache_options={}) as file:
         file.read(1)
@@ -112,7 +114,7 @@ def test_whatever_befalls_a_short_read_the_bytes_are_right(
 def test_whatever_befalls_the_first_look_the_bytes_are_right(
     filesystem: fsspec.AbstractFileSystem, bed: S3Bed, kind: FaultKind, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connections, "PACE_SECONDS", 0.3)
+    monkeypatch.setattr(connection, "PACE_SECONDS", 0.3)
     monkeypatch.setattr(connections, "LOOK_SECONDS", 0.1)
     fault = bed.faults.add(Fault(kind, op="GetObject", after_bytes=5))
 
@@ -173,3 +175,59 @@ def test_longer_parts_are_not_read_so(
         file.seek(10)
         assert file.read(PART_MAX_BYTES + 100) == (BODY * 3)[10 : PART_MAX_BYTES + 110]
     assert all(most_bytes <= PART_MAX_BYTES for most_bytes in asked_for)
+
+
+def _notes_of_answers(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """For each request by the plain way, whether it had an answer; the list grows."""
+    answered: list[bool] = []
+    get = connections.Connections.get
+
+    async def noted(self: connections.Connections, url: str, headers: Mapping[str, str], most_bytes: int) -> object:
+        reply = await get(self, url, headers, most_bytes)
+        answered.append(reply is not None)
+        return reply
+
+    monkeypatch.setattr(connections.Connections, "get", noted)
+    return answered
+
+
+def test_a_key_that_is_refused_says_nothing_of_others(
+    filesystem: fsspec.AbstractFileSystem, bed: S3Bed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answered = _notes_of_answers(monkeypatch)
+    bed.faults.add(Fault(FaultKind.ERROR, op="GetObject", code="AccessDenied", key="b.bin", times=None))
+
+    for _ in range(2):
+        with pytest.raises(Refused):
+            filesystem.cat_file("demo/b.bin", 0, 10)
+    filesystem.cat_file("demo/a.bin", 0, 10)
+
+    assert answered == [True, False, True]
+
+
+@pytest.mark.parametrize("header", ["content-encoding", "etag"])
+def test_an_object_that_does_not_come_as_it_is_stored_is_left_alone(
+    filesystem: fsspec.AbstractFileSystem, bed: S3Bed, header: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answered, parsed = _notes_of_answers(monkeypatch), connection.parsed_head
+
+    def changed(head: bytes) -> tuple[int, dict[str, str]]:
+        status, headers = parsed(head)
+        return status, headers | {header: "aws-chunked" if header == "content-encoding" else ""}
+
+    monkeypatch.setattr(connection, "parsed_head", changed)
+    for _ in range(3):
+        assert filesystem.cat_file("demo/b.bin", 0, 10) == BODY[:10]
+
+    assert answered == [True, False, False]
+    assert len(asked(bed)) == 1 + 3
+
+
+def test_a_filesystem_of_a_second_loop_reads(folder: str) -> None:
+    async def read() -> bytes:
+        filesystem = fsspec.filesystem("perijove", asynchronous=True)
+        async with asyncio.timeout(15):
+            data: bytes = await filesystem._cat_file(f"{folder}/a.bin", 0, 10)
+        return data
+
+    assert [asyncio.run(read()) for _ in range(2)] == [BODY[:10]] * 2
