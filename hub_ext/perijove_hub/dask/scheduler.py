@@ -70,6 +70,8 @@ def _is_an_address(text: str, *, on_this_machine: bool) -> bool:
         parts = urlsplit(text)
         if parts.scheme != "http" or not parts.hostname or parts.username or parts.port is None:
             return False
+        if parts.path.strip("/") or "?" in text or "#" in text:
+            return False  # of another service perhaps, with all that a GET may do there
         return not on_this_machine or ip_address(parts.hostname).is_loopback
     except ValueError:
         return False

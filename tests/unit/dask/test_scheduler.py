@@ -91,6 +91,7 @@ async def test_one_that_does_not_answer_is_not_waited_for(monkeypatch: pytest.Mo
         "", "http://", "ftp://127.0.0.1:80", "https://127.0.0.1:80", "http://127.0.0.1", "http://a@127.0.0.1:80",
         "http://169.254.169.254:80", "http://10.0.0.1:80", "http://control.example:80", "http://localhost:80",
         "http://127.0.0.1:99999", "http://[::1", "file:///etc/passwd", "http://2130706433:80", "http://127.1:80",
+        "http://127.0.0.1:80/shutdown", "http://127.0.0.1:80?do=it", "http://127.0.0.1:80/#", "http://127.0.0.1:80#a",
     ],
 )  # fmt: skip
 async def test_only_schedulers_of_this_machine_are_asked(address: str) -> None:
