@@ -146,7 +146,7 @@ def configure(c: Any, options: HubOptions) -> None:
 
 def gateway_services(platform: Platform) -> list[str]:
     """The names of the Dask Gateways as services of the hub: a token must hold their access scope to get in."""
-    return [site.dask.service or f"dask-{name}" for name, site in platform.sites.items() if site.dask is not None]
+    return [site.dask.service_of(name) for name, site in platform.sites.items() if site.dask is not None]
 
 
 def _given(section: Any, name: str, empty: Any) -> Any:

@@ -7,6 +7,9 @@ from pydantic import Field
 from perijove.models import Slug
 from perijove_hub.policy.base import HttpAddress, PlatformModel
 
+#: The services of the hub that the platform itself is; no gateway has these names.
+OWN_SERVICES = ("perijove", "perijove-controller")
+
 
 class DaskGateway(PlatformModel):
     """The Dask Gateway of a site: where users reach it, and by what control knows it."""
@@ -22,3 +25,7 @@ class DaskGateway(PlatformModel):
     secret: Slug = Field(
         description="names a file in the secrets directory: with it the gateway asks control for leases of clusters"
     )
+
+    def service_of(self, site: str) -> str:
+        """Its name as a service of the hub, at this site."""
+        return self.service or f"dask-{site}"

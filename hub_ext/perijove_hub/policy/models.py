@@ -18,7 +18,7 @@ from pydantic import Field, StringConstraints, field_validator, model_validator
 from perijove.models import PLATFORM_CATALOGUE, Frame, HubName, Price, Provider, Resources, Slug
 from perijove_hub.policy.base import EVERYBODY, Duration, HttpAddress, PlatformModel
 from perijove_hub.policy.catalogues import CatalogueSpec, Embargo, PageAddress
-from perijove_hub.policy.gateways import DaskGateway
+from perijove_hub.policy.gateways import OWN_SERVICES, DaskGateway
 from perijove_hub.policy.limits import Allocation, AppliesTo, Per, Quota
 
 #: Environment variables a profile may not set: they carry identity, or would hijack a user's own buckets.
@@ -305,7 +305,8 @@ class Platform(PlatformModel):
     @model_validator(mode="after")
     def _parts_fit_together(self) -> Self:
         faults = [
-            *self._unknown_names(), *self._names_used_twice(), *self._shared_secrets(), *self._overlapping_budgets()
+            *self._unknown_names(), *self._names_used_twice(), *self._shared_secrets(), *self._shared_services(),
+            *self._overlapping_budgets(),
         ]  # fmt: skip
         if faults:
             raise ValueError("\n".join(faults))
@@ -347,6 +348,16 @@ class Platform(PlatformModel):
                 yield (
                     f"sites.{name}.dask.secret: {site.dask.secret!r} is that of {of[site.dask.secret]} already; each "
                     "gateway needs its own, so that none can speak for another site"
+                )
+
+    def _shared_services(self) -> Iterator[str]:
+        of = dict.fromkeys(OWN_SERVICES, "the platform itself")
+        for name, site in self.sites.items():
+            service = site.dask.service_of(name) if site.dask is not None else None
+            if service is not None and of.setdefault(service, name) != name:
+                yield (
+                    f"sites.{name}.dask.service: {service!r} is that of {of[service]} already; a token that is for one "
+                    "service must not open another"
                 )
 
     def _overlapping_budgets(self) -> Iterator[str]:
