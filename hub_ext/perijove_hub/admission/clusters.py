@@ -193,7 +193,10 @@ class Clusters(AdmissionBase):
         )
 
     async def report_clusters(self, site: str, inventory: Inventory) -> InventoryAnswer:
-        """Keep what a gateway runs, and answer which of its clusters must end: those whose lease is over.
+        """Keep what a gateway runs, and answer which of its clusters must end: those whose lease is over or unknown.
+
+        A gateway has the answer to its ask before it makes a cluster, so a ledger that knows nothing of one was
+        restored from before: nobody counts or pays for what runs there.
 
         Raises:
             Refused: the inventory was taken in the future.
@@ -219,7 +222,8 @@ class Clusters(AdmissionBase):
             remove = attempts_to_remove(inventory, known, self._margin)
             # those that a limit, a closure or a lost group has the controller stop, which has said why in the lease
             stopped = await gateway_store.attempts_to_stop(connection, ids)
-            return InventoryAnswer(remove=[*remove, *(each for each in stopped if each not in remove)])
+            unknown = [attempt_id for attempt_id in ids if attempt_id not in known]
+            return InventoryAnswer(remove=list(dict.fromkeys([*remove, *stopped, *unknown])))
 
         return await self._database.transact(keep)
 

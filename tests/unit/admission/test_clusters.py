@@ -319,6 +319,12 @@ async def test_a_gateway_is_told_which_of_its_clusters_must_end(house: House) ->
         await report(house, seconds_ago=-60)
 
 
+async def test_a_cluster_that_a_restored_ledger_does_not_know_must_end(house: House) -> None:
+    lease, lost = await run(house), "f" * 32
+    house.clock.advance(60)
+    assert (await report(house, lease.attempt_id, lost)).remove == [lost]
+
+
 async def test_a_gateway_that_sees_nothing_proves_nothing(house: House) -> None:
     await run(house)
     house.clock.advance(60)
