@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import stat
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,10 @@ from .governed import GovernedBackend
 
 #: How much of each log is read when a cluster is over.
 LOG_READ_BYTES = 4096
+#: So many logs are read: the scheduler's, and those of the workers that wrote last.
+LOGS_READ = 8
+#: What is in the environment of each process of a cluster, and of no other's.
+_MARK = "DASK_GATEWAY_CLUSTER_NAME"
 #: How often a process that is to end is looked at.
 STOP_POLL_SECONDS = 0.05
 #: How long a stray process may take to end by itself.
@@ -57,11 +62,25 @@ class PerijoveLocalBackend(GovernedBackend, UnsafeLocalBackend):  # type: ignore
         if record is None:
             return 0
         pids = [each.state.get("pid") for each in record.workers.values() if each.status < JobStatus.STOPPED]
-        return sum(1 for pid in pids if pid is not None and _runs(pid))
+        return sum(1 for pid in pids if pid is not None and self._runs(pid))
 
     def _check_status(self, o: Any) -> bool:
         pid = o.state.get("pid")
-        return pid is not None and _runs(pid)
+        return pid is not None and self._runs(pid)
+
+    def _runs(self, pid: int) -> bool:
+        """Whether this is a process of a cluster of ours that runs.
+
+        A record outlives the machine's next start, and then names by its number whoever has it now. Ours are known by
+        what they were started with, and for the moment before that by where they work.
+        """
+        try:
+            process = psutil.Process(pid)
+            if process.status() == psutil.STATUS_ZOMBIE:
+                return False
+            return _MARK in process.environ() or self._directory in Path(process.cwd()).parents
+        except (psutil.Error, OSError):
+            return False  # it has ended, or is another account's
 
     async def start_process(self, cluster: ClusterRecord, cmd: Sequence[str], env: Mapping[str, str], name: str) -> int:
         """Start a scheduler or a worker; the owner is told why one could not be started."""
@@ -85,10 +104,12 @@ class PerijoveLocalBackend(GovernedBackend, UnsafeLocalBackend):  # type: ignore
             (signal.SIGKILL, self.sigkill_timeout),
         )
         for number, seconds in steps:
+            if not self._runs(pid):
+                return
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, number)
             deadline = asyncio.get_running_loop().time() + seconds
-            while _runs(pid):
+            while self._runs(pid):
                 if asyncio.get_running_loop().time() > deadline:
                     break
                 await asyncio.sleep(STOP_POLL_SECONDS)
@@ -144,17 +165,12 @@ def _signal(process: psutil.Process, how: str) -> None:
         getattr(process, how)()
 
 
-def _runs(pid: int) -> bool:
-    try:
-        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
-    except psutil.Error:
-        return False
-
-
 def _log_tails(logs: Path) -> str:
     """The ends of all logs, the scheduler's last, as it most often says why."""
     try:
-        paths: list[Any] = sorted(logs.glob("*.log"), key=lambda path: (path.name == "scheduler.log", path.name))
+        # what runs there may have put anything there: a pipe would be waited for by all of the gateway
+        files = [path for path in logs.glob("*.log") if stat.S_ISREG(path.lstat().st_mode)]
+        paths = sorted(files, key=lambda path: (path.name == "scheduler.log", path.lstat().st_mtime))[-LOGS_READ:]
         return "\n".join(f"[{path.stem[:20]}]\n{_tail(path)}" for path in paths)
     except OSError:
         return ""
