@@ -27,8 +27,11 @@ class PerijoveKubeBackend(GovernedBackend, KubeBackend):  # type: ignore[misc]  
     def check_config(self, config: ClusterConfig) -> None:
         """Refuse an image that nobody has allowed."""
         usual = self.cluster_config_class(parent=self).image
-        if config.image != usual and not any(re.fullmatch(each, config.image) for each in self.allowed_images):
-            raise PublicException("image: this platform does not allow this image.")
+        # what is given to a container comes last, and would be the image that runs
+        extras = (config.scheduler_extra_container_config, config.worker_extra_container_config)
+        for image in (config.image, *(extra["image"] for extra in extras if "image" in extra)):
+            if image != usual and not any(re.fullmatch(each, str(image)) for each in self.allowed_images):
+                raise PublicException("image: this platform does not allow this image.")
 
     async def live_workers(self, cluster_name: str) -> int:
         """How many pods of workers there are."""
