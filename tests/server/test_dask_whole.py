@@ -95,7 +95,7 @@ async def made_grown_and_stopped(server: JupyterServer, bed: DaskBed) -> None:
     for route in ("", "/plots", "/dashboard/status"):
         await ask(server, "GET", f"dask/clusters/esac/{theirs}{route}", status=404)
 
-    await ask(server, "POST", "dask/clusters", {}, status=422)  # the cores are used
+    await ask(server, "POST", "dask/clusters", {}, status=409)  # the cores are used
     assert (await ask(server, "DELETE", "dask/clusters"))["stopped"] == [{"gateway": "esac", "name": made["name"]}]
     await bed.gateway.wait(bed.ana, made["name"], lambda each: each["state"] == "stopped")
     await ask(server, "GET", f"{path}/dashboard/status", status=404)

@@ -116,6 +116,10 @@ class ControlClient:
         """``PATCH leases/{id}`` by a gateway; raises as :meth:`ask`."""
         return await self._call(ClusterLease, "PATCH", f"leases/{lease_id}", patch)
 
+    async def lease(self, lease_id: str) -> Lease:
+        """``GET leases/{id}``; raises as :meth:`ask`."""
+        return await self._call(Lease, "GET", f"leases/{lease_id}")
+
     async def report_clusters(self, site: str, inventory: Inventory) -> InventoryAnswer:
         """``PUT gateways/{site}/inventory``; raises as :meth:`ask`."""
         return await self._call(InventoryAnswer, "PUT", f"gateways/{site}/inventory", inventory)

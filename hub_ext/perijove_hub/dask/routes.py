@@ -14,7 +14,8 @@ from pydantic import BaseModel, ValidationError
 
 from perijove.models import GatewayClusters, KeepCluster, NeedRequest
 
-from .governed import GovernedBackend, one_line
+from .asked import one_line
+from .governed import GovernedBackend
 from .times import now
 
 Body = TypeVar("Body", bound=BaseModel)
@@ -93,7 +94,8 @@ async def keep_cluster(request: web.Request) -> web.Response:
     standing = backend.standing(cluster)
     if standing is None or cluster.status != ClusterStatus.RUNNING:
         raise web.HTTPConflict(reason="The cluster does not run.")
-    standing.kept_until = now() + timedelta(minutes=asked.minutes)
+    until = now() + timedelta(minutes=asked.minutes)
+    standing.kept_until = max(standing.kept_until or until, until)  # less than was said before takes nothing back
     await backend.look_at([cluster])
     view = backend.view(cluster)
     return _answer(view) if view else web.Response(status=204)

@@ -39,7 +39,10 @@ class Standing:
     #: for how many workers the lease has room; None: not known yet, after a start of the gateway
     granted: int | None = None
     wanted: int = 0
+    #: control has been told that it runs
     is_active: bool = False
+    #: its scheduler has been up at some time
+    has_run: bool = False
     capped: str | None = None
     adaptive: Adaptive | None = None
     reason: str | None = None
@@ -78,6 +81,10 @@ class Standing:
         stop_at = idle_since + timedelta(seconds=self.marks.idle_stop_seconds)
         return max(stop_at, self.kept_until) if self.kept_until else stop_at
 
+    def silent_for(self, at: datetime) -> timedelta:
+        """How long ago its scheduler has said how it is; no time at all when it was never asked."""
+        return at - self.state_at if self.state_at is not None else timedelta(0)
+
     def keep_log(self, text: str) -> None:
         """Keep the end of its logs, without its token."""
         token = self.marks.token
@@ -90,7 +97,7 @@ class Standing:
         if not failed:
             return "it was stopped"
         line = next((line.strip() for line in reversed((self.log_tail or "").splitlines()) if line.strip()), "")
-        what = "its scheduler was lost" if self.is_active else "its scheduler did not start"
+        what = "its scheduler was lost" if self.has_run else "its scheduler did not start"
         return f"{what}: {line[:300]}" if line else what
 
 

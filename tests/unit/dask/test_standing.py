@@ -88,7 +88,7 @@ def test_a_log_is_kept_without_the_token_and_no_longer_than_is_read() -> None:
     assert len(seen.log_tail) <= 6000
     assert seen.log_tail.endswith("token …, the end\n\n")
     assert seen.why_over(failed=True) == "its scheduler did not start: " + seen.log_tail.strip()[:300]
-    seen.is_active = True
+    seen.has_run = True
     seen.log_tail = None
     assert seen.why_over(failed=True) == "its scheduler was lost"
     assert seen.why_over(failed=False) == "it was stopped"
@@ -98,7 +98,7 @@ def test_a_log_is_kept_without_the_token_and_no_longer_than_is_read() -> None:
 
 def test_its_owner_is_told_all_but_secrets() -> None:
     seen = standing(
-        state=state(60), state_at=NOON + MINUTE, granted=2, wanted=5, capped="Limit cores …", is_active=True,
+        state=state(60), state_at=NOON + MINUTE, granted=2, wanted=5, capped="Limit cores …", has_run=True,
         log_tail="the log",
     )  # fmt: skip
     options = {"worker_cores": 2, "title": "Mosaic"}
