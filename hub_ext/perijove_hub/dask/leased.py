@@ -142,10 +142,14 @@ class LeasedBackend(Backend):  # type: ignore[misc]  # published without types
         if standing is None:
             return
         async with standing.lock:
+            is_new = standing.granted is None
             try:
                 await self._activate(standing)
             except ControlRefused as refused:
                 await self._refused(cluster.name, standing, refused)
+            if is_new:
+                # until its scheduler says otherwise: nobody gives anything back because the gateway was away
+                standing.wanted = max(standing.wanted, standing.granted or 0)
 
     async def _refused(self, name: str, standing: Standing, refused: ControlRefused) -> None:
         if refused.problem.status in (HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT):
@@ -184,8 +188,6 @@ class LeasedBackend(Backend):  # type: ignore[misc]  # published without types
             standing.is_active = standing.has_run = True
             if standing.granted is None:
                 standing.granted = standing.room_in(answer.lease.resources)
-                # until its scheduler says otherwise: nobody gives anything back because the gateway was away
-                standing.wanted = max(standing.wanted, standing.granted)
 
     async def _resize(self, standing: Standing, workers: int) -> None:
         if workers == standing.granted:

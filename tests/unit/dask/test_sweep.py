@@ -60,6 +60,10 @@ async def test_who_was_away_gives_back_no_room_that_a_scheduler_still_wants(bed:
     await round_of(bed)
     assert bed.control.held.cpu == 4
     assert bed.backend.standings[name].granted == 3
+    # and what it does not want any more is not shown as wanted
+    bed.backend.standings.clear()
+    await bed.backend.on_cluster_heartbeat(name, beat(1))
+    assert (bed.backend.standings[name].wanted, bed.control.held.cpu) == (1, 3)
 
 
 async def test_a_cluster_that_is_idle_is_stopped(bed: Bed) -> None:
