@@ -43,6 +43,7 @@ from .clusters import ClusterList, FarFromData, cluster, clusters
 from .counting import Counts, Stats, stats
 from .errors import (
     BadRequest,
+    ClusterOver,
     ControlUnavailable,
     InvalidPath,
     NotConfigured,
@@ -63,6 +64,7 @@ __all__ = [
     "BadRequest",
     "Cluster",
     "ClusterList",
+    "ClusterOver",
     "ControlUnavailable",
     "Counts",
     "DatasetList",

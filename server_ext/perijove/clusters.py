@@ -73,6 +73,7 @@ def cluster(
         Refused: a limit or the site does not let it start, in the platform's words.
         NotFound: there is no such gateway, cluster or dataset.
         BadRequest: an option is wrong, in the gateway's words.
+        ClusterOver: it did not come up, or is over, and why.
         NotSupported: Dask is not installed here.
         PerijoveError: control or the gateway does not answer.
     """

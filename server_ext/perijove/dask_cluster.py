@@ -11,6 +11,7 @@ import contextvars
 import html
 import os
 import warnings
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
 
@@ -24,7 +25,7 @@ from distributed import Client
 from pydantic import ValidationError
 
 from .clusters import dashboard_root
-from .errors import BadRequest, NotConfigured, NotFound, PerijoveError, Refused, StoreUnavailable
+from .errors import BadRequest, ClusterOver, NotConfigured, NotFound, PerijoveError, Refused, StoreUnavailable
 from .models import TITLE_OPTION, GatewayView
 from .models import GatewayCluster as ClusterFacts
 from .versions import PACKAGES, Versions, VersionWarning, misfit, package_versions, python_version, told_versions
@@ -67,6 +68,14 @@ class Cluster(GatewayCluster):  # type: ignore[misc]  # published without types
     title: str = ""
     _view: GatewayView | None = None
 
+    def _init_internal(self, *args: Any, **more: Any) -> None:
+        try:
+            super()._init_internal(*args, **more)
+        except Exception:
+            if not more.get("asynchronous"):
+                self._let_go()  # nobody holds this object, and its loop would run on
+            raise
+
     @property
     def dashboard_link(self) -> str | None:
         """Where its owner's browser reaches its dashboard, through the owner's own server; None: nowhere."""
@@ -82,7 +91,7 @@ class Cluster(GatewayCluster):  # type: ignore[misc]  # published without types
         """A client of this cluster; warns first when its versions and this notebook's do not fit together.
 
         Raises:
-            BadRequest: the cluster is over, and why.
+            ClusterOver: the cluster is over, and why.
         """
         if not self.asynchronous:
             self._check_open()
@@ -110,9 +119,14 @@ class Cluster(GatewayCluster):  # type: ignore[misc]  # published without types
             return super().close(shutdown=shutdown)
         # within `with client:`, that client counts as current for as long as it closes, and so stays Dask's scheduler
         contextvars.Context().run(super().close, shutdown=shutdown)
-        # by this, Dask Gateway's own object would close itself again when it goes, and complain in a cell's output
-        self.gateway.__dict__.pop("_loop_runner", None)
+        self._let_go()
         return None
+
+    def _let_go(self) -> None:
+        # with it, Dask Gateway's own object would close itself again when it goes, and complain in a cell's output
+        runner = self.gateway.__dict__.pop("_loop_runner", None)
+        if runner is not None:
+            runner.stop()
 
     def scale(self, n: int, **kwargs: Any) -> Any:
         """Ask for ``n`` workers; a warning says it when the gateway takes that for too many."""
@@ -144,6 +158,18 @@ class Cluster(GatewayCluster):  # type: ignore[misc]  # published without types
                 return ClusterFacts.model_validate_json(await answer.read())
         return None
 
+    async def _start_async(self) -> None:
+        """Start or connect; what is wrong comes as an error of ours, since only here it is known how far it came."""
+        is_new = self.name is None
+        try:
+            await super()._start_async()
+        except GatewayClusterError as error:
+            if self.name is None:
+                # a gateway answers so when the platform lets it start nothing; a wrong option is another answer
+                raise Refused(str(error)) from None
+            facts = await self.look()
+            raise _over(facts, "did not start" if is_new else "is over") from None
+
     async def _versions(self) -> tuple[Versions | None, list[Versions]]:
         packages = list(PACKAGES)
         async with asyncio.timeout(VERSIONS_SECONDS):
@@ -155,7 +181,7 @@ class Cluster(GatewayCluster):  # type: ignore[misc]  # published without types
 
     def _check_open(self) -> None:
         if self.status in ("closing", "closed"):
-            raise BadRequest(
+            raise ClusterOver(
                 "This cluster was stopped or closed here. If it still runs, "
                 f"perijove.cluster(name={str(self.name)!r}) connects to it again."
             )
@@ -163,7 +189,7 @@ class Cluster(GatewayCluster):  # type: ignore[misc]  # published without types
     def _check_not_over(self) -> None:
         facts = self.facts()
         if facts is not None and facts.state.is_over:
-            raise BadRequest(f"The cluster is over: {facts.reason or 'it was stopped'}")
+            raise _over(facts)
 
     def _spoken(self) -> contextlib.AbstractContextManager[None]:
         if self._view is None or self.asynchronous:
@@ -283,6 +309,11 @@ def _facts_url(address: str, name: str) -> str:
     return f"{address.rstrip('/')}/api/perijove/v1/clusters/{quote(name)}"
 
 
+def _over(facts: ClusterFacts | None, what: str = "is over") -> ClusterOver:
+    why = (facts.reason if facts is not None else None) or "its gateway does not say why"
+    return ClusterOver(f"The cluster {what}: {why.rstrip('.')}.")
+
+
 class _Spoken(contextlib.AbstractContextManager[None]):
     """Turns what Dask Gateway's client raises into our errors, whose sentences say what to do."""
 
@@ -304,25 +335,26 @@ class _Spoken(contextlib.AbstractContextManager[None]):
             if self._name is not None and error.status == 403:
                 return NotFound(f"You have no cluster {self._name!r} at {title}.")
             return Refused(f"The gateway of {title} does not take this session's token.")
+        if isinstance(error, aiohttp.ClientResponseError) and error.status == HTTPStatus.SERVICE_UNAVAILABLE:
+            return GatewayUnavailable(
+                f"The gateway of {title} cannot ask the platform now whether there is room: try again in a minute."
+            )
         if isinstance(error, ValueError):
             said = str(error)
-            if self._name is not None and said.endswith("not found"):
+            if said == f"Cluster {self._name} not found":
                 return NotFound(f"You have no cluster {self._name!r} at {title}.")
-            return Refused(said) if said.startswith(_REFUSALS) else BadRequest(said)
+            return BadRequest(said)
         if isinstance(error, GatewayClusterError):
-            return BadRequest(self._why_over(str(error)))
+            return self._not_running(str(error))
         if isinstance(error, (aiohttp.ClientError, GatewayServerError, TimeoutError, OSError)):
             return GatewayUnavailable(f"The gateway of {title} does not answer: try again, or another gateway.")
         return None
 
-    def _why_over(self, said: str) -> str:
-        """The gateway's reason in the place of "see logs"; the name stands in quotation marks in the error."""
-        name = self._name or (said.split("'")[1] if said.count("'") >= 2 else "")
-        facts = facts_of(self._gateway.address, name) if name else None
-        if facts is None or facts.reason is None:
-            return said
-        return f"The cluster {'is over' if self._name else 'did not start'}: {facts.reason}"
-
-
-#: How the sentences begin with which control refuses.
-_REFUSALS = ("Limit ", "The platform ", "Allocation ", "No site", "The site", "Nothing")
+    def _not_running(self, said: str) -> PerijoveError:
+        """The gateway's reason in the place of "is not running"."""
+        facts = facts_of(self._gateway.address, self._name) if self._name else None
+        if facts is not None and facts.state.is_over:
+            return _over(facts)
+        if facts is not None:
+            return ClusterOver(f"The cluster is {facts.state.value}, and cannot do this now.")
+        return ClusterOver(said)

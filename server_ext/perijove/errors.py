@@ -88,6 +88,13 @@ class ObjectChanged(PerijoveError, OSError):
     title = "The object has changed"
 
 
+class ClusterOver(PerijoveError, RuntimeError):
+    """A cluster did not start, was stopped or has failed: the sentence says why."""
+
+    status = 409
+    title = "The cluster is over"
+
+
 class ReadOnly(PerijoveError, OSError):
     """Somebody tried to write: datasets are read-only."""
 

@@ -7,6 +7,7 @@ import gc
 import pickle
 import re
 import sys
+import threading
 import time
 import warnings
 from collections.abc import AsyncIterator, Callable
@@ -20,9 +21,11 @@ import numpy as np
 import pytest
 import xarray
 import zarr
+from dask_gateway.client import GatewayClusterError
 
 import perijove
 from perijove import cluster_widget, dask_cluster
+from perijove.clusters import _gateways
 from tests.support.control_bed import STORE_SECRET
 from tests.support.dask_bed import DaskBed, running_dask_bed
 from tests.support.dask_client import busy
@@ -189,9 +192,9 @@ async def test_a_cluster_goes_without_a_word_in_the_cell(
         assert "Seas" in cluster._repr_html_()
         cluster.shutdown()
         assert "application/vnd.jupyter.widget-view+json" not in cluster._repr_mimebundle_()
-        with pytest.raises(perijove.BadRequest, match="stopped or closed here"):
+        with pytest.raises(perijove.ClusterOver, match="stopped or closed here"):
             cluster.get_client()
-        with pytest.raises(perijove.BadRequest, match="stopped or closed here"):
+        with pytest.raises(perijove.ClusterOver, match="stopped or closed here"):
             cluster.scale(1)
         cluster.close()
         del cluster
@@ -215,10 +218,10 @@ async def test_a_cluster_that_was_stopped_elsewhere_is_told_to_be_over(
                 assert time.monotonic() < deadline
                 time.sleep(0.05)
             assert (widget.facts["state"], widget.facts["title"]) == ("stopped", "Seas")
-            with pytest.raises(perijove.BadRequest):
+            with pytest.raises(perijove.ClusterOver, match=r"The cluster is (over|stop)"):
                 cluster.scale(1)
             began = time.monotonic()
-            with pytest.raises(perijove.BadRequest, match="The cluster is over: "):
+            with pytest.raises(perijove.ClusterOver, match="The cluster is over: "):
                 cluster.get_client()
             assert time.monotonic() - began < 15
 
@@ -243,10 +246,27 @@ async def test_what_goes_wrong_is_told_in_the_platforms_words(bed: tuple[DaskBed
             perijove.cluster(name="abc", near="seas")
         with pytest.raises(perijove.BadRequest, match="no dataset 'nothing'"):
             perijove.cluster(near="nothing")
-        with perijove.cluster(), perijove.cluster(), pytest.raises(perijove.Refused, match="Limit two-clusters"):
-            perijove.cluster()
+        with perijove.cluster(), perijove.cluster():
+            with pytest.raises(perijove.Refused, match=r"^Limit two-clusters reached: 2 of 2 clusters used"):
+                perijove.cluster()
+            told, full = {"address": house.gateway.told.address, "auth": "jupyterhub"}, r"^Limit two-clusters"
+            with (
+                dask_gateway.Gateway(**told) as plain,
+                pytest.raises(GatewayClusterError, match=full),
+            ):
+                plain.new_cluster()
 
     await notebook(cell)
+
+    def without_control() -> None:
+        began = time.monotonic()
+        with pytest.raises(perijove.StoreUnavailable, match="ESAC cannot ask the platform now whether there is room"):
+            dask_cluster.start(view, "", {}, shutdown_on_close=True)
+        assert time.monotonic() - began < 15
+
+    [view] = await notebook(lambda: _gateways(None))
+    with house.control.out_of_order():
+        await notebook(without_control)
     house.gateway.stop()
 
     def without_the_gateway() -> None:
@@ -257,6 +277,42 @@ async def test_what_goes_wrong_is_told_in_the_platforms_words(bed: tuple[DaskBed
             perijove.cluster()
 
     await notebook(without_the_gateway)
+
+
+async def test_a_cluster_that_does_not_start_says_why_and_nothing_else(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gc.collect()  # what others have left
+    said: list[object] = []
+    monkeypatch.setattr(sys, "unraisablehook", said.append)
+    broken = [sys.executable, "-c", "raise SystemExit('no scheduler in this image')"]
+
+    def cell() -> None:
+        before = _loops()
+        told = _error_of(perijove.cluster)
+        assert re.search(r"^The cluster did not start: .*: no scheduler in this image\.$", told)
+        gc.collect()
+        assert said == []
+        assert _loops() <= before
+
+    async with running_dask_bed(tmp_path, caplog, {"ClusterConfig": {"scheduler_cmd": broken}}) as bed:
+        with kernel_of(bed.control, bed.ana, tmp_path / "cache"):
+            await notebook(cell)
+        assert "no scheduler in this image" in (await bed.settled("ended"))["reason"]
+
+
+def _loops() -> int:
+    """How many threads there are in which loops of Dask run."""
+    return sum(each.name == "IO loop" for each in threading.enumerate())
+
+
+def _error_of(start: Callable[[], object]) -> str:
+    """What is said when a cluster does not start; whoever held on to the error would keep the cluster's object, too."""
+    try:
+        start()
+    except perijove.ClusterOver as error:
+        return str(error)
+    raise AssertionError("it started")
 
 
 async def test_versions_that_do_not_fit_are_told_before_the_first_task(

@@ -59,7 +59,5 @@ async def tell_refusals(
         return web.json_response(
             {"error": problem.detail, **problem.model_dump(mode="json", exclude_none=True)},
             status=problem.status,
-            # of other statuses than a few that client tells the status line only
-            reason=problem.detail,
             content_type="application/problem+json",
         )
