@@ -18,7 +18,7 @@ from fsspec.asyn import get_loop, sync
 from pydantic import ValidationError
 
 from .client import ControlClient, gateways_call
-from .errors import BadRequest, NotFound, NotSupported
+from .errors import BadRequest, ClusterOver, NotFound, NotSupported
 from .models import ClusterState, GatewayCluster, GatewayClusters, GatewayView
 from .paths import check_dataset_id, split_url
 
@@ -56,7 +56,8 @@ def cluster(
 
     Without arguments it starts one on the gateway of this session's site, which takes as many workers as there is work
     for, up to 8, and lets them go again. It lives until it is shut down, is idle for too long, or this object is
-    closed; one that was connected to by its name stays when the object goes.
+    closed, which the end or a restart of the notebook's kernel does, too; with ``shutdown_on_close=False`` it stays.
+    One that was connected to by its name stays when the object goes.
 
     Args:
         workers: how many to ask for; fewer come when a limit is in the way, and ``cluster.capped`` says which.
@@ -226,9 +227,12 @@ def _find(name: str, wanted: str | None) -> tuple[GatewayView, str, str]:
     if meant:
         site, cluster = meant[0]
         return next(each for each in gateways if each.site == site), cluster.name, cluster.title
+    asked = f" (the gateway of {', '.join(silent)} does not answer)" if silent else ""
+    if past := [each for _, each in found if name in (each.name, each.title)]:
+        why = max(past, key=lambda each: each.created).reason or "it was stopped"
+        raise ClusterOver(f"Your cluster {name!r} is over: {why.rstrip('.')}{asked}.")
     if wanted is not None:
         return gateways[0], name, ""  # its gateway says what is wrong
-    asked = f" (the gateway of {', '.join(silent)} does not answer)" if silent else ""
     raise NotFound(f"You have no cluster {name!r} that runs{asked}.")
 
 

@@ -95,13 +95,11 @@ class Cluster(GatewayCluster):  # type: ignore[misc]  # published without types
         """
         if not self.asynchronous:
             self._check_open()
-            try:
-                scheduler, workers = self.gateway.sync(self._versions)
-            except (OSError, TimeoutError):
+            versions = self._versions_or_none()
+            if versions is None:
                 self._check_not_over()  # else Dask's client would try for half a minute, and not say why
-            else:
-                if told := misfit((python_version(), package_versions()), scheduler, workers):
-                    warnings.warn(told, VersionWarning, stacklevel=2)
+            elif told := misfit((python_version(), package_versions()), *versions):
+                warnings.warn(told, VersionWarning, stacklevel=2)
         client = ClusterClient(  # type: ignore[no-untyped-call]
             self,
             security=self.security,
@@ -168,7 +166,14 @@ class Cluster(GatewayCluster):  # type: ignore[misc]  # published without types
                 # a gateway answers so when the platform lets it start nothing; a wrong option is another answer
                 raise Refused(str(error)) from None
             facts = await self.look()
-            raise _over(facts, "did not start" if is_new else "is over") from None
+            raise over(facts, "did not start" if is_new else "is over") from None
+
+    def _versions_or_none(self) -> tuple[Versions | None, list[Versions]] | None:
+        try:
+            found: tuple[Versions | None, list[Versions]] = self.gateway.sync(self._versions)
+        except (OSError, TimeoutError):
+            return None
+        return found
 
     async def _versions(self) -> tuple[Versions | None, list[Versions]]:
         packages = list(PACKAGES)
@@ -189,7 +194,7 @@ class Cluster(GatewayCluster):  # type: ignore[misc]  # published without types
     def _check_not_over(self) -> None:
         facts = self.facts()
         if facts is not None and facts.state.is_over:
-            raise _over(facts)
+            raise over(facts)
 
     def _spoken(self) -> contextlib.AbstractContextManager[None]:
         if self._view is None or self.asynchronous:
@@ -309,7 +314,8 @@ def _facts_url(address: str, name: str) -> str:
     return f"{address.rstrip('/')}/api/perijove/v1/clusters/{quote(name)}"
 
 
-def _over(facts: ClusterFacts | None, what: str = "is over") -> ClusterOver:
+def over(facts: ClusterFacts | None, what: str = "is over") -> ClusterOver:
+    """That a cluster is over, and why."""
     why = (facts.reason if facts is not None else None) or "its gateway does not say why"
     return ClusterOver(f"The cluster {what}: {why.rstrip('.')}.")
 
@@ -322,9 +328,11 @@ class _Spoken(contextlib.AbstractContextManager[None]):
         self._name = name
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: object) -> None:
-        """Raise ours in the place of theirs."""
-        if error is None or isinstance(error, PerijoveError):
+        """Raise ours in the place of theirs, without where it comes from in Dask Gateway's client."""
+        if error is None:
             return
+        if isinstance(error, PerijoveError):
+            raise error.with_traceback(None) from None
         spoken_error = self._error(error)
         if spoken_error is not None:
             raise spoken_error from None
@@ -354,7 +362,7 @@ class _Spoken(contextlib.AbstractContextManager[None]):
         """The gateway's reason in the place of "is not running"."""
         facts = facts_of(self._gateway.address, self._name) if self._name else None
         if facts is not None and facts.state.is_over:
-            return _over(facts)
+            return over(facts)
         if facts is not None:
             return ClusterOver(f"The cluster is {facts.state.value}, and cannot do this now.")
         return ClusterOver(said)

@@ -224,6 +224,8 @@ async def test_a_cluster_that_was_stopped_elsewhere_is_told_to_be_over(
             with pytest.raises(perijove.ClusterOver, match="The cluster is over: "):
                 cluster.get_client()
             assert time.monotonic() - began < 15
+        with pytest.raises(perijove.ClusterOver, match=r"^Your cluster 'Seas' is over: it was stopped"):
+            perijove.cluster(name="Seas")
 
     await notebook(cell)
 

@@ -27,7 +27,13 @@ PATHS = os.pathsep.join(str(ROOT / part) for part in ("hub_ext", "server_ext", "
 #: What makes a gateway quick enough for tests.
 QUICK: dict[str, dict[str, Any]] = {
     "PerijoveLocalBackend": {"sweep_seconds": 1.0, "ask_seconds": 2.0, "sigint_timeout": 3},
-    "DBBackendBase": {"cluster_heartbeat_period": 1, "cluster_status_period": 2, "check_timeouts_period": 2},
+    "DBBackendBase": {
+        "cluster_heartbeat_period": 1,
+        # on a machine with other work to do, a second is nothing
+        "cluster_heartbeat_timeout": 8,
+        "cluster_status_period": 2,
+        "check_timeouts_period": 1,
+    },
     "ClusterConfig": {"adaptive_period": 0.5},
 }
 

@@ -196,7 +196,8 @@ class LeasedBackend(Backend):  # type: ignore[misc]  # published without types
         patch = GatewayPatch(resources=standing.held_with(workers), step=standing.worker)
         answer = await self.control.patch_cluster(standing.marks.lease_id, patch)
         standing.granted = standing.room_in(answer.lease.resources)
-        standing.capped = answer.capped if self._is_short(standing) else None
+        is_told = answer.capped is not None and self._is_short(standing)
+        standing.capped = f"{standing.granted} of {standing.wanted} workers fit. {answer.capped}" if is_told else None
 
     async def live_workers(self, cluster_name: str) -> int:
         """How many workers of a cluster run as far as the backend itself can tell; 0 where it cannot."""

@@ -22,6 +22,7 @@ from dask_gateway_server.backends.db_base import Cluster as ClusterRecord
 from dask_gateway_server.backends.db_base import JobStatus
 from dask_gateway_server.backends.local import UnsafeLocalBackend
 from dask_gateway_server.models import Cluster, ClusterStatus
+from dask_gateway_server.utils import timestamp
 
 from .governed import GovernedBackend
 
@@ -63,6 +64,17 @@ class PerijoveLocalBackend(GovernedBackend, UnsafeLocalBackend):  # type: ignore
             return 0
         pids = [each.state.get("pid") for each in record.workers.values() if each.status < JobStatus.STOPPED]
         return sum(1 for pid in pids if pid is not None and self._runs(pid))
+
+    async def on_cluster_heartbeat(self, cluster_name: str, msg: Mapping[str, Any]) -> None:
+        """As elsewhere; and who says anything lives, however long control takes to say what it may have.
+
+        Raises:
+            PublicException: it is no heartbeat.
+        """
+        record = self.db.get_cluster(cluster_name)
+        if record is not None:
+            record.last_heartbeat = timestamp()
+        await super().on_cluster_heartbeat(cluster_name, msg)
 
     def _check_status(self, o: Any) -> bool:
         pid = o.state.get("pid")

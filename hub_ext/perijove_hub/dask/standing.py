@@ -6,6 +6,7 @@ It lives in memory: what must outlast the gateway is in the marks of the cluster
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -19,6 +20,10 @@ from .sizes import held_by, most_workers, resources_of, workers_in
 
 #: How much of a log is kept of a cluster that failed.
 LOG_TAIL_CHARS = 6000
+#: What stands before the scheduler's log in it.
+SCHEDULER_LOG = "[scheduler]\n"
+#: A line of a log of Dask that tells of no trouble.
+_IN_PASSING = re.compile(r" - (DEBUG|INFO) - ")
 
 
 @dataclass
@@ -96,7 +101,9 @@ class Standing:
             return self.reason
         if not failed:
             return "it was stopped"
-        line = next((line.strip() for line in reversed((self.log_tail or "").splitlines()) if line.strip()), "")
+        # the scheduler's comes last; what it says in passing is no reason
+        log = (self.log_tail or "").rpartition(SCHEDULER_LOG)[2].splitlines()
+        line = next((line.strip() for line in reversed(log) if line.strip() and not _IN_PASSING.search(line)), "")
         what = "its scheduler was lost" if self.has_run else "its scheduler did not start"
         return f"{what}: {line[:300]}" if line else what
 

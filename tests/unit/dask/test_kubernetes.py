@@ -58,7 +58,8 @@ async def test_replicas_are_those_that_were_granted(bed: Bed) -> None:
     assert bed.cluster.patched[-1] == {"op": "add", "path": "/spec/replicas", "value": 3}
     assert bed.control.held == Resources(cpu=4, memory_gib=8)
     standing = bed.backend.standings[name]
-    assert (standing.granted, standing.wanted, standing.capped) == (3, 10, "Limit cores reached.")
+    assert (standing.granted, standing.wanted) == (3, 10)
+    assert standing.capped == "3 of 10 workers fit. Limit cores reached."
 
 
 async def test_pods_that_are_still_there_are_still_held(bed: Bed) -> None:

@@ -8,11 +8,14 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from dask_gateway_server.app import DaskGateway
 
 from perijove.models import Explanation, LeaseOffer, Resources, SpawnSpec
+from perijove_hub.dask.governed import GovernedBackend
 from perijove_hub.dask.local import PerijoveLocalBackend
 from perijove_hub.dask.marks import marked
 from perijove_hub.dask.sizes import GIB
@@ -66,6 +69,21 @@ async def test_a_process_of_a_cluster_is_known_and_ended(
         await backend.stop_process(process.pid)
         assert process.wait(5) != 0
         assert not backend._runs(process.pid)
+
+
+async def test_who_says_anything_lives_while_control_is_asked_what_it_may_have(
+    backend: PerijoveLocalBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = SimpleNamespace(last_heartbeat=0)
+    backend.db = SimpleNamespace(get_cluster=lambda name: record)
+    seen: list[int] = []
+
+    async def slow(*args: Any) -> None:
+        seen.append(record.last_heartbeat)
+
+    monkeypatch.setattr(GovernedBackend, "on_cluster_heartbeat", slow)
+    await backend.on_cluster_heartbeat("c1", {})
+    assert seen[0] > 0
 
 
 def test_logs_are_read_without_waiting_for_what_is_none(backend: PerijoveLocalBackend, tmp_path: Path) -> None:

@@ -96,6 +96,14 @@ def test_a_log_is_kept_without_the_token_and_no_longer_than_is_read() -> None:
     assert seen.why_over(failed=False) == "nothing ran in it for 30 minutes"
 
 
+def test_what_a_scheduler_said_in_passing_is_no_reason() -> None:
+    seen = standing(has_run=True)
+    seen.keep_log("[worker-1]\nTraceback\n[scheduler]\n2026-03-01 12:00:00,1 - distributed.core - INFO - Starting\n")
+    assert seen.why_over(failed=True) == "its scheduler was lost"
+    seen.keep_log("[scheduler]\nMemoryError\n2026-03-01 12:00:00,1 - distributed.core - INFO - Closing\n")
+    assert seen.why_over(failed=True) == "its scheduler was lost: MemoryError"
+
+
 def test_its_owner_is_told_all_but_secrets() -> None:
     seen = standing(
         state=state(60), state_at=NOON + MINUTE, granted=2, wanted=5, capped="Limit cores …", has_run=True,
