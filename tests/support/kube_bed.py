@@ -57,7 +57,7 @@ class Control:
             raise ControlRefused(Problem(title="Limit reached", status=403, detail="Limit cores\nreached."))
         self.asked, self.held = request, request.resources
         spec = SpawnSpec(resources=request.resources, policy_version="1")
-        made = {"candidates": [], "spawn": spec, "explanation": Explanation(summary=""), "token": "t"}
+        made = {"candidates": [], "spawn": spec, "explanation": Explanation(summary=""), "token": "t-token"}
         return LeaseOffer(id="1" * 32, attempt_id=request.attempt_id, **made)
 
     async def patch_cluster(self, lease_id: str, patch: GatewayPatch) -> ClusterLease:

@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import re
 
+from aiohttp import web
 from dask_gateway_server.backends.base import ClusterConfig, PublicException
 from dask_gateway_server.backends.kubernetes.backend import KubeBackend
+from kubernetes_asyncio.client.rest import ApiException
 from traitlets import List, Unicode
 
 from .governed import GovernedBackend
 
 #: The phases in which a pod holds what it asked for.
 LIVE_PHASES = ("Pending", "Running")
+
+#: By these labels workers are counted.
+CLUSTER_LABEL = "gateway.dask.org/cluster"
+COMPONENT_LABEL = "app.kubernetes.io/component"
+
+#: Where :mod:`perijove_hub.dask.kube_controller` keeps the end of a scheduler's log, in the status of the object.
+LOG_TAIL_KEY = "perijoveLogTail"
 
 
 class PerijoveKubeBackend(GovernedBackend, KubeBackend):  # type: ignore[misc]  # published without types
@@ -24,20 +33,48 @@ class PerijoveKubeBackend(GovernedBackend, KubeBackend):  # type: ignore[misc]  
         config=True,
     )
 
+    async def setup(self, app: web.Application) -> None:
+        """Begin.
+
+        Raises:
+            ValueError: this gateway may not see the pods that it is to count.
+        """
+        await super().setup(app)
+        namespace = self.cluster_config_class(parent=self).namespace
+        try:
+            await self.live_workers(f"{namespace}.none")
+        except ApiException as error:
+            if error.status == web.HTTPForbidden.status_code:
+                raise ValueError(
+                    f"This gateway may not list pods in the namespace {namespace!r}, so it could not tell how many "
+                    "workers run: give its role the verb `list` on `pods`."
+                ) from None
+            self.log.warning("The pods in %s cannot be listed now: %s", namespace, error.reason)
+
     def check_config(self, config: ClusterConfig) -> None:
-        """Refuse an image that nobody has allowed."""
+        """Refuse an image that nobody has allowed, and labels by which workers would not be counted."""
         usual = self.cluster_config_class(parent=self).image
         # what is given to a container comes last, and would be the image that runs
         extras = (config.scheduler_extra_container_config, config.worker_extra_container_config)
         for image in (config.image, *(extra["image"] for extra in extras if "image" in extra)):
             if image != usual and not any(re.fullmatch(each, str(image)) for each in self.allowed_images):
                 raise PublicException("image: this platform does not allow this image.")
+        if {CLUSTER_LABEL, COMPONENT_LABEL} & set(config.worker_extra_pod_labels):
+            raise PublicException(f"{CLUSTER_LABEL} and {COMPONENT_LABEL} are labels of the gateway's own.")
 
     async def live_workers(self, cluster_name: str) -> int:
         """How many pods of workers there are."""
         namespace, _, name = cluster_name.partition(".")
         pods = await self.core_client.list_namespaced_pod(
             namespace,
-            label_selector=f"gateway.dask.org/cluster={name},app.kubernetes.io/component=dask-worker",
+            label_selector=f"{CLUSTER_LABEL}={name},{COMPONENT_LABEL}=dask-worker",
         )
         return sum(1 for pod in pods.items if pod.status.phase in LIVE_PHASES)
+
+    async def sync_cluster(self, cluster_name: str) -> None:
+        """Note what has become of a cluster, with the end of its log where the controller has kept it."""
+        await super().sync_cluster(cluster_name)
+        seen, cluster = self.informer.get(cluster_name), self.clusters.get(cluster_name)
+        tail = seen.get("status", {}).get(LOG_TAIL_KEY) if seen is not None else None
+        if isinstance(tail, str) and cluster is not None and (standing := self.standing(cluster)) is not None:
+            standing.keep_log(tail)

@@ -8,8 +8,10 @@ import pytest
 from aiohttp import web
 from dask_gateway_server.app import DaskGateway
 from dask_gateway_server.backends.base import PublicException
+from kubernetes_asyncio.client.rest import ApiException
 
 from perijove.models import Resources
+from perijove_hub.dask.governed import GovernedBackend
 from perijove_hub.dask.kubernetes import PerijoveKubeBackend
 from perijove_hub.dask.refusals import StartRefused
 from perijove_hub.dask.standing import Standing
@@ -27,7 +29,7 @@ async def test_an_object_is_made_on_a_lease_and_marked_with_it(bed: Bed) -> None
     assert bed.control.asked.resources == Resources(cpu=1, memory_gib=2)
     spec = bed.cluster.objects[name]["spec"]
     assert spec["config"]["environment"]["PERIJOVE_LEASE_ID"] == "1" * 32
-    assert spec["config"]["environment"]["PERIJOVE_LEASE_TOKEN"] == "t"
+    assert spec["config"]["environment"]["PERIJOVE_LEASE_TOKEN"] == "t-token"
     assert spec["config"]["idle_timeout"] == 0
     assert spec["options"]["title"] == "Mosaic"
     assert list(bed.backend.pending_attempts) == [bed.control.asked.attempt_id]
@@ -114,6 +116,29 @@ async def test_an_image_that_is_given_to_the_container_alone_is_no_way_round(bed
     bed.backend.cluster_options.handler = lambda options: {f"{part}_extra_container_config": {"image": options.image}}
     with pytest.raises(PublicException, match="does not allow this image"):
         await bed.backend.start_cluster(ANA, {"image": "evil/miner:1"})
+
+
+@pytest.mark.parametrize("label", ["gateway.dask.org/cluster", "app.kubernetes.io/component"])
+async def test_no_worker_hides_behind_a_label(bed: Bed, label: str) -> None:
+    bed.backend.cluster_options.handler = lambda options: {"worker_extra_pod_labels": {label: "none"}}
+    with pytest.raises(PublicException, match="labels of the gateway's own"):
+        await bed.backend.start_cluster(ANA, {})
+
+
+async def test_a_gateway_that_may_not_see_its_pods_does_not_start(bed: Bed, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def fail(*args: Any, **more: Any) -> None:
+        raise fault
+
+    async def done(self: GovernedBackend, app: web.Application) -> None:
+        """As if all else were there."""
+
+    monkeypatch.setattr(GovernedBackend, "setup", done)
+    monkeypatch.setattr(bed.cluster, "list_namespaced_pod", fail)
+    fault = ApiException(status=403, reason="Forbidden")
+    with pytest.raises(ValueError, match="give its role the verb `list` on `pods`"):
+        await bed.backend.setup(web.Application())
+    fault = ApiException(status=503, reason="Unavailable")
+    await bed.backend.setup(web.Application())
 
 
 async def test_gpus_are_asked_for_and_are_part_of_the_lease(bed: Bed) -> None:
