@@ -35,6 +35,8 @@ c.DaskGateway.authenticator_class = "dask_gateway_server.auth.JupyterHubAuthenti
 c.JupyterHubAuthenticator.jupyterhub_api_url = told["hub_api_url"]
 # without it any token of the hub would do
 c.JupyterHubAuthenticator.jupyterhub_service_name = told["service"]
+# who has left a group, or has no token any more, is out soon
+c.JupyterHubAuthenticator.cache_max_age = 30
 # it asks the hub with the token of whoever comes, and never with one of its own
 c.JupyterHubAuthenticator.jupyterhub_api_token = "none"  # noqa: S105 - there is none
 
