@@ -30,7 +30,7 @@ LOOP_MS = 50
 #: The panel asks so often; it is longer than anything that is kept between two lists.
 PANEL_SECONDS = 5.0
 WORKERS = 2
-#: Of each worker that shuffles. With the demo's 1 GiB Dask ends them: strips, what is sent and what is put together are
+#: Of each worker that shuffles. With 1 GiB Dask ends them: strips, what is sent and what is put together are
 #: more, on a `LocalCluster` as well.
 WORKER_GIB = 2
 #: A notebook that asks a gateway which hangs is given up after so long.

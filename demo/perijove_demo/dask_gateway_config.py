@@ -60,7 +60,7 @@ def configured(options):  # type: ignore[no-untyped-def]  # called by Dask Gatew
 idle_choices = list(told["idle_choices"].items())
 c.Backend.cluster_options = Options(
     Integer("worker_cores", default=1, min=1, max=4, label="Cores per worker"),
-    Float("worker_memory_gib", default=1.0, min=0.5, max=8, label="Memory per worker (GiB)"),
+    Float("worker_memory_gib", default=2.0, min=0.5, max=8, label="Memory per worker (GiB)"),
     Select("idle", idle_choices, default=idle_choices[0][0], label="Stops when idle for"),
     handler=configured,
 )

@@ -116,11 +116,12 @@ async def test_without_control_nothing_starts_or_grows_and_what_runs_goes_on(
 async def test_an_idle_cluster_is_stopped_unless_it_is_kept(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     async with running_dask_bed(tmp_path, caplog, idle_choices={"4 seconds": 4}) as bed:
         gateway = bed.gateway
-        kept, left = await gateway.running(bed.ana), await gateway.running(bed.bob)
+        kept = await gateway.running(bed.ana)
         status, said = await gateway.call("POST", f"perijove/v1/clusters/{kept}/keep", bed.ana, {"minutes": 1})
         assert status == 200
         assert said["idle_stop_at"] is not None
         assert (await gateway.call("POST", f"perijove/v1/clusters/{kept}/keep", bed.ana, {"minutes": 31}))[0] == 422
+        left = await gateway.new(bed.bob)
         stopped = await gateway.wait(bed.bob, left, lambda each: each["state"] == "stopped")
         assert stopped["reason"] == "nothing ran in it for 4 seconds"
         [mine] = await gateway.clusters(bed.ana)

@@ -36,7 +36,7 @@ async def test_a_cluster_is_admitted_grows_as_far_as_the_limit_and_ends(bed: Das
     assert (grown["workers_wanted"], grown["workers_granted"]) == (10, 3)
     assert "Limit cores allows 4 cores" in grown["capped"]
     [lease] = await bed.leases()
-    assert lease["resources"] == {"cpu": 4.0, "memory_gib": 3.5, "gpu": 0}
+    assert lease["resources"] == {"cpu": 4.0, "memory_gib": 6.5, "gpu": 0}
 
     await gateway.call("POST", f"v1/clusters/{name}/scale", bed.ana, {"count": 1})
     shrunk = await gateway.wait(bed.ana, name, lambda each: each["workers"] == 1 and each["workers_granted"] == 1)
