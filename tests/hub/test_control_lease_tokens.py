@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from perijove_hub.web.auth import CACHE_SECONDS
+from perijove_hub.web.base import problem_error
 from tests.support.control_bed import STORE_SECRET, Answer, ControlBed, gateway_secret, running_control
 from tests.support.platforms import dataset, replica, site
 from tests.support.s3 import threaded_bed
@@ -61,6 +63,33 @@ async def test_a_worker_reads_what_its_owner_may_until_the_lease_is_over(control
     headers = {"Authorization": f"gateway {gateway_secret('esac-dask')}"}
     await control.call("PATCH", lease, body={"state": "ended"}, headers=headers)
     assert await names(control, token) == ["401"]
+
+
+async def test_many_workers_at_once_are_one_question_to_the_hub(
+    control: ControlBed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, token = await ask(control)
+    ask_hub, asked = control.state.lease_tokens._groups_of, []
+
+    async def count(owner: str) -> frozenset[str]:
+        asked.append(owner)
+        await asyncio.sleep(0.1)
+        return await ask_hub(owner)
+
+    monkeypatch.setattr(control.state.lease_tokens, "_groups_of", count)
+    found = await asyncio.gather(*(names(control, token) for _ in range(20)))
+    assert found == [["euclid-demo"]] * 20
+    assert asked == ["ana"]
+
+    async def fail(owner: str) -> frozenset[str]:
+        raise problem_error(503, "Hub unreachable", "Not now.")
+
+    # what went wrong once is asked again
+    control.state.lease_tokens._groups.clear()
+    monkeypatch.setattr(control.state.lease_tokens, "_groups_of", fail)
+    assert await names(control, token) == ["503"]
+    monkeypatch.setattr(control.state.lease_tokens, "_groups_of", count)
+    assert await names(control, token) == ["euclid-demo"]
 
 
 async def test_who_leaves_a_group_reads_its_data_no_more(control: ControlBed, monkeypatch: pytest.MonkeyPatch) -> None:

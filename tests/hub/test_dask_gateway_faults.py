@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -120,6 +120,10 @@ async def test_an_idle_cluster_is_stopped_unless_it_is_kept(tmp_path: Path, capl
         status, said = await gateway.call("POST", f"perijove/v1/clusters/{kept}/keep", bed.ana, {"minutes": 1})
         assert status == 200
         assert said["idle_stop_at"] is not None
+        # whoever asks for less takes nothing back
+        await gateway.call("POST", f"perijove/v1/clusters/{kept}/keep", bed.ana, {"minutes": 30})
+        _, less = await gateway.call("POST", f"perijove/v1/clusters/{kept}/keep", bed.ana, {"minutes": 1})
+        assert datetime.fromisoformat(less["idle_stop_at"]) - datetime.now(UTC) > timedelta(minutes=25)
         assert (await gateway.call("POST", f"perijove/v1/clusters/{kept}/keep", bed.ana, {"minutes": 31}))[0] == 422
         left = await gateway.new(bed.bob)
         stopped = await gateway.wait(bed.bob, left, lambda each: each["state"] == "stopped")

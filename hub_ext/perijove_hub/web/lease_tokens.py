@@ -6,6 +6,7 @@ is open, and a new secret of the gateway ends all of them. Sent as ``Authorizati
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import re
 import time
@@ -49,6 +50,7 @@ class LeaseTokens:
         self._groups_of = groups_of
         self._clock = clock
         self._groups: dict[str, tuple[float, frozenset[str]]] = {}
+        self._asking: dict[str, asyncio.Task[frozenset[str]]] = {}
 
     def make(self, site: str, lease_id: str) -> str | None:
         """The token of a lease of the gateway of a site; None when the site has no gateway, or its secret is gone."""
@@ -80,8 +82,22 @@ class LeaseTokens:
         now = self._clock()
         asked, groups = self._groups.get(owner, (float("-inf"), frozenset()))
         if now - asked > CACHE_SECONDS:
-            groups = await self._groups_of(owner)
+            groups = await self._asked(owner)
             if len(self._groups) >= OWNERS_KEPT:
                 self._groups.clear()
             self._groups[owner] = (now, groups)
         return groups
+
+    async def _asked(self, owner: str) -> frozenset[str]:
+        """The hub's word; hundreds of workers that want it at once are one question."""
+        task = self._asking.get(owner)
+        if task is None:
+            task = self._asking[owner] = asyncio.create_task(self._ask(owner))
+        # whoever goes away does not take the answer from the others
+        return await asyncio.shield(task)
+
+    async def _ask(self, owner: str) -> frozenset[str]:
+        try:
+            return await self._groups_of(owner)
+        finally:
+            del self._asking[owner]
