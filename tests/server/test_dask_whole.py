@@ -71,12 +71,13 @@ async def told_and_estimated(server: JupyterServer) -> None:
 
 async def made_grown_and_stopped(server: JupyterServer, bed: DaskBed) -> None:
     theirs = await bed.gateway.new(bed.bob)
-    made = (await ask(server, "POST", "dask/clusters", {"title": "Mosaic"}, status=201))["cluster"]
+    made = (await ask(server, "POST", "dask/clusters", {"title": "Mosaic", "workers": 2}, status=201))["cluster"]
     path = f"dask/clusters/esac/{made['name']}"
     assert (made["title"], made["gateway_title"]) == ("Mosaic", (await ask(server, "GET", path))["gateway_title"])
     running = await ask(server, "GET", f"{path}?wait=1")
     assert running["state"] == "running"
-    assert running["cost_hour"] == 0.5
+    await bed.gateway.wait(bed.ana, made["name"], lambda each: each["workers"] == 2)
+    assert (await ask(server, "GET", path))["cost_hour"] == 1.5
 
     grown = await ask(server, "POST", f"{path}/scale", {"workers": 10})
     assert grown["cluster"]["workers_wanted"] == 10

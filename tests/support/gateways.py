@@ -79,6 +79,8 @@ class FakeGateway:
     need: dict[str, Any] = field(default_factory=lambda: dict(NEED))
     refusal: str | None = None
     workers_max: int = 20
+    #: Whether a cluster that is waited for begins to run.
+    starts: bool = True
     #: Of its API, for all requests: a status, "hang", "drop", "html", "junk", "huge", "redirect" or "slow" (3 s).
     fault: int | str | None = None
     #: Only requests whose path holds this are misbehaved to.
@@ -233,7 +235,8 @@ class FakeGateway:
             return found
         if "wait" in request.query and found["state"] in ("requested", "starting"):
             await asyncio.sleep(0.2)
-            found["state"] = "running"
+            if self.starts:
+                found["state"] = "running"
         return web.json_response({"name": found["name"], "status": "RUNNING", "tls_key": TLS_KEY, "tls_cert": TLS_KEY})
 
     async def _stop(self, request: web.Request) -> web.Response:

@@ -145,24 +145,27 @@ describe('a cluster that starts', () => {
     expect(gateways.asked.filter(asked => asked.startsWith('wait'))).toEqual(['wait a', 'wait b']);
   });
 
-  it('gets its workers once it runs, though nobody looks any more', async () => {
+  it('is asked for with its workers, and is not waited for once nobody looks', async () => {
     await show();
-    await model.create({ gateway: 'esac', options: {}, title: 'T' }, 4);
-    expect([model.open[0].title, model.awaited(model.open[0])]).toEqual(['T', 4]);
+    await model.create({ gateway: 'esac', options: {}, title: 'T', workers: 4 });
+    expect([model.open[0].title, model.open[0].workers_wanted]).toEqual(['T', 4]);
     model.watch(panel, false);
     gateways.set('new', { state: 'running', observed_at: LATER });
     gateways.release.splice(0).forEach(go => go());
     await pass();
-    expect(gateways.asked.filter(asked => asked.startsWith('scale'))).toEqual(['scale new 4']);
-    expect(model.awaited({ gateway: 'esac', name: 'new' })).toBe(0);
+    expect(gateways.asked.filter(asked => asked.startsWith('create'))).toEqual([
+      'create {"gateway":"esac","options":{},"title":"T","workers":4}'
+    ]);
+    expect(gateways.asked.filter(asked => asked.startsWith('scale'))).toEqual([]);
   });
 
-  it('gets none when it fails', async () => {
+  it('says what was said to its workers, until it is changed', async () => {
+    gateways.held = [cluster('a', { said: 'Scaling to 4 instead.' })];
     await show();
-    await model.create({ gateway: 'esac', options: {}, title: '' }, 4);
-    gateways.set('new', { state: 'failed', observed_at: LATER });
-    await pass(POLL_MILLISECONDS);
-    expect(gateways.asked.filter(asked => asked.startsWith('scale'))).toEqual([]);
+    expect(model.said({ gateway: 'esac', name: 'a' })?.text).toBe('Scaling to 4 instead.');
+    gateways.set('a', { said: null });
+    await model.scale({ gateway: 'esac', name: 'a' }, 2);
+    expect(model.said({ gateway: 'esac', name: 'a' })).toBeUndefined();
   });
 });
 

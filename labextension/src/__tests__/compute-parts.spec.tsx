@@ -50,7 +50,7 @@ async function show(held: ICluster[], said: IUsage = usageOf()): Promise<void> {
   await usage.refresh(true);
   await model.refresh().catch(() => undefined);
   await settle();
-  const form = new NewClusterModel(gateways, (asked, workers) => model.create(asked, workers), trans);
+  const form = new NewClusterModel(gateways, asked => model.create(asked), trans);
   const news = new ClusterNews(model, new FakeNotifier(), { keep: vi.fn(), show: vi.fn() }, { keys: [] }, trans);
   const models = { clusters: model, form, news, usage, hubHome: '/hub/home' };
   render(<Panel models={models} actions={actions} trans={trans} />);
@@ -79,7 +79,7 @@ describe('workers in words', () => {
     [{ workers: null, workers_granted: 4, workers_wanted: 4 }, '4 workers wanted'],
     [{ adaptive: { minimum: 1, maximum: 8 } }, '2 workers, adapts from 1 to 8']
   ])('%o', (change, words) => {
-    expect(workersText(cluster('a', change), 0, trans)).toBe(words);
+    expect(workersText(cluster('a', change), trans)).toBe(words);
   });
 });
 
@@ -172,9 +172,14 @@ describe('a row', () => {
 
   it('that starts says how many workers it gets', async () => {
     await show([]);
-    await act(() => model.create({ gateway: 'esac', options: {}, title: 'New' }, 3));
+    await act(() => model.create({ gateway: 'esac', options: {}, title: 'New', workers: 3 }));
     expect(row('New').getByText('3 workers are asked for once it runs')).toBeTruthy();
     expect(row('New').getByText('Starting')).toBeTruthy();
+  });
+
+  it('says what was said to the workers that it was started with', async () => {
+    await show([cluster('a', { title: 'New', said: 'At most 4 workers. Scaling to 4 instead.' })]);
+    expect(row('New').getByRole('alert').textContent).toBe('At most 4 workers. Scaling to 4 instead.');
   });
 
   it('gives the focus to the heading when it goes away', async () => {

@@ -52,6 +52,7 @@ export function cluster(name: string, change: Partial<ICluster> = {}): ICluster 
     cost: 0.1,
     cost_hour: 0.4,
     observed_at: HEARD,
+    said: null,
     ...change
   };
 }
@@ -142,11 +143,12 @@ export class FakeGateways implements IComputeClient {
 
   create(asked: INewCluster): Promise<IClusterAnswer> {
     return this._answer(`create ${JSON.stringify(asked)}`, () => {
+      const { workers, ...chosen } = asked;
       const made = cluster('new', {
-        ...asked,
+        ...chosen,
         state: 'starting',
         workers: null,
-        workers_wanted: 0,
+        workers_wanted: workers,
         workers_granted: 0
       });
       this.held = [made, ...this.held];
@@ -170,8 +172,8 @@ export class FakeGateways implements IComputeClient {
     return this._change(`keep ${id.name} ${minutes}`, id, { idle_stop_at: null });
   }
 
-  stop(id: IClusterId): Promise<null> {
-    return this._answer(`stop ${id.name}`, () => null);
+  stop(id: IClusterId): Promise<IClusterAnswer> {
+    return this._change(`stop ${id.name}`, id, { state: 'stopping' });
   }
 
   stopAll(): Promise<IStopped> {

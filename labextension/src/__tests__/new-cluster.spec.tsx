@@ -14,14 +14,14 @@ const HOSTILE = '<img src=x onerror=alert(1)>';
 
 let gateways: FakeGateways;
 let form: NewClusterModel;
-let created: [object, number][];
+let created: INewCluster[];
 
 beforeEach(() => {
   vi.useFakeTimers();
   gateways = new FakeGateways();
   created = [];
-  const create = async (asked: INewCluster, workers: number) => {
-    created.push([asked, workers]);
+  const create = async (asked: INewCluster) => {
+    created.push(asked);
     return (await gateways.create(asked)).cluster;
   };
   form = new NewClusterModel(gateways, create, trans);
@@ -125,7 +125,7 @@ describe('the estimate', () => {
     gateways.trouble = null;
     fireEvent.click(screen.getByRole('button', { name: 'Start cluster' }));
     await pass();
-    expect(created).toEqual([[{ gateway: 'esac', options: { cores: 2 }, title: '' }, 3]]);
+    expect(created).toEqual([{ gateway: 'esac', options: { cores: 2 }, title: '', workers: 3 }]);
   });
 
   it('is not asked for while something is wrong', async () => {
@@ -210,7 +210,7 @@ describe('the form', () => {
     gateways.trouble = null;
     fireEvent.click(screen.getByRole('button', { name: 'Start cluster' }));
     await pass();
-    expect(created.at(-1)).toEqual([{ gateway: 'esac', options: { cores: 2 }, title: 'Mine' }, 7]);
+    expect(created.at(-1)).toEqual({ gateway: 'esac', options: { cores: 2 }, title: 'Mine', workers: 7 });
     expect(form.isOpen).toBe(false);
   });
 

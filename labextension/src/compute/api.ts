@@ -36,8 +36,8 @@ export class ComputeClient implements IComputeClient {
     return this._http.json(of(id), { wait: wait ? 1 : null }, signal);
   }
 
-  async create(asked: INewCluster): Promise<IClusterAnswer> {
-    return answerOf(await this._http.post(CLUSTERS, asked));
+  create(asked: INewCluster): Promise<IClusterAnswer> {
+    return this._http.post(CLUSTERS, asked);
   }
 
   estimate(asked: IEstimateRequest, signal: AbortSignal): Promise<IEstimate> {
@@ -56,9 +56,8 @@ export class ComputeClient implements IComputeClient {
     return this._http.post(of(id, 'keep'), { minutes });
   }
 
-  async stop(id: IClusterId): Promise<IClusterAnswer | null> {
-    const response = await this._http.request(of(id), {}, undefined, { method: 'DELETE' });
-    return response.status === 204 ? null : answerOf((await response.json()) as ICluster | IClusterAnswer);
+  stop(id: IClusterId): Promise<IClusterAnswer> {
+    return this._http.json(of(id), {}, undefined, { method: 'DELETE' });
   }
 
   stopAll(): Promise<IStopped> {
@@ -89,9 +88,4 @@ export class ComputeClient implements IComputeClient {
 /** The route of a cluster, or of `part` of it. */
 function of({ gateway, name }: IClusterId, part = ''): string {
   return `${CLUSTERS}/${encodeURIComponent(gateway)}/${encodeURIComponent(name)}${part && `/${part}`}`;
-}
-
-/** A server may answer a change with the cluster alone. */
-function answerOf(said: ICluster | IClusterAnswer): IClusterAnswer {
-  return 'cluster' in said ? said : { cluster: said, said: null };
 }

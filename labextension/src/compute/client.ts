@@ -25,7 +25,7 @@ export interface IComputeClient {
   /** One cluster; with `wait` the answer comes when it no longer starts, or after 20 seconds. */
   cluster(id: IClusterId, wait: boolean, signal?: AbortSignal): Promise<ICluster>;
 
-  /** Starts a cluster. */
+  /** Starts a cluster, which gets its workers once it runs. */
   create(asked: INewCluster): Promise<IClusterAnswer>;
 
   /** What a cluster would cost and what would be left of the limits. */
@@ -40,8 +40,8 @@ export interface IComputeClient {
   /** Does not stop a cluster for being idle, for so long. */
   keepCluster(id: IClusterId, minutes: number): Promise<IClusterAnswer>;
 
-  /** Stops a cluster; null when the server does not say how it is then. */
-  stop(id: IClusterId): Promise<IClusterAnswer | null>;
+  /** Stops a cluster. */
+  stop(id: IClusterId): Promise<IClusterAnswer>;
 
   /** Stops all clusters of this user. */
   stopAll(): Promise<IStopped>;

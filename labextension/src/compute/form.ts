@@ -30,12 +30,12 @@ export type GatewaysState = 'loading' | 'failed' | 'ready';
 export class NewClusterModel {
   /**
    * @param client - calls the server
-   * @param create - starts a cluster with so many workers
+   * @param create - starts a cluster
    * @param trans - the words for what is wrong with a field
    */
   constructor(
     client: IComputeClient,
-    create: (asked: INewCluster, workers: number) => Promise<ICluster>,
+    create: (asked: INewCluster) => Promise<ICluster>,
     private readonly _trans: TranslationBundle
   ) {
     this._client = client;
@@ -210,8 +210,8 @@ export class NewClusterModel {
     this._error = '';
     this._changed.emit();
     try {
-      const asked = { gateway: gateway.gateway, options, title: this._title.trim() };
-      const cluster = await this._create(asked, Number(this._workers));
+      const workers = Number(this._workers);
+      const cluster = await this._create({ gateway: gateway.gateway, options, title: this._title.trim(), workers });
       this._title = '';
       this.close();
       return cluster;
@@ -328,7 +328,7 @@ export class NewClusterModel {
   }
 
   private readonly _client: IComputeClient;
-  private readonly _create: (asked: INewCluster, workers: number) => Promise<ICluster>;
+  private readonly _create: (asked: INewCluster) => Promise<ICluster>;
   private readonly _changed = new Signal<this, void>(this);
   private readonly _typed = new Map<string, Typed>();
   private _isOpen = false;

@@ -102,12 +102,8 @@ export class ComputeModel {
 
   /** What was said to the last change of a cluster, if it did not go as wished. */
   said(id: IClusterId): ISaid | undefined {
-    return this._said.get(keyOf(id));
-  }
-
-  /** How many workers a cluster gets once it runs; 0 for none but those that it has. */
-  awaited(id: IClusterId): number {
-    return this._wishes.get(keyOf(id)) ?? 0;
+    const text = this.find(id)?.said;
+    return this._said.get(keyOf(id)) ?? (text ? { severity: 'warning', text } : undefined);
   }
 
   /** Whether somebody looks: nothing is asked while nobody does. */
@@ -157,15 +153,12 @@ export class ComputeModel {
     }
   }
 
-  /** Starts a cluster and gives it so many workers once it runs. Rejects with the sentence of a refusal. */
-  async create(asked: INewCluster, workers: number): Promise<ICluster> {
+  /** Starts a cluster. Rejects with the sentence of a refusal. */
+  async create(asked: INewCluster): Promise<ICluster> {
     const { cluster, said } = await this.client.create(asked);
     this._question += 1;
     if (said) {
       this._said.set(keyOf(cluster), { severity: 'warning', text: said });
-    }
-    if (workers > 0) {
-      this._wishes.set(keyOf(cluster), workers);
     }
     this._hear(cluster);
     this._changedByUser();
@@ -189,13 +182,11 @@ export class ComputeModel {
 
   /** Stops a cluster. */
   stop(id: IClusterId): Promise<boolean> {
-    this._wishes.delete(keyOf(id));
     return this._change(id, () => this.client.stop(id));
   }
 
   /** Stops all clusters; those that are not stopped say why. Rejects with the sentence of a refusal. */
   async stopAll(): Promise<void> {
-    this._wishes.clear();
     try {
       const { stopped, failed = [] } = await this.client.stopAll();
       stopped.forEach(id => this._markStopping(id));
@@ -216,14 +207,13 @@ export class ComputeModel {
   dispose(): void {
     document.removeEventListener('visibilitychange', this._onVisibility);
     this._watchers.clear();
-    this._wishes.clear();
     this._follow();
     this._poll.dispose();
     Signal.clearData(this);
   }
 
   /** One change of one cluster; whether it went through. A second one waits for nobody: it is not done. */
-  private async _change(id: IClusterId, call: () => Promise<IClusterAnswer | null>): Promise<boolean> {
+  private async _change(id: IClusterId, call: () => Promise<IClusterAnswer>): Promise<boolean> {
     const key = keyOf(id);
     if (this._busy.has(key)) {
       return false;
@@ -232,18 +222,14 @@ export class ComputeModel {
     this._said.delete(key);
     this._changed.emit();
     try {
-      const answer = await call();
+      const { cluster, said } = await call();
       // a list that is on its way knows nothing of this
       this._question += 1;
-      if (answer?.said) {
-        this._said.set(key, { severity: 'warning', text: answer.said });
+      if (said) {
+        this._said.set(key, { severity: 'warning', text: said });
       }
       this._busy.delete(key);
-      if (answer) {
-        this._hear(answer.cluster);
-      } else {
-        this._markStopping(id);
-      }
+      this._hear(cluster);
       return true;
     } catch (error) {
       this._said.set(key, { severity: 'error', text: sentenceOf(error) });
@@ -254,7 +240,7 @@ export class ComputeModel {
     }
   }
 
-  /** Takes one cluster as it is now; the workers that it waits for are asked for once it runs. */
+  /** Takes one cluster as it is now. */
   private _hear(cluster: ICluster): void {
     const empty: IClustersView = { items: [], gateways: [], currency: null };
     this._set(withCluster(this._view ?? empty, cluster));
@@ -263,7 +249,6 @@ export class ComputeModel {
   private _set(view: IClustersView): void {
     const hasChanged = this._view !== null && heldIn(this._view) !== heldIn(view);
     this._view = view;
-    this._grant();
     this._follow();
     this._changed.emit();
     if (hasChanged) {
@@ -271,23 +256,9 @@ export class ComputeModel {
     }
   }
 
-  /** Asks for the workers of clusters that run by now. */
-  private _grant(): void {
-    for (const cluster of this._view?.items ?? []) {
-      const workers = this.awaited(cluster);
-      if (workers > 0 && !isPending(cluster)) {
-        this._wishes.delete(keyOf(cluster));
-        if (cluster.state === 'running') {
-          void this.scale(cluster, workers);
-        }
-      }
-    }
-  }
-
-  /** Waits for what starts: while somebody looks for all, else for those that still want workers. */
+  /** Waits for what starts while somebody looks. */
   private _follow(): void {
-    const looks = this._watchers.size > 0;
-    this._waiting.follow(this.open.filter(each => isPending(each) && (looks || this.awaited(each) > 0)));
+    this._waiting.follow(this._watchers.size > 0 ? this.open.filter(isPending) : []);
   }
 
   private _markStopping(id: IClusterId): void {
@@ -327,7 +298,6 @@ export class ComputeModel {
   private readonly _watchers = new Set<object>();
   private readonly _busy = new Set<string>();
   private readonly _said = new Map<string, ISaid>();
-  private readonly _wishes = new Map<string, number>();
   private _view: IClustersView | null = null;
   private _error = '';
   private _heardAt = -Infinity;

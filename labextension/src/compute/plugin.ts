@@ -48,7 +48,7 @@ export const computePlugin: JupyterFrontEndPlugin<IClusters> = {
   ): IClusters => {
     const trans = (translator ?? nullTranslator).load('perijove');
     const model = new ComputeModel(client.compute);
-    const form = new NewClusterModel(client.compute, (asked, workers) => model.create(asked, workers), trans);
+    const form = new NewClusterModel(client.compute, asked => model.create(asked), trans);
     const clusters: IClusters = { model, form };
     // what was started or stopped has changed what is left
     model.spent.connect(() => void usage?.refresh(true).catch(() => undefined));

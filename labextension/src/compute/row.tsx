@@ -25,7 +25,8 @@ export function ClusterRow(props: IClusterRowProps): React.ReactElement {
   const { model, cluster, currency, now, trans } = props;
   const silent = silentGateway(model.view, cluster);
   const said = model.said(cluster);
-  const awaited = model.awaited(cluster);
+  // before it runs, its gateway knows nothing of them
+  const awaited = isPending(cluster) ? cluster.workers_wanted : 0;
   const idle = silent ? '' : idleText(cluster, now, trans);
   return (
     <div className="pj-Cluster-body" data-stale={silent !== undefined} aria-busy={model.isBusy(cluster)}>
@@ -37,8 +38,8 @@ export function ClusterRow(props: IClusterRowProps): React.ReactElement {
           {` · ${cluster.gateway_title}`}
         </span>
       </p>
-      <p>{workersText(cluster, awaited, trans)}</p>
-      {isPending(cluster) && awaited > 0 && (
+      <p>{workersText(cluster, trans)}</p>
+      {awaited > 0 && (
         <p className="pj-Compute-quiet">
           {trans._n('%1 worker is asked for once it runs', '%1 workers are asked for once it runs', awaited)}
         </p>

@@ -58,7 +58,7 @@ export function managerOf(model: ComputeModel, show: () => void, trans: Translat
         icon: () => computeIcon,
         label: () => titleOf(cluster),
         labelTitle: () =>
-          `${cluster.gateway_title}: ${stateText(cluster.state, trans)}, ${workersText(cluster, 0, trans)}`,
+          `${cluster.gateway_title}: ${stateText(cluster.state, trans)}, ${workersText(cluster, trans)}`,
         detail: () => cluster.gateway_title,
         open: show,
         shutdown: () => void model.stop(cluster)

@@ -33,9 +33,8 @@ export function stateText(state: ClusterState, trans: TranslationBundle): string
 }
 
 /** How many workers there are, were granted and were asked for: `2 of 4 granted, 10 wanted`. */
-export function workersText(cluster: ICluster, awaited: number, trans: TranslationBundle): string {
-  const { workers, workers_granted: granted, adaptive } = cluster;
-  const wanted = Math.max(cluster.workers_wanted, awaited);
+export function workersText(cluster: ICluster, trans: TranslationBundle): string {
+  const { workers, workers_granted: granted, workers_wanted: wanted, adaptive } = cluster;
   const said: string[] = [];
   if (workers === null) {
     // nobody has counted them yet

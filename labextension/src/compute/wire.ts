@@ -85,6 +85,7 @@ export interface ICluster extends IClusterId {
   capped: string | null;
   /** Those that its scheduler has; null when nobody knows. */
   workers: number | null;
+  /** Those that were asked for, or are asked for once it runs. */
   workers_wanted: number;
   /** Those that its lease has room for. */
   workers_granted: number;
@@ -111,6 +112,8 @@ export interface ICluster extends IClusterId {
   cost_hour: number | null;
   /** When its gateway said all this. */
   observed_at: string;
+  /** What was said to the workers that it was started with, if not all of them come. */
+  said: string | null;
 }
 
 /** One list over all gateways, newest first; those that are over for the last 24 hours. */
@@ -138,6 +141,8 @@ export interface INewCluster {
   gateway: string;
   options: Record<string, Json>;
   title: string;
+  /** How many it gets once it runs, whether this page is still open then or not. */
+  workers: number;
 }
 
 /** What would a cluster with so many workers mean? */

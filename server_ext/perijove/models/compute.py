@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field, JsonValue
+from pydantic import Field, JsonValue, model_validator
 
 from .base import PLAIN_TEXT, Asked, Price, Resources, Said, Slug
 from .gateways import TITLE_MAX_CHARS, Adaptive, ClusterState, Versions
+
+#: No cluster is asked for more workers; gateways allow far fewer.
+WORKERS_MAX = 10**9
 
 
 class ClusterOption(Said):
@@ -65,6 +68,9 @@ class ClusterView(Said):
 
     ``cost`` is so far, ``cost_hour`` at what it holds now. ``dashboard`` is the address of its first page relative to
     ``perijove/``, None while there is none. ``observed_at`` is when its gateway said all this.
+
+    While it starts, ``workers_wanted`` and ``adaptive`` are those of :class:`NewCluster`; ``said`` is what its gateway
+    said to them, if it did not do all of it.
     """
 
     gateway: str
@@ -93,6 +99,7 @@ class ClusterView(Said):
     cost: float | None
     cost_hour: float | None
     observed_at: datetime
+    said: str | None = None
 
 
 class ClustersView(Said):
@@ -110,25 +117,47 @@ class ClusterAnswer(Said):
     said: str | None = None
 
 
-class NewCluster(Asked):
-    """``POST dask/clusters``. Without a gateway, the first of ``GET dask/gateways``."""
-
-    gateway: Slug | None = None
-    options: dict[str, JsonValue] = Field(default_factory=dict, max_length=100)
-    title: str = Field(default="", max_length=TITLE_MAX_CHARS, pattern=PLAIN_TEXT)
-
-
 class ScaleCluster(Asked):
     """``POST dask/clusters/{gateway}/{name}/scale``."""
 
-    workers: int = Field(ge=0, le=10**9)
+    workers: int = Field(ge=0, le=WORKERS_MAX)
 
 
 class AdaptCluster(Asked):
     """``POST dask/clusters/{gateway}/{name}/adapt``."""
 
-    minimum: int = Field(default=0, ge=0, le=10**9)
-    maximum: int = Field(ge=0, le=10**9)
+    minimum: int = Field(default=0, ge=0, le=WORKERS_MAX)
+    maximum: int = Field(ge=0, le=WORKERS_MAX)
+
+
+class NewCluster(Asked):
+    """``POST dask/clusters``. Without a gateway, the first of ``GET dask/gateways``.
+
+    ``workers`` is how many it gets once it runs; with ``maximum``, and ``minimum`` or 0, it then chooses by itself
+    between so many. The Jupyter server sees to that, whether whoever asked waits or not.
+    """
+
+    gateway: Slug | None = None
+    options: dict[str, JsonValue] = Field(default_factory=dict, max_length=100)
+    title: str = Field(default="", max_length=TITLE_MAX_CHARS, pattern=PLAIN_TEXT)
+    workers: int | None = Field(default=None, ge=0, le=WORKERS_MAX)
+    minimum: int | None = Field(default=None, ge=0, le=WORKERS_MAX)
+    maximum: int | None = Field(default=None, ge=0, le=WORKERS_MAX)
+
+    @property
+    def size(self) -> ScaleCluster | AdaptCluster | None:
+        """What is asked of its gateway once it runs; None: nothing."""
+        if self.maximum is not None:
+            return AdaptCluster(minimum=self.minimum or 0, maximum=self.maximum)
+        return ScaleCluster(workers=self.workers) if self.workers else None
+
+    @model_validator(mode="after")
+    def _has_one_size(self) -> Self:
+        if self.workers is not None and (self.minimum is not None or self.maximum is not None):
+            raise ValueError("say either workers or minimum and maximum")
+        if self.minimum is not None and self.minimum > (self.maximum if self.maximum is not None else -1):
+            raise ValueError("minimum: goes with a maximum that is not less")
+        return self
 
 
 class EstimateRequest(Asked):
@@ -136,7 +165,7 @@ class EstimateRequest(Asked):
 
     gateway: Slug
     options: dict[str, JsonValue] = Field(default_factory=dict, max_length=100)
-    workers: int = Field(default=0, ge=0, le=10**9)
+    workers: int = Field(default=0, ge=0, le=WORKERS_MAX)
 
 
 class LimitLeft(Said):
@@ -173,6 +202,7 @@ class Plot(Said):
 
 
 __all__ = [
-    "AdaptCluster", "ClusterAnswer", "ClusterOption", "ClusterView", "ClustersView", "Estimate", "EstimateRequest",
-    "GatewayFacts", "GatewayHealth", "GatewaysView", "LimitLeft", "NewCluster", "Plot", "ScaleCluster",
+    "AdaptCluster", "ClusterAnswer", "ClusterOption", "ClusterView", "ClustersView", "Estimate",
+    "EstimateRequest", "GatewayFacts", "GatewayHealth", "GatewaysView", "LimitLeft", "NewCluster", "Plot",
+    "ScaleCluster",
 ]  # fmt: skip

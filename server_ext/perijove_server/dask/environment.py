@@ -5,6 +5,7 @@ Dask reads it from the environment. There is no token in it: the client takes th
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from urllib.parse import urlsplit
 
@@ -52,3 +53,25 @@ def kernel_environment(
         SERVER_URL: f"{server_url}perijove",
     }
     return {name: value for name, value in said.items() if name not in environment}
+
+
+class KernelEnvironment:
+    """Keeps this process's environment, which kernels and terminals get when they start, as the gateways are.
+
+    Args:
+        server_url: where a browser finds this server, with a slash at its end.
+    """
+
+    def __init__(self, server_url: str) -> None:
+        self._server_url = server_url
+        self._told: dict[str, str] = {}
+
+    def tell(self, gateways: Sequence[GatewayView]) -> None:
+        """There are these gateways, the default one first."""
+        of_others = {name: value for name, value in os.environ.items() if self._told.get(name) != value}
+        said = kernel_environment(gateways, self._server_url, of_others)
+        for name in self._told.keys() - said.keys():
+            if name not in of_others:
+                os.environ.pop(name, None)
+        os.environ.update(said)
+        self._told = said

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
@@ -30,10 +29,11 @@ from perijove.models.gateways import TITLE_OPTION, ClusterState, GatewayCluster,
 
 from . import merge
 from .directory import Directory
-from .environment import kernel_environment
+from .environment import KernelEnvironment
 from .errors import GatewayUnavailable
 from .estimates import estimate
 from .gateway_client import GatewayClient
+from .growing import Growing, Size
 from .names import check_cluster_name, is_cluster_name
 from .watch import PATIENCE_SECONDS, Watch
 
@@ -77,13 +77,12 @@ class DaskService:
     ) -> None:
         self._control = control
         self._currency = currency
-        self._server_url = server_url
         self._log = log
-        self._told: dict[str, str] = {}
         self._telling: asyncio.Task[None] | None = None
         self._options: dict[str, list[ClusterOption]] = {}
         self._leases: tuple[dict[str, Lease], float] = ({}, float("-inf"))
-        self._directory = Directory(control, token, site, clock, self._tell_kernels)
+        self._directory = Directory(control, token, site, clock, KernelEnvironment(server_url).tell)
+        self._growing = Growing(log)
 
     def start(self) -> None:
         """Begin to find out which gateways there are, for kernels that start from then on."""
@@ -94,6 +93,7 @@ class DaskService:
         if self._telling is not None:
             self._telling.cancel()
             await asyncio.gather(self._telling, return_exceptions=True)
+        await self._growing.close()
         await self._directory.close()
 
     async def gateways(self, datasets: Sequence[str]) -> GatewaysView:
@@ -113,8 +113,9 @@ class DaskService:
         pairs = await self._directory.watches()
         lists = asyncio.gather(*(watch.ask(LIST_SECONDS) for _, watch in pairs))
         leases, _ = await asyncio.gather(self._costs(), lists)
+        found = merge.cluster_views(((view, watch.heard) for view, watch in pairs), leases)
         return ClustersView(
-            items=merge.cluster_views(((view, watch.heard) for view, watch in pairs), leases),
+            items=[self._growing.shown(each) for each in found],
             gateways=[merge.gateway_health(view, watch.heard, watch.trouble) for view, watch in pairs],
             currency=self._currency,
         )
@@ -133,7 +134,7 @@ class DaskService:
         return await self._look(view, watch, name)
 
     async def create(self, wish: NewCluster) -> ClusterAnswer:
-        """Start a cluster.
+        """Start a cluster. Its workers come once it runs, whether anybody waits for that or not.
 
         Raises:
             NotAccepted: an option cannot be, or a limit is in the way.
@@ -149,6 +150,8 @@ class DaskService:
         name = await watch.client.create(dict(wish.options) | ({TITLE_OPTION: wish.title} if wish.title else {}))
         if not is_cluster_name(name):
             raise GatewayUnavailable(f"The Dask Gateway of {view.title} made a cluster whose name cannot be used.")
+        if wish.size is not None:
+            self._growing.begin(watch, name, wish.size)
         for _ in range(LOOKS):
             try:
                 return ClusterAnswer(cluster=await self._look(view, watch, name))
@@ -159,17 +162,17 @@ class DaskService:
         )
 
     async def scale(self, gateway: str, name: str, wish: ScaleCluster) -> ClusterAnswer:
-        """Ask for so many workers.
+        """Ask for so many workers; one that does not run yet, and is to get some, gets these instead.
 
         Raises:
             NotNow: it does not run.
             PerijoveError: the gateway does not answer.
         """
-        return await self._change(gateway, name, lambda client: client.scale(name, wish.workers))
+        return await self._resize(gateway, name, wish, lambda client: client.scale(name, wish.workers))
 
     async def adapt(self, gateway: str, name: str, wish: AdaptCluster) -> ClusterAnswer:
         """Let a cluster choose its workers by itself; as :meth:`scale`."""
-        return await self._change(gateway, name, lambda client: client.adapt(name, wish.minimum, wish.maximum))
+        return await self._resize(gateway, name, wish, lambda client: client.adapt(name, wish.minimum, wish.maximum))
 
     async def keep(self, gateway: str, name: str, wish: KeepCluster) -> ClusterAnswer:
         """Do not stop it for being idle for a while; as :meth:`scale`."""
@@ -190,6 +193,7 @@ class DaskService:
         await self._look(view, watch, check_cluster_name(name))
 
         async def stop(client: GatewayClient) -> None:
+            self._growing.forget(gateway, name)
             await client.stop(name)
 
         answer = await self._change(gateway, name, stop)
@@ -213,6 +217,7 @@ class DaskService:
         async def stop(watch: Watch, name: str) -> None:
             try:
                 async with turns:
+                    self._growing.forget(watch.client.site, name)
                     await watch.client.stop(name)
             except PerijoveError as error:
                 failed.append((watch.client.site, name, error.detail))
@@ -293,6 +298,15 @@ class DaskService:
             trouble = error
         return merge.gateway_facts(view, self._options.get(view.site, []), trouble)
 
+    async def _resize(
+        self, gateway: str, name: str, size: Size, do: Callable[[GatewayClient], Awaitable[str | None]]
+    ) -> ClusterAnswer:
+        """Ask for workers now, or in place of those that a cluster is to get once it runs: the later wish wins."""
+        if await self._growing.replace(gateway, name, size):
+            view, watch = await self._directory.find(gateway)
+            return ClusterAnswer(cluster=await self._look(view, watch, name))
+        return await self._change(gateway, name, do)
+
     async def _change(
         self, gateway: str, name: str, do: Callable[[GatewayClient], Awaitable[str | None]]
     ) -> ClusterAnswer:
@@ -307,7 +321,8 @@ class DaskService:
             if found is None or watch.heard is None:
                 raise
             leases = await self._costs()
-            return ClusterAnswer(cluster=merge.cluster_view(view, found, watch.heard.at, leases), said=said)
+            shown = self._growing.shown(merge.cluster_view(view, found, watch.heard.at, leases))
+            return ClusterAnswer(cluster=shown, said=said)
 
     async def _look(self, view: GatewayView, watch: Watch, name: str) -> ClusterView:
         """A cluster as its gateway shows it from now on."""
@@ -317,7 +332,7 @@ class DaskService:
             raise watch.trouble
         if found is None or watch.heard is None:
             raise NotFound(f"There is no cluster {name} of yours at {view.title}.")
-        return merge.cluster_view(view, found, watch.heard.at, leases)
+        return self._growing.shown(merge.cluster_view(view, found, watch.heard.at, leases))
 
     async def _costs(self, *, fresh: bool = False) -> Mapping[str, Lease]:
         """The user's newest leases by their ids; none when control does not answer in time."""
@@ -334,7 +349,7 @@ class DaskService:
         return found
 
     async def _find_gateways(self) -> None:
-        """Ask until control has answered once; :meth:`_tell_kernels` is told."""
+        """Ask until control has answered once; kernels are told then."""
         pause_seconds = FIRST_PAUSE_SECONDS
         while True:
             try:
@@ -346,16 +361,6 @@ class DaskService:
                 self._log.exception("cannot tell kernels of Dask Gateways")
             await asyncio.sleep(pause_seconds)
             pause_seconds = min(2 * pause_seconds, LONGEST_PAUSE_SECONDS)
-
-    def _tell_kernels(self, views: Sequence[GatewayView]) -> None:
-        """Kernels and terminals get this process's environment when they start."""
-        of_others = {name: value for name, value in os.environ.items() if self._told.get(name) != value}
-        said = kernel_environment(views, self._server_url, of_others)
-        for name in self._told.keys() - said.keys():
-            if name not in of_others:
-                os.environ.pop(name, None)
-        os.environ.update(said)
-        self._told = said
 
 
 def _running(clusters: Sequence[GatewayCluster]) -> list[GatewayCluster]:
