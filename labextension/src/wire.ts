@@ -472,4 +472,6 @@ export interface IUsage {
   pages: string | null;
   /** Whether this session was started with a full home, to clean it up. */
   rescue: boolean;
+  /** When the server last told of a change of a cluster, by which a Lab sees that it has missed one; null: not yet. */
+  clusters_told_at?: string | null;
 }

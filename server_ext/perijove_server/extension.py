@@ -11,6 +11,7 @@ from jupyter_server.extension.application import ExtensionApp
 from traitlets import Float, Int, TraitError, Unicode, default, validate
 
 from .activity.watch import KERNEL_EVENT, watch_saves, watch_terminals
+from .dask import news
 from .notices import SCHEMA_PATH
 from .rescue import NoSessionsHandler, refuse_all_but_deletion
 from .root import Root
@@ -40,6 +41,12 @@ class PerijoveServer(ExtensionApp):
     ).tag(config=True)
     notices_seconds = Float(
         30.0, min=0.05, max=3600, help="How often control is asked for notices to the user, in seconds."
+    ).tag(config=True)
+    clusters_seconds = Float(
+        20.0,
+        min=0.05,
+        max=3600,
+        help="How often the gateways at which the user has Dask clusters are asked how those are, in seconds.",
     ).tag(config=True)
     home_directory = Unicode(
         help="The home that the cleanup page measures and cleans. Default: the environment's HOME."
@@ -105,6 +112,7 @@ class PerijoveServer(ExtensionApp):
         server: Any = self.serverapp
         self.root = self.settings["perijove"] = Root(self, server)
         server.event_logger.register_event_schema(SCHEMA_PATH)
+        server.event_logger.register_event_schema(news.SCHEMA_PATH)
         terminals = server.web_app.settings.get("terminal_manager")
         if self.root.places.rescue:
             refuse_all_but_deletion(server.kernel_manager, terminals, server.contents_manager)
@@ -124,8 +132,8 @@ class PerijoveServer(ExtensionApp):
             self.handlers.append((r"/api/sessions", NoSessionsHandler))
 
     async def _start_jupyter_server_extension(self, serverapp: Any) -> None:
-        """Begin to tell control how idle the session is, and to ask for notices."""
-        await self.root.start(self.heartbeat_seconds, self.notices_seconds)
+        """Begin to tell control how idle the session is, to ask for notices, and to follow clusters."""
+        await self.root.start(self.heartbeat_seconds, self.notices_seconds, self.clusters_seconds)
 
     async def stop_extension(self) -> None:
         """End what was started; what does not end in time ends with the process, which must not wait for it."""

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 from perijove.client import AsyncControlClient
 from perijove.errors import NotConfigured
 from perijove.models import Notice
+from perijove.models.compute import ClusterEvent
 
 from .activity.beat import Beat
 from .activity.idleness import Idleness
 from .activity.watch import KernelWatch
+from .dask import news
 from .dask.environment import own_url
 from .dask.service import DaskService
 from .facade.keeper import FacadeKeeper
@@ -69,7 +71,7 @@ class Root:
             self._service = self._make()
         return self._service
 
-    async def start(self, heartbeat_seconds: float, notices_seconds: float) -> None:
+    async def start(self, heartbeat_seconds: float, notices_seconds: float, clusters_seconds: float) -> None:
         """Begin the pulse, if there is a control to hear it."""
         if not self._settings.control_url:
             return
@@ -83,6 +85,7 @@ class Root:
         if self.places.lease_id or self.places.attempt_id:
             self._beat.every(heartbeat_seconds, session.tell_activity, "tell control of this session's activity")
         self._beat.every(notices_seconds, session.notices.refresh, "ask control for notices")
+        self._beat.every(clusters_seconds, self.get().dask.look_out, "follow the user's clusters")
 
     async def close(self) -> None:
         """End the pulse and close what was made."""
@@ -112,16 +115,6 @@ class Root:
             )
         # The address is this server's own setting, so this server's token may go there.
         client = AsyncControlClient(settings.control_url, os.environ.get("JUPYTERHUB_API_TOKEN"))
-        session = SessionService(
-            client,
-            self.idleness,
-            self.kernels,
-            self._emit,
-            self.clock,
-            self.places.lease_id,
-            self.places.attempt_id,
-            {"currency": self.places.currency, "pages": self.places.pages, "rescue": self.places.rescue},
-        )
         dask = DaskService(
             client,
             os.environ.get("JUPYTERHUB_API_TOKEN", ""),
@@ -130,6 +123,18 @@ class Root:
             own_url(os.environ, settings.control_url, self._serverapp.base_url),
             self.clock,
             settings.log,
+            self._last_activity,
+            self._emit_cluster,
+        )
+        session = SessionService(
+            client,
+            self.idleness,
+            self.kernels,
+            self._emit,
+            self.clock,
+            self.places.lease_id,
+            self.places.attempt_id,
+            lambda: self._facts(dask),
         )
         limits = Limits(
             budget_bytes=settings.byte_budget,
@@ -150,3 +155,19 @@ class Root:
 
     def _emit(self, notice: Notice) -> None:
         self._serverapp.event_logger.emit(schema_id=SCHEMA_ID, data=notice.model_dump(mode="json"))
+
+    def _emit_cluster(self, event: ClusterEvent) -> None:
+        self._serverapp.event_logger.emit(schema_id=news.SCHEMA_ID, data=event.model_dump(mode="json"))
+
+    def _last_activity(self) -> datetime:
+        return self.idleness.said(self.clock(), busy=self.kernels.unheard_busy()).last_activity
+
+    def _facts(self, dask: DaskService) -> dict[str, Any]:
+        """What every answer about usage holds besides; by ``clusters_told_at`` a Lab sees that it has missed events."""
+        told_at = dask.news.told_at
+        return {
+            "currency": self.places.currency,
+            "pages": self.places.pages,
+            "rescue": self.places.rescue,
+            "clusters_told_at": told_at.isoformat() if told_at else None,
+        }

@@ -44,7 +44,7 @@ class SessionService:
         lease_id: the lease that the session was started with, or None outside of one.
         attempt_id: the attempt that started it, by which a lease of another id is found: control writes a new one for
             a session whose lease it has lost, or that was started while it was away.
-        facts: what every answer of :meth:`usage` holds besides.
+        facts: gives what every answer of :meth:`usage` holds besides.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class SessionService:
         clock: Callable[[], datetime],
         lease_id: str | None,
         attempt_id: str | None,
-        facts: dict[str, Any],
+        facts: Callable[[], dict[str, Any]],
     ) -> None:
         self._client = client
         self._idleness = idleness
@@ -85,7 +85,7 @@ class SessionService:
             "quotas": [quota.model_dump(mode="json") for quota in quotas.items],
             "lease": lease,
             "notices": [notice.model_dump(mode="json") for notice in self.notices.current()],
-            **self._facts,
+            **self._facts(),
         }
 
     async def home_limit_gib(self) -> float | None:

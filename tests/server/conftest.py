@@ -127,7 +127,7 @@ def session_dask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DaskBed]:
             "PERIJOVE_SITE": "esac",
             "PERIJOVE_CURRENCY": "EUR",
         }
-        quiet = ["--PerijoveServer.heartbeat_seconds=3600", "--PerijoveServer.notices_seconds=3600"]
+        quiet = [f"--PerijoveServer.{each}_seconds=3600" for each in ("heartbeat", "notices", "clusters")]
         with jupyter_server(tmp_path_factory.mktemp("dask"), environment, *quiet) as server:
             yield DaskBed(server, control, gateways)
 

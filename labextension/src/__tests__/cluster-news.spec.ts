@@ -1,7 +1,7 @@
 import { nullTranslator } from '@jupyterlab/translation';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { ComputeModel } from '../compute/model';
-import { ClusterNews, IShownStore } from '../compute/news';
+import { ClusterNews, IShown } from '../compute/news';
 import type { ICluster } from '../compute/wire';
 import { cluster, FakeGateways, health, HEARD } from './gateways';
 import { FakeNotifier } from './support';
@@ -12,20 +12,21 @@ const now = Date.parse(HEARD);
 let gateways: FakeGateways;
 let model: ComputeModel;
 let notifier: FakeNotifier;
-let shown: IShownStore;
+let shown: IShown;
 let news: ClusterNews;
 const actions = { keep: vi.fn(), show: vi.fn() };
 
 function watch(): void {
   model = new ComputeModel(gateways);
-  news = new ClusterNews(model, notifier, actions, shown, trans, () => now);
+  const store = { load: () => shown, save: (kept: IShown) => (shown = kept) };
+  news = new ClusterNews(model, notifier, actions, store, trans, () => now);
 }
 
 beforeEach(() => {
   vi.resetAllMocks();
   gateways = new FakeGateways();
   notifier = new FakeNotifier();
-  shown = { keys: [] };
+  shown = { keys: [], states: {} };
   watch();
 });
 
@@ -102,6 +103,21 @@ describe('a notification', () => {
     watch();
     await hear({ capped: 'Limit reached.' });
     expect(messages()).toHaveLength(1);
+  });
+
+  it('is shown for what failed while the page was reloaded', async () => {
+    await hear({ state: 'running' });
+    watch();
+    await hear({ state: 'failed', reason: 'Out of memory.' });
+    watch();
+    await hear({ state: 'failed', reason: 'Out of memory.' });
+    expect(messages()).toEqual(['Cluster Mine failed: Out of memory.']);
+  });
+
+  it('is shown once when not all of the workers come that a cluster was started with', async () => {
+    await hear({ said: 'Scaling to 4 instead.' });
+    await hear({ said: 'Scaling to 4 instead.' });
+    expect(messages()).toEqual(['Cluster Mine: Scaling to 4 instead.']);
   });
 
   it('is not shown for what a gateway said before it fell silent', async () => {

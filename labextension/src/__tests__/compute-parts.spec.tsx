@@ -51,7 +51,9 @@ async function show(held: ICluster[], said: IUsage = usageOf()): Promise<void> {
   await model.refresh().catch(() => undefined);
   await settle();
   const form = new NewClusterModel(gateways, asked => model.create(asked), trans);
-  const news = new ClusterNews(model, new FakeNotifier(), { keep: vi.fn(), show: vi.fn() }, { keys: [] }, trans);
+  const store = { load: () => ({ keys: [], states: {} }), save: () => undefined };
+  const told = new ClusterNews(model, new FakeNotifier(), { keep: vi.fn(), show: vi.fn() }, store, trans);
+  const news = () => Promise.resolve(told);
   const models = { clusters: model, form, news, usage, hubHome: '/hub/home' };
   render(<Panel models={models} actions={actions} trans={trans} />);
 }

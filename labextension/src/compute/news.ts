@@ -6,14 +6,23 @@ import type { INotificationOptions, INotifier } from '../notices/notifier';
 import { isIdleSoon, isOver, keyOf, silentGateway } from './clusters';
 import { ComputeModel, KEEP_MINUTES } from './model';
 import { idleText, overText, titleOf } from './text';
-import type { ICluster, IClusterId } from './wire';
+import type { ClusterState, ICluster, IClusterId } from './wire';
 
 /** How long before it is stopped for being idle a cluster is told of. */
 export const IDLE_NOTICE_MILLISECONDS = 5 * 60_000;
 
-/** What was shown in this browser tab, so that a reload does not show it again. */
-export interface IShownStore {
+/** What a browser tab knows beyond a reload, so that it shows nothing again and misses nothing. */
+export interface IShown {
+  /** What was shown. */
   keys: readonly string[];
+  /** How each cluster was. */
+  states: Readonly<Record<string, ClusterState>>;
+}
+
+/** Where a browser tab keeps it. */
+export interface IShownStore {
+  load(): IShown;
+  save(shown: IShown): void;
 }
 
 /** What a user can do about a notification. */
@@ -23,7 +32,7 @@ export interface INewsActions {
   show: () => void;
 }
 
-type Kind = 'capped' | 'idle' | 'failed';
+type Kind = 'capped' | 'idle' | 'failed' | 'said';
 
 /** Follows the list of clusters. */
 export class ClusterNews {
@@ -31,18 +40,22 @@ export class ClusterNews {
    * @param model - the clusters
    * @param notifier - shows messages
    * @param actions - what can be done about them
-   * @param shown - what was shown before
+   * @param store - what was shown before
    * @param now - the time in milliseconds, for tests
    */
   constructor(
     private readonly _model: ComputeModel,
     private readonly _notifier: INotifier,
     private readonly _actions: INewsActions,
-    private readonly _shown: IShownStore,
+    private readonly _store: IShownStore,
     private readonly _trans: TranslationBundle,
     private readonly _now: () => number = Date.now
   ) {
+    const { keys, states } = _store.load();
+    this._keys = new Set(keys);
+    this._states = new Map(Object.entries(states));
     _model.changed.connect(() => this._look());
+    this._look();
   }
 
   /** Emitted when {@link announcement} changes. */
@@ -53,6 +66,13 @@ export class ClusterNews {
   /** What a screen reader says next. */
   get announcement(): string {
     return this._announcement;
+  }
+
+  /** How a cluster was before it is heard for the first time: what has happened since is news, too. */
+  wasBefore(id: IClusterId, state: ClusterState): void {
+    if (!this._states.has(keyOf(id))) {
+      this._states.set(keyOf(id), state);
+    }
   }
 
   private _look(): void {
@@ -73,6 +93,7 @@ export class ClusterNews {
       }
     }
     this._before = view;
+    this._store.save({ keys: [...this._keys], states: Object.fromEntries(this._states) });
     const announcement = said.filter(Boolean).join(' ');
     if (announcement) {
       this._announcement = announcement;
@@ -101,6 +122,11 @@ export class ClusterNews {
       const text = this._trans.__('Cluster %1: %2.', title, idleText(cluster, this._now(), this._trans));
       return [text, 'warning', { actions: [keep], autoClose: false }];
     });
+    this._tell(cluster, 'said', Boolean(cluster.said), () => [
+      this._trans.__('Cluster %1: %2', title, cluster.said ?? ''),
+      'warning',
+      { actions: [show] }
+    ]);
     // what failed before anybody looked is in the list of those that ended
     this._tell(cluster, 'failed', hasChanged && cluster.state === 'failed', () => [
       overText(cluster, this._trans),
@@ -117,8 +143,8 @@ export class ClusterNews {
     message: () => [string, 'warning' | 'error', INotificationOptions]
   ): void {
     const key = `${keyOf(cluster)} ${kind}`;
-    if (isSo && !this._shown.keys.includes(key)) {
-      this._shown.keys = [...this._shown.keys, key];
+    if (isSo && !this._keys.has(key)) {
+      this._keys.add(key);
       this._notices.set(key, this._notifier.emit(...message()));
     } else if (!isSo && kind !== 'failed') {
       const notice = this._notices.get(key);
@@ -126,15 +152,16 @@ export class ClusterNews {
         this._notices.delete(key);
         this._notifier.dismiss(notice);
       }
-      if (kind === 'idle' && this._shown.keys.includes(key)) {
+      if (kind === 'idle') {
         // it was put off, or something ran: the next end is another one
-        this._shown.keys = this._shown.keys.filter(each => each !== key);
+        this._keys.delete(key);
       }
     }
   }
 
   private readonly _changed = new Signal<this, void>(this);
-  private readonly _states = new Map<string, ICluster['state']>();
+  private readonly _keys: Set<string>;
+  private readonly _states: Map<string, ClusterState>;
   private readonly _notices = new Map<string, string>();
   private _before: ComputeModel['view'] = null;
   private _announcement = '';

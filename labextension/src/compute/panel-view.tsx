@@ -54,7 +54,7 @@ export default function Panel({ models, actions, onReady, trans }: IPanelProps):
           <refreshIcon.react tag="span" />
         </button>
       </div>
-      <Announcement news={models.news} />
+      <Announcement load={models.news} />
       {said?.lease && <Here lease={said.lease} currency={currency} now={now} trans={trans} />}
       {said && <Limits usage={said} trans={trans} />}
       <Clusters model={clusters} form={form} currency={currency} now={now} actions={actions} trans={trans} />
@@ -80,11 +80,16 @@ function titleOfSite(site: string, usage: IUsage | null, view: IClustersView | n
 }
 
 /** What a screen reader says; it is in the page before there is anything to say, or else it would stay silent. */
-function Announcement({ news }: { news: ClusterNews }): React.ReactElement {
-  useSignal(news.changed);
+function Announcement({ load }: { load: () => Promise<ClusterNews> }): React.ReactElement {
+  const [news, setNews] = React.useState<ClusterNews | null>(null);
+  React.useEffect(() => {
+    // without them the list is silent, and can be looked at all the same
+    void load().then(setNews, () => undefined);
+  }, [load]);
+  useSignal(news?.changed ?? NOTHING);
   return (
     <div className="pj-visually-hidden" role="status">
-      {news.announcement}
+      {news?.announcement}
     </div>
   );
 }

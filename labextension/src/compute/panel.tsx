@@ -15,7 +15,8 @@ const Panel = React.lazy(() => import('./panel-view'));
 export interface IComputeModels {
   clusters: ComputeModel;
   form: NewClusterModel;
-  news: ClusterNews;
+  /** What a screen reader is told. */
+  news: () => Promise<ClusterNews>;
   /** Null where nobody asks for the limits. */
   usage: IUsageModel | null;
   /** The hub's page with the servers of the user; null where there is no hub. */

@@ -10,12 +10,12 @@ import { computeIcon } from '../icons';
 import { CommandIds, IClusters, IPerijoveClient, IUsageModel } from '../tokens';
 import { actionsOf, addCommands } from './commands';
 import { NewClusterModel } from './form';
+import { Lazy } from './lazy';
 import { ComputeModel } from './model';
-import { ClusterNews, IShownStore } from './news';
 import { ComputePanel } from './panel';
 
-/** Where a tab remembers which notifications it has shown; gone with the tab. */
-const SHOWN_KEY = 'perijove:cluster-notices';
+/** The events by which the server extension tells of changes. */
+const CLUSTER_SCHEMA_ID = 'https://events.perijove.dev/cluster/v1';
 
 /** The Compute panel. */
 export const computePlugin: JupyterFrontEndPlugin<IClusters> = {
@@ -56,7 +56,29 @@ export const computePlugin: JupyterFrontEndPlugin<IClusters> = {
     const show = () => app.shell.activateById('perijove-compute-panel');
     const keep = ({ gateway, name }: { gateway: string; name: string }) =>
       void app.commands.execute(CommandIds.keepCluster, { gateway, name });
-    const news = new ClusterNews(model, Notification, { keep, show }, shownInThisTab(), trans);
+    const following = new Lazy(async () => {
+      const { follow } = await import('./following');
+      return follow(model, Notification, { keep, show }, trans);
+    });
+    model.changed.connect(() => void following.get().catch(() => undefined));
+    app.serviceManager.events.stream.connect((_, event) => {
+      if (event.schema_id === CLUSTER_SCHEMA_ID) {
+        void following.get().then(
+          ({ pushed }) => pushed.onEvent(event),
+          () => undefined
+        );
+      }
+    });
+    usage?.changed.connect(() => {
+      const at = usage.usage?.clusters_told_at;
+      if (at) {
+        void following.get().then(
+          ({ pushed }) => pushed.onToldAt(at),
+          () => undefined
+        );
+      }
+    });
+    const news = async () => (await following.get()).news;
     const models = { clusters: model, form, news, usage, hubHome: hubHome() };
     const panel = new ComputePanel(models, actionsOf(app, clusters, trans), trans);
     panel.id = 'perijove-compute-panel';
@@ -75,20 +97,4 @@ export const computePlugin: JupyterFrontEndPlugin<IClusters> = {
 function hubHome(): string | null {
   const prefix = PageConfig.getOption('hubPrefix');
   return prefix ? PageConfig.getOption('hubHost') + URLExt.join(prefix, 'home') : null;
-}
-
-function shownInThisTab(): IShownStore {
-  return {
-    get keys() {
-      try {
-        const kept: unknown = JSON.parse(sessionStorage.getItem(SHOWN_KEY) ?? '[]');
-        return Array.isArray(kept) ? kept.map(String) : [];
-      } catch {
-        return [];
-      }
-    },
-    set keys(keys: readonly string[]) {
-      sessionStorage.setItem(SHOWN_KEY, JSON.stringify(keys));
-    }
-  };
 }

@@ -54,6 +54,7 @@ from .clusters import ClusterLease, ClusterRequest, GatewayPatch, GatewayView
 from .compute import (
     AdaptCluster,
     ClusterAnswer,
+    ClusterEvent,
     ClusterOption,
     ClustersView,
     ClusterView,
@@ -143,6 +144,7 @@ __all__ = [
     "Closure",
     "ClosureRequest",
     "ClusterAnswer",
+    "ClusterEvent",
     "ClusterLease",
     "ClusterNeed",
     "ClusterOption",

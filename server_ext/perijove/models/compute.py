@@ -160,6 +160,20 @@ class NewCluster(Asked):
         return self
 
 
+class ClusterEvent(Said):
+    """The event ``cluster/v1``: what has changed of a cluster. See its schema beside the server extension."""
+
+    gateway: str
+    name: str
+    title: str
+    state: ClusterState
+    previous: ClusterState | None
+    capped: str | None
+    said: str | None
+    idle_stop_at: datetime | None
+    at: datetime
+
+
 class EstimateRequest(Asked):
     """``POST dask/estimates``: what a cluster with so many workers would mean."""
 
@@ -202,7 +216,7 @@ class Plot(Said):
 
 
 __all__ = [
-    "AdaptCluster", "ClusterAnswer", "ClusterOption", "ClusterView", "ClustersView", "Estimate",
+    "AdaptCluster", "ClusterAnswer", "ClusterEvent", "ClusterOption", "ClusterView", "ClustersView", "Estimate",
     "EstimateRequest", "GatewayFacts", "GatewayHealth", "GatewaysView", "LimitLeft", "NewCluster", "Plot",
     "ScaleCluster",
 ]  # fmt: skip

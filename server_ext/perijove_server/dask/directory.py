@@ -87,7 +87,12 @@ class Directory:
         Raises:
             PerijoveError: see :meth:`views`.
         """
-        return [(view, self._watches[view.site]) for view in await self.views() if view.site in self._watches]
+        await self.views()
+        return self.known()
+
+    def known(self) -> list[tuple[GatewayView, Watch]]:
+        """All gateways that control has named so far; nobody is asked."""
+        return [(view, self._watches[view.site]) for view in self._views or [] if view.site in self._watches]
 
     async def find(self, gateway: str) -> tuple[GatewayView, Watch]:
         """One gateway.

@@ -14,6 +14,7 @@ from perijove.models import GatewayView, Lease, Page
 from perijove.models.compute import (
     AdaptCluster,
     ClusterAnswer,
+    ClusterEvent,
     ClusterOption,
     ClustersView,
     ClusterView,
@@ -34,7 +35,9 @@ from .errors import GatewayUnavailable
 from .estimates import estimate
 from .gateway_client import GatewayClient
 from .growing import Growing, Size
+from .lookout import Lookout
 from .names import check_cluster_name, is_cluster_name
+from .news import ClusterNews
 from .watch import PATIENCE_SECONDS, Watch
 
 #: How long a list waits for one gateway, and for control, before it goes without.
@@ -63,6 +66,8 @@ class DaskService:
         server_url: where a browser finds this server, with a slash at its end.
         clock: the time.
         log: of the server.
+        last_activity: when somebody last did something in this session.
+        tell: emits what has happened to a cluster as an event.
     """
 
     def __init__(
@@ -74,6 +79,8 @@ class DaskService:
         server_url: str,
         clock: Callable[[], datetime],
         log: logging.Logger,
+        last_activity: Callable[[], datetime],
+        tell: Callable[[ClusterEvent], None],
     ) -> None:
         self._control = control
         self._currency = currency
@@ -83,6 +90,8 @@ class DaskService:
         self._leases: tuple[dict[str, Lease], float] = ({}, float("-inf"))
         self._directory = Directory(control, token, site, clock, KernelEnvironment(server_url).tell)
         self._growing = Growing(log)
+        self._lookout = Lookout(control, self._directory, last_activity, clock, log)
+        self.news = ClusterNews(tell, clock)
 
     def start(self) -> None:
         """Begin to find out which gateways there are, for kernels that start from then on."""
@@ -95,6 +104,10 @@ class DaskService:
             await asyncio.gather(self._telling, return_exceptions=True)
         await self._growing.close()
         await self._directory.close()
+
+    async def look_out(self) -> None:
+        """Tell what has happened to clusters, whether anybody looks at them or not; called again and again."""
+        self._hear(await self._lookout.look(LIST_SECONDS), {})
 
     async def gateways(self, datasets: Sequence[str]) -> GatewaysView:
         """All gateways with their options; with ``datasets``, where each would read them.
@@ -113,9 +126,8 @@ class DaskService:
         pairs = await self._directory.watches()
         lists = asyncio.gather(*(watch.ask(LIST_SECONDS) for _, watch in pairs))
         leases, _ = await asyncio.gather(self._costs(), lists)
-        found = merge.cluster_views(((view, watch.heard) for view, watch in pairs), leases)
         return ClustersView(
-            items=[self._growing.shown(each) for each in found],
+            items=self._hear(pairs, leases),
             gateways=[merge.gateway_health(view, watch.heard, watch.trouble) for view, watch in pairs],
             currency=self._currency,
         )
@@ -333,6 +345,15 @@ class DaskService:
         if found is None or watch.heard is None:
             raise NotFound(f"There is no cluster {name} of yours at {view.title}.")
         return self._growing.shown(merge.cluster_view(view, found, watch.heard.at, leases))
+
+    def _hear(self, pairs: Sequence[tuple[GatewayView, Watch]], leases: Mapping[str, Lease]) -> list[ClusterView]:
+        """All clusters of these gateways; what has happened to those of the ones that answer is told."""
+        found = merge.cluster_views(((view, watch.heard) for view, watch in pairs), leases)
+        shown = [self._growing.shown(each) for each in found]
+        for view, watch in pairs:
+            if watch.trouble is None and watch.heard is not None:
+                self.news.hear(view.site, [each for each in shown if each.gateway == view.site])
+        return shown
 
     async def _costs(self, *, fresh: bool = False) -> Mapping[str, Lease]:
         """The user's newest leases by their ids; none when control does not answer in time."""
