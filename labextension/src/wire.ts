@@ -460,6 +460,12 @@ export interface INotice {
   keep_minutes: number | null;
 }
 
+/** What people call what has a name in the platform file. */
+export interface ITitles {
+  sites: Record<string, string>;
+  profiles: Record<string, string>;
+}
+
 /** What the user holds and may hold. */
 export interface IUsage {
   quotas: IQuota[];
@@ -472,6 +478,8 @@ export interface IUsage {
   pages: string | null;
   /** Whether this session was started with a full home, to clean it up. */
   rescue: boolean;
+  /** What people call sites and profiles, by their names, as far as that is known. */
+  titles?: ITitles;
   /** When the server last told of a change of a cluster, by which a Lab sees that it has missed one; null: not yet. */
   clusters_told_at?: string | null;
 }

@@ -34,7 +34,9 @@ from .models import (
     Presigned,
     PresignedList,
     PresignListRequest,
+    ProfileView,
     QuotaView,
+    SiteView,
     TreeEntry,
 )
 from .paths import check_dataset_id
@@ -151,6 +153,16 @@ def presign_list_call(dataset_id: str, request: PresignListRequest) -> Call[Pres
 def quotas_call() -> Call[Page[QuotaView]]:
     """This user's limits and what is used of them."""
     return Call("GET", "quotas", TypeAdapter(Page[QuotaView]))
+
+
+def sites_call() -> Call[Page[SiteView]]:
+    """The sites that this user may use."""
+    return Call("GET", "sites", TypeAdapter(Page[SiteView]), tries=1)
+
+
+def profiles_call() -> Call[Page[ProfileView]]:
+    """The profiles of the platform, each with whether this user may take it."""
+    return Call("GET", "profiles", TypeAdapter(Page[ProfileView]), tries=1)
 
 
 def lease_call(lease_id: str) -> Call[Lease]:

@@ -27,6 +27,7 @@ from .preview.overviews import Overviews
 from .preview.pool import Limits
 from .service import DataService
 from .session import SessionService
+from .titles import TitleBook
 
 if TYPE_CHECKING:
     from .extension import PerijoveServer
@@ -135,6 +136,7 @@ class Root:
             self.places.lease_id,
             self.places.attempt_id,
             lambda: self._facts(dask),
+            TitleBook(client, settings.log),
         )
         limits = Limits(
             budget_bytes=settings.byte_budget,

@@ -26,7 +26,7 @@ class DataService:
 
     Args:
         client: carries out calls to control; closed with the service.
-        session: this session as control knows it.
+        session: this session as control knows it; closed with the service.
         dask: the user's clusters; closed with the service.
         limits: of one preview.
         preview_cache_bytes: how much of finished previews is kept.
@@ -80,6 +80,7 @@ class DataService:
 
     async def close(self) -> None:
         """End the preview processes and close the connections."""
+        await self.session.close()
         await self.dask.close()
         await self.previews.close()
         await self.lister.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
 from datetime import datetime
@@ -23,6 +24,7 @@ from perijove.models import KeepRequest, Lease, Notice
 from .activity.idleness import Idleness
 from .activity.watch import KernelWatch
 from .notices import PAGE, NoticeBoard
+from .titles import TitleBook
 
 Answer = TypeVar("Answer")
 
@@ -45,6 +47,7 @@ class SessionService:
         attempt_id: the attempt that started it, by which a lease of another id is found: control writes a new one for
             a session whose lease it has lost, or that was started while it was away.
         facts: gives what every answer of :meth:`usage` holds besides.
+        titles: of sites and profiles; closed with the service.
     """
 
     def __init__(
@@ -57,6 +60,7 @@ class SessionService:
         lease_id: str | None,
         attempt_id: str | None,
         facts: Callable[[], dict[str, Any]],
+        titles: TitleBook,
     ) -> None:
         self._client = client
         self._idleness = idleness
@@ -65,18 +69,19 @@ class SessionService:
         self._lease_id = lease_id
         self._attempt_id = attempt_id
         self._facts = facts
+        self._titles = titles
         self._look_again = 0.0
         self.notices = NoticeBoard(
             lambda since: client.send(notices_call(since, PAGE)), tell, clock, lambda: self._lease_id
         )
 
     async def usage(self) -> dict[str, Any]:
-        """Quotas, the lease of this session (None outside of one), the notices in force, and the facts.
+        """Quotas, the lease of this session (None outside of one), the notices in force, titles, and the facts.
 
         Raises:
             PerijoveError: control does not answer.
         """
-        quotas = await self._client.send(quotas_call())
+        quotas, titles = await asyncio.gather(self._client.send(quotas_call()), self._titles.titles())
         try:
             lease = (await self._of_lease(lease_call)).model_dump(mode="json")
         except NotFound:
@@ -85,8 +90,13 @@ class SessionService:
             "quotas": [quota.model_dump(mode="json") for quota in quotas.items],
             "lease": lease,
             "notices": [notice.model_dump(mode="json") for notice in self.notices.current()],
+            "titles": titles,
             **self._facts(),
         }
+
+    async def close(self) -> None:
+        """End what is being asked."""
+        await self._titles.close()
 
     async def home_limit_gib(self) -> float | None:
         """How much the user's home may hold, or None when the platform sets no limit.

@@ -76,6 +76,10 @@ class FakeControl:
     gateways: list[dict[str, Any]] = field(default_factory=list)
     gateway_datasets: list[list[str]] = field(default_factory=list)
     gateways_fault: int | str | None = None
+    #: What ``sites`` and ``profiles`` have; None: that route is out of order. Labs ask for them in the background,
+    #: so they are not among ``calls`` and ``faults``, either.
+    sites: list[dict[str, Any]] | None = field(default_factory=list)
+    profiles: list[dict[str, Any]] | None = field(default_factory=list)
     #: The queries of searches, the catalogues of others, and the entries of ``linked`` datasets by id and path.
     queries: list[dict[str, list[str]]] = field(default_factory=list)
     catalogues: list[dict[str, Any]] = field(default_factory=list)
@@ -124,6 +128,8 @@ class FakeControl:
         app.router.add_post("/services/perijove/api/v1/datasets/{id}/presign-list", self._presign_list)
         app.router.add_get("/services/perijove/api/v1/quotas", self._quotas)
         app.router.add_get("/services/perijove/api/v1/gateways", self._gateways)
+        app.router.add_get("/services/perijove/api/v1/sites", self._sites)
+        app.router.add_get("/services/perijove/api/v1/profiles", self._profiles)
         app.router.add_get("/services/perijove/api/v1/leases", self._leases)
         app.router.add_get("/services/perijove/api/v1/leases/{id}", self._lease)
         app.router.add_post("/services/perijove/api/v1/leases/{id}/activity", self._activity)
@@ -136,6 +142,8 @@ class FakeControl:
         route = request.path.removeprefix("/services/perijove/api/v1/")
         if route == "gateways":
             fault = self.gateways_fault
+        elif route in ("sites", "profiles"):
+            fault = None
         else:
             self.calls[f"{request.method} {route}"] += 1
             fault = self.faults.popleft() if self.faults else None
@@ -264,6 +272,13 @@ class FakeControl:
         self.gateway_datasets.append(datasets)
         near = {"near": f"Beside {len(datasets)} datasets", "egress_cost": 1.5} if datasets else {}
         return _json({"items": [each | near for each in self.gateways], "next": None})
+
+    async def _sites(self, request: web.Request) -> web.Response:
+        return _problem(503, "Out of order.") if self.sites is None else _json({"items": self.sites, "next": None})
+
+    async def _profiles(self, request: web.Request) -> web.Response:
+        out_of_order = self.profiles is None
+        return _problem(503, "Out of order.") if out_of_order else _json({"items": self.profiles, "next": None})
 
     async def _lease(self, request: web.Request) -> web.Response:
         lease = self.leases.get(request.match_info["id"])

@@ -272,6 +272,23 @@ describe('where I run', () => {
     expect(screen.getAllByText('Limit reached: 2 of 2 sessions')).toHaveLength(2);
   });
 
+  it('is called what people call it, and so is the profile', async () => {
+    const elsewhere = lease({ ...here, profile: 'standard', site: 'cloud-eu' });
+    const titles = { sites: { 'cloud-eu': 'Cloud EU' }, profiles: { standard: 'Standard' } };
+    const perSite = quota('cores', 2, 8, { subject: 'site:cloud-eu', per: 'site' });
+    await show([], usageOf({ lease: elsewhere, titles, quotas: [perSite] }));
+    const shown = within(screen.getByRole('region', { name: 'Where I run' }));
+    expect(shown.getByText('Cloud EU').parentElement!.textContent).toBe('Cloud EU · Standard: 2 cores, 4 GiB');
+    press(/^Limits/);
+    expect(screen.getByText(/for all at site Cloud EU/)).toBeTruthy();
+  });
+
+  it('is called by its name when nobody knows more', async () => {
+    await show([], usageOf({ lease: lease({ ...here, profile: 'standard', site: 'cloud-eu' }) }));
+    const shown = within(screen.getByRole('region', { name: 'Where I run' }));
+    expect(shown.getByText('cloud-eu').parentElement!.textContent).toBe('cloud-eu · standard: 2 cores, 4 GiB');
+  });
+
   it('is told apart from what else runs', async () => {
     gateways.leasesHeld = [
       here,

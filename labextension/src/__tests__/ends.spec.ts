@@ -81,7 +81,7 @@ describe('a limit in words', () => {
     ],
     [{ window: 'year' }, 'per user, this year']
   ])('says whom and when %o counts for', (change, text) => {
-    expect(scopeText(quota('x', 1, 2, change), trans)).toBe(text);
+    expect(scopeText(quota('x', 1, 2, change), undefined, trans)).toBe(text);
   });
 
   it('says what is held, when it will be used up, what happens then, and who changed it', () => {

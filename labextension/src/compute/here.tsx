@@ -3,27 +3,29 @@ import * as React from 'react';
 import { Disclosure } from '../data/disclosure';
 import { formatCost } from '../format';
 import { endsOf } from '../usage/ends';
-import { costText, endText } from '../usage/text';
-import type { IExplanation, ILease, IPlace } from '../wire';
+import { costText, endText, siteTitle } from '../usage/text';
+import type { IExplanation, ILease, IPlace, ITitles } from '../wire';
 import { resourcesText } from './text';
 
 interface IHereProps {
   lease: ILease;
+  titles: ITitles | undefined;
   currency: string;
   now: number;
   trans: TranslationBundle;
 }
 
 /** Where this session runs, with what, for how much, until when, and why there. */
-export function Here({ lease, currency, now, trans }: IHereProps): React.ReactElement {
+export function Here({ lease, titles, currency, now, trans }: IHereProps): React.ReactElement {
   const { explanation, profile, resources, site } = lease;
-  const known = explanation.candidates?.find(each => each.site === site);
-  const facts = [profile, resources && resourcesText(resources, trans)].filter(Boolean).join(': ');
+  const facts = [profile && (titles?.profiles[profile] ?? profile), resources && resourcesText(resources, trans)]
+    .filter(Boolean)
+    .join(': ');
   return (
     <section className="pj-Compute-part" aria-label={trans.__('Where I run')}>
       <h3>{trans.__('Where I run')}</h3>
       <p>
-        <strong>{known?.title ?? site ?? trans.__('The platform does not say.')}</strong>
+        <strong>{site ? siteTitle(site, { lease, titles }) : trans.__('The platform does not say.')}</strong>
         {facts && ` · ${facts}`}
       </p>
       <p className="pj-Compute-quiet">{costText(lease, currency, trans)}</p>

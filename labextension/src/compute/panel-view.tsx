@@ -6,7 +6,7 @@ import { Disclosure } from '../data/disclosure';
 import { useNow, useSignal } from '../hooks';
 import { LimitList } from '../usage/limits';
 import { tightestOf } from '../usage/model';
-import { shortText } from '../usage/text';
+import { shortText, siteTitle } from '../usage/text';
 import type { IUsage } from '../wire';
 import type { IComputeActions } from './actions';
 import { Clusters } from './clusters-view';
@@ -55,7 +55,7 @@ export default function Panel({ models, actions, onReady, trans }: IPanelProps):
         </button>
       </div>
       <Announcement load={models.news} />
-      {said?.lease && <Here lease={said.lease} currency={currency} now={now} trans={trans} />}
+      {said?.lease && <Here lease={said.lease} titles={said.titles} currency={currency} now={now} trans={trans} />}
       {said && <Limits usage={said} trans={trans} />}
       <Clusters model={clusters} form={form} currency={currency} now={now} actions={actions} trans={trans} />
       <Elsewhere
@@ -72,11 +72,10 @@ export default function Panel({ models, actions, onReady, trans }: IPanelProps):
   );
 }
 
-/** What people call a site: as placement did when this session began, or as its gateway does. */
+/** What people call a site: as its gateway does, or as control does. */
 function titleOfSite(site: string, usage: IUsage | null, view: IClustersView | null): string {
-  const { candidates = [], rejected = [] } = usage?.lease?.explanation ?? {};
-  const place = [...candidates, ...rejected].find(each => each.site === site);
-  return place?.title ?? view?.gateways.find(({ gateway }) => gateway === site)?.title ?? site;
+  const gateway = view?.gateways.find(each => each.gateway === site);
+  return gateway?.title ?? siteTitle(site, usage ?? { lease: null });
 }
 
 /** What a screen reader says; it is in the page before there is anything to say, or else it would stay silent. */
@@ -99,8 +98,18 @@ function Limits({ usage, trans }: { usage: IUsage; trans: TranslationBundle }): 
   const tightest = tightestOf(quotas);
   return tightest ? (
     <Disclosure className="pj-Limits" title={trans.__('Limits')} aside={shortText(tightest, trans)}>
-      <LimitList title={trans.__('At once')} quotas={quotas.filter(({ window }) => window === null)} trans={trans} />
-      <LimitList title={trans.__('Over time')} quotas={quotas.filter(({ window }) => window !== null)} trans={trans} />
+      <LimitList
+        title={trans.__('At once')}
+        quotas={quotas.filter(({ window }) => window === null)}
+        titles={usage.titles}
+        trans={trans}
+      />
+      <LimitList
+        title={trans.__('Over time')}
+        quotas={quotas.filter(({ window }) => window !== null)}
+        titles={usage.titles}
+        trans={trans}
+      />
     </Disclosure>
   ) : null;
 }

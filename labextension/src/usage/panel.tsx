@@ -33,8 +33,18 @@ export function MyLimits({ model, trans, actions, onClose }: IMyLimitsProps): Re
       <h2>{trans.__('My limits')}</h2>
       {usage === null && <p>{trans.__('The platform does not say now. It is asked again in a while.')}</p>}
       {usage && <Session usage={usage} now={now} trans={trans} onKeep={actions.keep} />}
-      <LimitList title={trans.__('At once')} quotas={quotas.filter(({ window }) => window === null)} trans={trans} />
-      <LimitList title={trans.__('Over time')} quotas={quotas.filter(({ window }) => window !== null)} trans={trans} />
+      <LimitList
+        title={trans.__('At once')}
+        quotas={quotas.filter(({ window }) => window === null)}
+        titles={usage?.titles}
+        trans={trans}
+      />
+      <LimitList
+        title={trans.__('Over time')}
+        quotas={quotas.filter(({ window }) => window !== null)}
+        titles={usage?.titles}
+        trans={trans}
+      />
       {usage && quotas.length === 0 && <p>{trans.__('No limits are set for you.')}</p>}
       {usage && <Links usage={usage} trans={trans} cleanUpUrl={actions.cleanUpUrl} />}
       <button type="button" className="pj-Button" onClick={onClose}>

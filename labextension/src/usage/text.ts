@@ -2,7 +2,7 @@
 
 import type { TranslationBundle } from '@jupyterlab/translation';
 import { formatCost, formatLength, formatNumber, formatTime } from '../format';
-import type { ILease, IQuota, IUsage } from '../wire';
+import type { ILease, IQuota, ITitles, IUsage } from '../wire';
 import { endsOf, IEnd } from './ends';
 
 /** One limit in few words, its state included: `1 of 2 sessions`, `Limit reached: 2 of 2 sessions`. */
@@ -24,8 +24,8 @@ export function amountText(quota: IQuota, trans: TranslationBundle): string {
 }
 
 /** Whom and when a limit counts for: `for group euclid, this month, starts again 1 Dec 2026, 00:00`. */
-export function scopeText(quota: IQuota, trans: TranslationBundle): string {
-  const scope = `${subjectText(quota, trans)}, ${windowText(quota, trans)}`;
+export function scopeText(quota: IQuota, titles: ITitles | undefined, trans: TranslationBundle): string {
+  const scope = `${subjectText(quota, titles, trans)}, ${windowText(quota, trans)}`;
   const end = formatTime(quota.window_end);
   if (!end || quota.window === null) {
     return scope;
@@ -35,7 +35,7 @@ export function scopeText(quota: IQuota, trans: TranslationBundle): string {
     : trans.__('%1, starts again %2', scope, end);
 }
 
-function subjectText({ subject = '', per }: IQuota, trans: TranslationBundle): string {
+function subjectText({ subject = '', per }: IQuota, titles: ITitles | undefined, trans: TranslationBundle): string {
   const colon = subject.indexOf(':');
   const [kind, name] = colon < 0 ? [subject, ''] : [subject.slice(0, colon), subject.slice(colon + 1)];
   switch (kind) {
@@ -46,7 +46,7 @@ function subjectText({ subject = '', per }: IQuota, trans: TranslationBundle): s
     case 'class':
       return trans.__('for class %1', name);
     case 'site':
-      return trans.__('for all at site %1', name);
+      return trans.__('for all at site %1', titles?.sites[name] ?? name);
     case 'platform':
       return trans.__('for the whole platform');
     default:
@@ -95,9 +95,17 @@ export function notesOf(quota: IQuota, trans: TranslationBundle): string[] {
   return notes;
 }
 
+/** What people call a site; its name when nobody knows. */
+export function siteTitle(site: string, { lease, titles }: Pick<IUsage, 'lease' | 'titles'>): string {
+  const { candidates = [], rejected = [] } = lease?.explanation ?? {};
+  // a place that the user may not use has no title but where placement has told of it
+  return titles?.sites[site] ?? [...candidates, ...rejected].find(each => each.site === site)?.title ?? site;
+}
+
 /** Where this session runs; empty when nobody knows. */
 export function siteText(usage: IUsage, trans: TranslationBundle): string {
-  return usage.lease?.site ? trans.__('This session runs at %1.', usage.lease.site) : '';
+  const site = usage.lease?.site;
+  return site ? trans.__('This session runs at %1.', siteTitle(site, usage)) : '';
 }
 
 /** What this session costs: `0.12 EUR per hour, 0.50 EUR so far`. */
