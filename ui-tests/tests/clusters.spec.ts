@@ -106,6 +106,38 @@ test('a cluster is started near the data, grown, looked at, used from a notebook
   });
 });
 
+test('workers come though the page is closed at once, and what is in the way is told while the panel is', async ({
+  page
+}) => {
+  test.setTimeout(240_000);
+  const title = `${TITLE}, left alone`;
+  await demo.startServer(USER);
+  await new HubPages(page, demo, USER).signIn();
+  const lab = new LabPage(page);
+  const compute = new ComputePanel(page);
+
+  await test.step('the page is closed before the cluster runs', async () => {
+    await page.goto(`${demo.url}/user/${USER}/lab?reset`);
+    await lab.isShown();
+    await compute.open();
+    await compute.start(title, 1);
+    await expect(compute.cluster(title)).toContainText('1 worker');
+    await page.goto('about:blank');
+    await expect.poll(async () => (await demo.cluster(USER, title))?.workers, { timeout: 60_000 }).toBe(1);
+  });
+
+  await test.step('a limit is in the way of more, and no panel shows that', async () => {
+    await page.goto(`${demo.url}/user/${USER}/lab?reset`);
+    await lab.isShown();
+    await demo.scaleCluster(USER, title, 8);
+    // in the notification centre, which marks that there is one
+    await page.locator('.jp-Notification-Status').getByText('1', { exact: true }).click({ timeout: 60_000 });
+    const told = page.locator('.jp-Notification-List').getByText(`Cluster ${title} has fewer workers than it wants`);
+    await expect(told).toBeVisible();
+    await expect(compute.panel).toBeHidden();
+  });
+});
+
 test('a dataset leads to the gateway that is nearest to it', async ({ page }) => {
   await demo.startServer(USER);
   await new HubPages(page, demo, USER).signIn();

@@ -11,6 +11,14 @@ interface IAccount {
   token: string;
 }
 
+/** A cluster, as far as tests look at it. */
+interface ICluster {
+  gateway: string;
+  name: string;
+  title: string;
+  workers: number | null;
+}
+
 interface IDemo {
   url: string;
   accounts: IAccount[];
@@ -67,6 +75,19 @@ export class Demo {
     if ((await this._servers(user))['']?.ready) {
       await this.fetch(user, 'DELETE', `/user/${user}/perijove/dask/clusters`);
     }
+  }
+
+  /** A cluster of this user by its title, as the user's server lists it. */
+  async cluster(user: string, title: string): Promise<ICluster | undefined> {
+    const answer = await this.fetch(user, 'GET', `/user/${user}/perijove/dask/clusters`);
+    return ((await answer.json()) as { items: ICluster[] }).items.find(each => each.title === title);
+  }
+
+  /** Gives a cluster so many workers, as a notebook would: no page knows of it. */
+  async scaleCluster(user: string, title: string, workers: number): Promise<void> {
+    const { gateway, name } = (await this.cluster(user, title))!;
+    const route = `/user/${user}/perijove/dask/clusters/${gateway}/${name}/scale`;
+    expect((await this.fetch(user, 'POST', route, { workers })).ok).toBe(true);
   }
 
   /** Starts a server of the user without a page, and waits until it is there. */

@@ -78,6 +78,12 @@ describe('workers in words', () => {
     [{ workers: 2, workers_granted: 4, workers_wanted: 10 }, '2 of 4 workers granted, 10 wanted'],
     [{ workers: 1, workers_granted: 4, workers_wanted: 4 }, '1 of 4 workers'],
     [{ workers: null, workers_granted: 0, workers_wanted: 0 }, 'No workers yet'],
+    [{ state: 'requested', workers: null, workers_wanted: 1 }, '1 worker is asked for once it runs'],
+    [{ state: 'starting', workers: null, workers_wanted: 0 }, 'No workers yet'],
+    [
+      { state: 'starting', workers: null, workers_wanted: 1, adaptive: { minimum: 1, maximum: 8 } },
+      'Adapts from 1 to 8 workers once it runs'
+    ],
     [{ workers: null, workers_granted: 4, workers_wanted: 4 }, '4 workers wanted'],
     [{ adaptive: { minimum: 1, maximum: 8 } }, '2 workers, adapts from 1 to 8']
   ])('%o', (change, words) => {

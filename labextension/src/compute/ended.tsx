@@ -3,7 +3,7 @@ import * as React from 'react';
 import { Disclosure } from '../data/disclosure';
 import type { IComputeActions } from './actions';
 import { keyOf } from './clusters';
-import { clusterCostText, endedText, optionText, titleOf, versionsText } from './text';
+import { clusterCostText, endedText, optionText, reasonText, titleOf, versionsText } from './text';
 import type { ICluster } from './wire';
 
 interface IEndedProps {
@@ -45,7 +45,7 @@ function EndedCluster({ cluster, currency, now, actions, trans }: IEndedClusterP
         {endedText(cluster, now, trans)}
       </p>
       <p className="pj-Compute-quiet">{facts}</p>
-      {cluster.reason && <p>{cluster.reason}</p>}
+      {cluster.reason && <p>{reasonText(cluster)}</p>}
       <div className="pj-Cluster-actions">
         <button
           type="button"

@@ -2,7 +2,7 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import * as React from 'react';
 import { Disclosure } from '../data/disclosure';
 import type { IComputeActions } from './actions';
-import { isPending, silentGateway } from './clusters';
+import { silentGateway } from './clusters';
 import { Options } from './ended';
 import { ComputeModel, KEEP_MINUTES } from './model';
 import { PlotChooser } from './plot-chooser';
@@ -25,8 +25,6 @@ export function ClusterRow(props: IClusterRowProps): React.ReactElement {
   const { model, cluster, currency, now, trans } = props;
   const silent = silentGateway(model.view, cluster);
   const said = model.said(cluster);
-  // before it runs, its gateway knows nothing of them
-  const awaited = isPending(cluster) ? cluster.workers_wanted : 0;
   const idle = silent ? '' : idleText(cluster, now, trans);
   return (
     <div className="pj-Cluster-body" data-stale={silent !== undefined} aria-busy={model.isBusy(cluster)}>
@@ -39,11 +37,6 @@ export function ClusterRow(props: IClusterRowProps): React.ReactElement {
         </span>
       </p>
       <p>{workersText(cluster, trans)}</p>
-      {awaited > 0 && (
-        <p className="pj-Compute-quiet">
-          {trans._n('%1 worker is asked for once it runs', '%1 workers are asked for once it runs', awaited)}
-        </p>
-      )}
       {cluster.capped && <p className="pj-Cluster-capped">{cluster.capped}</p>}
       {Boolean(cluster.processing) && <p>{trans._n('%1 task runs', '%1 tasks run', cluster.processing ?? 0)}</p>}
       <p className="pj-Compute-quiet">{clusterCostText(cluster, currency, trans)}</p>

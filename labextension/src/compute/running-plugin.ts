@@ -60,6 +60,7 @@ export function managerOf(model: ComputeModel, show: () => void, trans: Translat
         labelTitle: () =>
           `${cluster.gateway_title}: ${stateText(cluster.state, trans)}, ${workersText(cluster, trans)}`,
         detail: () => cluster.gateway_title,
+        className: 'pj-RunningCluster',
         open: show,
         shutdown: () => void model.stop(cluster)
       })),

@@ -19,6 +19,7 @@ declare module '@jupyterlab/running' {
       label: () => string;
       labelTitle?: () => string;
       detail?: () => string;
+      className?: string;
     }
 
     /** Things of one kind. */

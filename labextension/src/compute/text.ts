@@ -3,6 +3,7 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 import { formatCost, formatLength, formatNumber } from '../format';
 import type { IResources } from '../wire';
+import { isPending } from './clusters';
 import { wordOf } from './fields';
 import type { ClusterState, ICluster, IEstimate, IGateway, IGatewayHealth, ILimitLeft, Json } from './wire';
 
@@ -35,6 +36,12 @@ export function stateText(state: ClusterState, trans: TranslationBundle): string
 /** How many workers there are, were granted and were asked for: `2 of 4 granted, 10 wanted`. */
 export function workersText(cluster: ICluster, trans: TranslationBundle): string {
   const { workers, workers_granted: granted, workers_wanted: wanted, adaptive } = cluster;
+  if (isPending(cluster) && adaptive) {
+    return trans.__('Adapts from %1 to %2 workers once it runs', adaptive.minimum, adaptive.maximum);
+  }
+  if (isPending(cluster) && wanted > 0) {
+    return trans._n('%1 worker is asked for once it runs', '%1 workers are asked for once it runs', wanted);
+  }
   const said: string[] = [];
   if (workers === null) {
     // nobody has counted them yet
@@ -173,6 +180,11 @@ export function versionsText({ versions }: ICluster, trans: TranslationBundle): 
   }
   const packages = Object.entries(versions.packages).map(([name, version]) => `${name} ${version}`);
   return [trans.__('Python %1', versions.python), ...packages].join(', ');
+}
+
+/** Why a cluster is over, to stand for itself: gateways say it as a part of a sentence. */
+export function reasonText({ reason }: ICluster): string {
+  return reason ? reason.charAt(0).toUpperCase() + reason.slice(1) : '';
 }
 
 /** How a cluster ended, for a notification or a screen reader. */
