@@ -25,6 +25,8 @@ from .service import Facade
 
 #: What is under way at the end gets so long.
 SHUTDOWN_SECONDS = 1.0
+#: What a connection takes of an answer at once; each further part wakes us and the client once more.
+SEND_BYTES = 1 << 20
 #: The collector of garbage looks after so many new objects, of which a request has some dozens, and not every ten
 #: requests: that takes a tenth of the processor of small reads.
 NEW_OBJECTS = 10_000
@@ -55,6 +57,7 @@ async def _main(descriptor: int, told: dict[str, Any]) -> None:
     loop.add_signal_handler(signal.SIGTERM, ended.set)
     with socket.socket(fileno=descriptor) as listening:
         listening.setblocking(False)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BYTES)
         await serve(listening, told, ended)
 
 

@@ -39,12 +39,12 @@ class Signature:
     @property
     def signed_at(self) -> float:
         """When it was signed, in seconds since the epoch."""
-        return datetime.strptime(self.time, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC).timestamp()
+        return _seconds(self.time)
 
 
 def read_signature(raw_path: str, headers: Mapping[str, str]) -> Signature | None:
     """The signature of a request, or None if it is anonymous. Raises S3Error for one that is not well-formed."""
-    query = {unquote(name): unquote(value) for name, value in _query_pairs(raw_path)}
+    query = {_decoded(name): _decoded(value) for name, value in _query_pairs(raw_path)}
     try:
         if "X-Amz-Signature" in query:
             return _from_query(query)
@@ -121,9 +121,27 @@ def _from_header(headers: Mapping[str, str]) -> Signature:
     )
 
 
+# Most of what is signed is the same from request to request, and what the bed takes is measured with its clients.
+
+
+@lru_cache(maxsize=1024)
+def _seconds(text: str) -> float:
+    return datetime.strptime(text, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC).timestamp()
+
+
+@lru_cache(maxsize=1024)
+def _decoded(text: str) -> str:
+    return unquote(text)
+
+
+@lru_cache(maxsize=1024)
+def _encoded(text: str) -> str:
+    return quote(unquote(text), safe="-_.~")
+
+
 def _canonical_request(signature: Signature, method: str, raw_path: str, headers: Mapping[str, str]) -> str:
     pairs = sorted(
-        (quote(unquote(name), safe="-_.~"), quote(unquote(value), safe="-_.~"))
+        (_encoded(name), _encoded(value))
         for name, value in _query_pairs(raw_path)
         if name != "X-Amz-Signature"
     )
