@@ -64,6 +64,8 @@ class Outcome:
         colours = re.compile(rb"\x1b\[[0-9;]*m")
         lines = [colours.sub(b"", line) for line in self.printed.splitlines()]
         found = [line.decode(errors="replace")[:TELLING_COLUMNS] for line in lines if TELLING.fullmatch(line)]
+        if not found:  # of another tool: what it said last
+            found = [line.decode(errors="replace")[:TELLING_COLUMNS] for line in lines[-TELLING_LINES:]]
         return list(dict.fromkeys(found))[:TELLING_LINES]
 
 

@@ -141,9 +141,7 @@ def _encoded(text: str) -> str:
 
 def _canonical_request(signature: Signature, method: str, raw_path: str, headers: Mapping[str, str]) -> str:
     pairs = sorted(
-        (_encoded(name), _encoded(value))
-        for name, value in _query_pairs(raw_path)
-        if name != "X-Amz-Signature"
+        (_encoded(name), _encoded(value)) for name, value in _query_pairs(raw_path) if name != "X-Amz-Signature"
     )
     canonical_headers = "".join(
         f"{name}:{' '.join(headers.get(name, '').split())}\n" for name in signature.signed_headers
