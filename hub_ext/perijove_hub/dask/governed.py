@@ -43,6 +43,8 @@ from .times import moment, now
 
 #: What a scheduler has said of itself is shown for so long before it is asked again.
 STATE_SECONDS = 2.0
+#: While workers are on their way, people watch them come.
+GROWING_SECONDS = 0.5
 
 #: What :meth:`GovernedBackend.start_cluster` has been granted, for the configuration that is made within it.
 _OFFER: ContextVar[LeaseOffer | None] = ContextVar("offer", default=None)
@@ -204,7 +206,8 @@ class GovernedBackend(LeasedBackend):
         standing = self.standing(cluster)
         if standing is None or cluster.status != ClusterStatus.RUNNING or not cluster.dashboard_address:
             return
-        if standing.state_at is not None and now() - standing.state_at < timedelta(seconds=newer_than_seconds):
+        most_seconds = min(newer_than_seconds, GROWING_SECONDS) if standing.is_growing() else newer_than_seconds
+        if standing.state_at is not None and now() - standing.state_at < timedelta(seconds=most_seconds):
             return
         state = await look_at_scheduler(
             self.session, cluster.dashboard_address, on_this_machine=self.is_on_this_machine

@@ -86,6 +86,10 @@ class Standing:
         stop_at = idle_since + timedelta(seconds=self.marks.idle_stop_seconds)
         return max(stop_at, self.kept_until) if self.kept_until else stop_at
 
+    def is_growing(self) -> bool:
+        """Whether fewer workers run than it wants and has room for, as far as its scheduler has said."""
+        return self.state is not None and self.state.workers < min(self.wanted, self.granted or 0)
+
     def silent_for(self, at: datetime) -> timedelta:
         """How long ago its scheduler has said how it is; no time at all when it was never asked."""
         return at - self.state_at if self.state_at is not None else timedelta(0)

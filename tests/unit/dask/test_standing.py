@@ -6,6 +6,8 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
+
 from perijove.models import ClusterState, Explanation, LeaseOffer, Resources, SpawnSpec
 from perijove_hub.dask.marks import Marks, marked, marks_of
 from perijove_hub.dask.scheduler import SchedulerState
@@ -42,6 +44,16 @@ def standing(**values: Any) -> Standing:
 
 def state(idle_seconds: float | None = None) -> SchedulerState:
     return SchedulerState(workers=2, processing=0, idle_seconds=idle_seconds, python="3.11.7", packages={"dask": "1"})
+
+
+@pytest.mark.parametrize(
+    ("wanted", "granted", "is_growing"), [(2, 2, False), (4, 4, True), (4, 2, False), (1, 1, False), (4, None, False)]
+)
+def test_a_cluster_grows_while_fewer_run_than_are_wanted_and_granted(
+    wanted: int, granted: int | None, is_growing: bool
+) -> None:
+    assert standing(state=state(), wanted=wanted, granted=granted).is_growing() is is_growing
+    assert not standing(wanted=wanted, granted=granted).is_growing()
 
 
 def test_a_cluster_is_known_by_its_marks() -> None:
