@@ -25,7 +25,7 @@ from .straight import is_straight_way, tls_context
 CONNECT_SECONDS = 3.0
 #: Connections are looked after so often, and those that have had nothing to do for so long are closed.
 LOOK_SECONDS = 1.0
-IDLE_SECONDS = 15.0
+IDLE_SECONDS = 60.0
 #: Requests under way at once to all servers; more are left to obstore.
 BUSY_MAX = 128
 #: A server, or an object, that was not answered plainly is left to obstore for so long.
