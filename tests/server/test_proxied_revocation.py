@@ -30,15 +30,16 @@ STEP_SECONDS = 5
 
 
 class MovedClock:
-    """The time of those who keep what they were told; real time but for what it was moved by."""
+    """The time of those who keep what they were told; it stands still but for what it is moved by."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, bed: S3Bed) -> None:
         self.moved_seconds = 0.0
         self._bed = bed
-        clock = SimpleNamespace(monotonic=lambda: time.monotonic() + self.moved_seconds)
+        began, began_at = time.monotonic(), datetime.now(UTC)
+        clock = SimpleNamespace(monotonic=lambda: began + self.moved_seconds)
         monkeypatch.setattr("jupyterhub.services.auth.time", clock)  # control's knowledge of the hub
         monkeypatch.setattr("perijove.stores.time", clock)  # a reader's of the dataset
-        monkeypatch.setattr(signed, "clock", lambda: datetime.now(UTC) + timedelta(seconds=self.moved_seconds))
+        monkeypatch.setattr(signed, "clock", lambda: began_at + timedelta(seconds=self.moved_seconds))
 
     def move(self) -> None:
         self.moved_seconds += STEP_SECONDS
@@ -99,6 +100,7 @@ async def test_a_proxied_read_that_is_under_way_stops_and_no_new_keys_are_given_
                     assert clock.moved_seconds - began <= PROMISED_SECONDS, what
         assert set(ended) == {"the read under way", "a new look", "new keys"}
         assert max(ended.values()) <= PROMISED_SECONDS
+        assert min(ended.values()) > STEP_SECONDS, "it was the clock that did it"
     finally:
         await client.aclose()
 
@@ -132,7 +134,7 @@ async def test_previews_of_bytes_that_are_at_hand_stop_within_a_minute_too(
                 assert await look() == 0
             except (perijove.NotFound, perijove.Refused):
                 ended = clock.moved_seconds - began
-        assert 0 < ended <= PROMISED_SECONDS
+        assert STEP_SECONDS < ended <= PROMISED_SECONDS, "it was the clock that did it, and in time"
     finally:
         await previews.close()
         await lister.close()
