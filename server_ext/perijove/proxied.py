@@ -11,11 +11,11 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from . import signed
 from .client import AsyncControlClient, presign_list_call
 from .errors import BadRequest, NotFound, Refused, StoreUnavailable
 from .listed import Listed, parse_listing
 from .models import Dataset, PresignListRequest, Replica, TreeEntry
-from .signed import URL_KEPT, URL_RENEW_BEFORE, clock
 
 #: Tries of one page, and the pause before the second, which doubles.
 TRIES = 3
@@ -61,15 +61,15 @@ class PageAddresses:
         Raises:
             PerijoveError: control refuses or does not answer.
         """
-        kept, now = self._kept.get((dataset_id, wish)), clock()
+        kept, now = self._kept.get((dataset_id, wish)), signed.clock()
         if kept is not None and now < kept[1]:
             return kept[0], True
-        signed = await self._client.send(presign_list_call(dataset_id, wish))
-        self._kept[dataset_id, wish] = signed.url, min(signed.expires - URL_RENEW_BEFORE, now + URL_KEPT)
+        page = await self._client.send(presign_list_call(dataset_id, wish))
+        self._kept[dataset_id, wish] = page.url, min(page.expires - signed.URL_RENEW_BEFORE, now + signed.URL_KEPT)
         self._kept.move_to_end((dataset_id, wish))
         if len(self._kept) > PAGES_KEPT:
             self._kept.popitem(last=False)
-        return signed.url, False
+        return page.url, False
 
     def forget(self, dataset_id: str, wish: PresignListRequest) -> None:
         """It did not work: the next is asked for."""

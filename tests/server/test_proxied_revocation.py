@@ -68,7 +68,7 @@ async def control(bed: S3Bed, tmp_path: Path, caplog: pytest.LogCaptureFixture) 
         yield control
 
 
-async def test_a_proxied_read_that_is_under_way_stops_and_no_new_keys_are_given_within_a_minute(
+async def test_proxied_reads_and_listings_under_way_stop_and_no_new_keys_are_given_within_a_minute(
     control: ControlBed, bed: S3Bed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = MovedClock(monkeypatch, bed)
@@ -81,13 +81,15 @@ async def test_a_proxied_read_that_is_under_way_stops_and_no_new_keys_are_given_
         for _ in range(12):  # who may read goes on for as long as he likes
             clock.move()
             assert await reader.read(info, 5000, 6000) == bytes(1000)
+            assert await reader.list_directory("")
         began, ended = clock.moved_seconds, dict[str, float]()
 
         control.hub.tokens[control.bob]["groups"] = ["astro"]
-        while len(ended) < 3:
+        while len(ended) < 4:
             clock.move()
             for what, ask in (
                 ("the read under way", lambda: reader.read(info, 5000, 6000)),
+                ("a listing", lambda: reader.list_directory("")),
                 ("a new look", lambda: _look(readers)),
                 ("new keys", lambda: client.send(credentials_call("direct"))),
             ):
@@ -98,7 +100,7 @@ async def test_a_proxied_read_that_is_under_way_stops_and_no_new_keys_are_given_
                 else:
                     assert what not in ended, "what was refused is not given again"
                     assert clock.moved_seconds - began <= PROMISED_SECONDS, what
-        assert set(ended) == {"the read under way", "a new look", "new keys"}
+        assert set(ended) == {"the read under way", "a listing", "a new look", "new keys"}
         assert max(ended.values()) <= PROMISED_SECONDS
         assert min(ended.values()) > STEP_SECONDS, "it was the clock that did it"
     finally:

@@ -7,7 +7,7 @@ from datetime import timedelta
 import fsspec
 import pytest
 
-from perijove import connection, connections, proxied, signed
+from perijove import connection, connections, signed
 from perijove.errors import Refused
 from tests.support.control import FakeControl, FakeReplica
 from tests.support.s3 import BAD_ANSWERS, Fault, FaultKind, S3Bed
@@ -32,7 +32,7 @@ def test_who_looks_at_a_directory_again_soon_needs_no_other_address(
     assert bed.counters == {"ListObjectsV2": 2}  # the list itself is never kept
 
     now = signed.clock()
-    monkeypatch.setattr(proxied, "clock", lambda: now + signed.URL_KEPT + timedelta(seconds=1))
+    monkeypatch.setattr(signed, "clock", lambda: now + signed.URL_KEPT + timedelta(seconds=1))
     assert filesystem.ls("demo/many", detail=False) == NAMES
     assert control.calls[LISTINGS] == 2
 
