@@ -116,16 +116,12 @@ class DirectReader:
         seen = await short.look(self._client.connections(), url, start, stop, known.etag if known else None)
         if seen is None:
             return await self._guarded(path, lambda store: self._first(store, path, start, stop, known))
-        if seen.is_missing:
-            raise store_error(FileNotFoundError(), self._dataset, self._replica, path)
-        if seen.data is None:
-            return _as_known(path, known, self._replica)
-        return ObjectInfo(path, seen.size_bytes, seen.etag, seen.modified, self._replica.id), seen.data
+        return _as_looked(seen, self._dataset, self._replica, path, known)
 
     async def get(self, info: ObjectInfo, start: int, stop: int, chunk_bytes: int) -> bytes:
         """See :class:`ReplicaReader`."""
         path = info.path
-        if stop - start <= short.PART_MAX_BYTES:
+        if short.is_short(info, start, stop):
             data = await short.part(self._client.connections(), await self._address(path), info, start, stop)
             if data is not None:
                 return data
@@ -229,7 +225,7 @@ class PresignedReader:
 
     async def get(self, info: ObjectInfo, start: int, stop: int, chunk_bytes: int) -> bytes:
         """See :class:`ReplicaReader`."""
-        if stop - start <= short.PART_MAX_BYTES and (url := await self.address(info.path)) is not None:
+        if short.is_short(info, start, stop) and (url := await self.address(info.path)) is not None:
             data = await short.part(self._client.connections(), url, info, start, stop)
             if data is not None:
                 return data
@@ -251,10 +247,8 @@ class PresignedReader:
         url = await self._urls.get(path)
         if self._dataset.delivery == "proxied":
             found = await short.look(self._client.connections(), url, start, stop, known.etag if known else None)
-            if found is not None and not found.is_missing:
-                if found.data is None:
-                    return _as_known(path, known, self._replica)
-                return ObjectInfo(path, found.size_bytes, found.etag, found.modified, self._replica.id), found.data
+            if found is not None:
+                return _as_looked(found, self._dataset, self._replica, path, known)
         asked = web.Asked(
             url, f"{self._dataset.id}/{path}", self._where,
             start, stop, known.etag if known else None, whole_max_bytes, is_store=self._dataset.delivery == "proxied",
@@ -289,6 +283,16 @@ class PresignedReader:
         if len(self._stores) > STORES_KEPT:
             self._stores.popitem(last=False)
         return store
+
+
+def _as_looked(
+    seen: short.Look, dataset: Dataset, replica: Replica, path: str, known: Version | None
+) -> tuple[ObjectInfo, bytes | None]:
+    if seen.is_missing:
+        raise store_error(FileNotFoundError(), dataset, replica, path)
+    if seen.data is None:
+        return _as_known(path, known, replica)
+    return ObjectInfo(path, seen.size_bytes, seen.etag, seen.modified, replica.id), seen.data
 
 
 def _as_known(path: str, known: Version | None, replica: Replica) -> tuple[ObjectInfo, None]:

@@ -40,9 +40,17 @@ class Look:
     is_missing: bool = False
 
 
+def is_short(info: ObjectInfo, start: int, stop: int) -> bool:
+    """Whether :func:`part` is of use: the part is short, and the answer can tell that it is of this version."""
+    return info.version is not None and stop - start <= PART_MAX_BYTES
+
+
 async def part(connections: Connections, url: str, info: ObjectInfo, start: int, stop: int) -> bytes | None:
-    """The bytes ``start`` up to ``stop`` of exactly the object ``info``, or None: read them otherwise."""
-    if info.version is None or stop - start > PART_MAX_BYTES:
+    """The bytes ``start`` up to ``stop`` of exactly the object ``info``, or None: read them otherwise.
+
+    Only where :func:`is_short`.
+    """
+    if info.version is None:
         return None
     asked = {"Range": f"bytes={start}-{stop - 1}", "If-Match": info.version, "Accept-Encoding": "identity"}
     reply = await connections.get(url, asked, stop - start)

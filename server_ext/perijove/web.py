@@ -1,8 +1,9 @@
 """The first look at an object by a URL: one GET of its first bytes, whatever web server it is.
 
-Not by obstore as all other reads, because a store of it is made for one URL and takes 10 ms of the processor to make,
-and because it cannot use an answer that is not the range asked for: here a server that sends the whole object instead
-is listened to.
+Objects of archives are looked at so, and those of stores that did not answer plainly (:mod:`short`). Not by obstore, as
+further reads of them, because a store of it is made for one URL and takes 10 ms of the processor to make, and because
+it cannot use an answer that is not the range asked for: here a server that sends the whole object instead is listened
+to.
 
 Source: RFC 9110, sections 13 (conditions) and 14 (ranges).
 """

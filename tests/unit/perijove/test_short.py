@@ -37,12 +37,18 @@ def filesystem(folder: str) -> fsspec.AbstractFileSystem:
     return filesystem
 
 
+@pytest.fixture
+def quick_to_give_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A store that stalls is left to obstore soon."""
+    monkeypatch.setattr(connection, "PACE_SECONDS", 0.3)
+    monkeypatch.setattr(connections, "LOOK_SECONDS", 0.1)
+
+
 def asked(bed: S3Bed, key: str = "b.bin") -> list[str]:
     return [request.byte_range for request in bed.requests if (request.op, request.key) == ("GetObject", key)]
 
 
 def test_a_part_of_a_new_object_is_one_request(filesystem: fsspec.AbstractFileSystem, bed: S3Bed) -> None:
-
     assert filesystem.cat_file("demo/b.bin", PART.start, PART.stop) == BODY[PART]
     assert asked(bed) == ["bytes=1000-66535"]
 
@@ -75,12 +81,8 @@ def test_a_key_that_is_not_there_is_not_found(filesystem: fsspec.AbstractFileSys
 
 
 def test_a_key_that_is_not_there_is_asked_for_once_where_chunks_are_often_missing(
-    control: FakeControl, bed: S3Bed, monkeypatch: pytest.MonkeyPatch
+    filesystem: fsspec.AbstractFileSystem, bed: S3Bed
 ) -> None:
-    monkeypatch.setenv("PERIJOVE_CACHE_BYTES", "0")
-    control.add("demo", FakeReplica("near", bed, "bucket"), delivery="direct")
-    filesystem = fsspec.filesystem("perijove")
-
     found = filesystem.cat([f"demo/{number}" for number in range(20)], on_error="return")
 
     assert {type(error) for error in found.values()} == {NotFound}
@@ -95,12 +97,11 @@ def test_keys_are_read_whatever_is_in_them(filesystem: fsspec.AbstractFileSystem
     assert len(asked(bed, key)) == 1
 
 
+@pytest.mark.usefixtures("quick_to_give_up")
 @pytest.mark.parametrize("kind", BAD_ANSWERS)
 def test_whatever_befalls_a_short_read_the_bytes_are_right(
-    filesystem: fsspec.AbstractFileSystem, bed: S3Bed, kind: FaultKind, monkeypatch: pytest.MonkeyPatch
+    filesystem: fsspec.AbstractFileSystem, bed: S3Bed, kind: FaultKind
 ) -> None:
-    monkeypatch.setattr(connection, "PACE_SECONDS", 0.3)
-    monkeypatch.setattr(connections, "LOOK_SECONDS", 0.1)
     with perijove.open("demo/b.bin", block_size=1 << 16, cache_options={}) as file:
         file.read(1)
         fault = bed.faults.add(Fault(kind, op="GetObject", after_bytes=5))
@@ -110,12 +111,11 @@ def test_whatever_befalls_a_short_read_the_bytes_are_right(
         assert fault.hits == 1
 
 
+@pytest.mark.usefixtures("quick_to_give_up")
 @pytest.mark.parametrize("kind", BAD_ANSWERS)
 def test_whatever_befalls_the_first_look_the_bytes_are_right(
-    filesystem: fsspec.AbstractFileSystem, bed: S3Bed, kind: FaultKind, monkeypatch: pytest.MonkeyPatch
+    filesystem: fsspec.AbstractFileSystem, bed: S3Bed, kind: FaultKind
 ) -> None:
-    monkeypatch.setattr(connection, "PACE_SECONDS", 0.3)
-    monkeypatch.setattr(connections, "LOOK_SECONDS", 0.1)
     fault = bed.faults.add(Fault(kind, op="GetObject", after_bytes=5))
 
     assert filesystem.cat_file("demo/b.bin", PART.start, PART.stop) == BODY[PART]
