@@ -39,6 +39,7 @@ USER_ROUTES: list[tuple[str, str, Any]] = [
     ("GET", LEASE, None),
     ("POST", f"{LEASE}/activity", ACTIVITY),
     ("POST", f"{LEASE}/keep", {}),
+    ("POST", f"{LEASE}/stop", {}),
     ("GET", "usage", None),
     ("GET", "failures", None),
     ("GET", "notices", None),

@@ -21,6 +21,7 @@ from tests.support.control_bed import (
     running_control,
     write_control_files,
 )
+from tests.support.pages import Browser, said
 from tests.support.platforms import dataset, replica, site
 
 
@@ -147,6 +148,25 @@ async def test_a_gateway_is_told_to_stop_what_the_controller_stops(control: Cont
     assert ended.body["lease"]["reason"] == "limit used up"
 
 
+async def test_an_owner_stops_a_cluster_without_a_session(control: ControlBed) -> None:
+    attempt = uuid.uuid4().hex
+    lease = await cluster(control, attempt_id=attempt)
+    ana = Browser(control, control.ana)
+    assert [form.action for form in (await ana.get()).forms] == []
+    await by(control, "esac-dask", "PATCH", lease, {"state": "active"})
+    stop = lease.replace("leases/", "sessions/") + "/stop"
+    assert (await control.call("POST", f"{lease}/stop", control.bob, body={})).status == 404
+    page = await ana.follow(await ana.send(await ana.get(), stop))
+    assert said(page) == "c1 is being stopped; that takes up to half a minute."
+    assert "It is being stopped: its owner has stopped it" in page.text
+    seen = {
+        "observed_at": control.clock.now.isoformat(),
+        "reachable": True,
+        "attempts": [{"attempt_id": attempt, "owned": True}],
+    }
+    assert (await by(control, "esac-dask", "PUT", "gateways/esac/inventory", seen)).body["remove"] == [attempt]
+
+
 async def test_people_are_told_of_the_gateways_that_they_may_use(control: ControlBed) -> None:
     esac = {
         "site": "esac", "title": "ESAC", "region": "eu-es-madrid",
@@ -207,9 +227,9 @@ async def test_nothing_else_is_for_gateways(control: ControlBed, method: str, pa
 
 async def test_what_only_looks_like_a_gateway_is_nobody(control: ControlBed) -> None:
     secret = gateway_secret("esac-dask")
-    for said in (f"token {secret}", f"bearer {secret}", "gateway wrong", "gateway ", "gateway", f"gateway {SECRET}"):
-        answer = await control.call("POST", "leases", body=wish(), headers={"Authorization": said})
-        assert answer.status == 401, said
+    for header in (f"token {secret}", f"bearer {secret}", "gateway wrong", "gateway ", "gateway", f"gateway {SECRET}"):
+        answer = await control.call("POST", "leases", body=wish(), headers={"Authorization": header})
+        assert answer.status == 401, header
     for token in (control.ana, control.admin):
         assert (await control.call("POST", "leases", token, body=wish())).status == 403
         inventory = {"observed_at": control.clock.now.isoformat(), "reachable": True}

@@ -72,6 +72,8 @@ MISFITS: list[tuple[str, dict[str, Any], str]] = [
     (f"leases/{ATTEMPT}/extend", {**EXTENSION, "minutes": 10_081}, "minutes: Input should be less than or equal to"),
     (f"leases/{ATTEMPT}/extend", {**EXTENSION, "minutes": 1.5}, "minutes: Input should be a valid integer"),
     (f"leases/{ATTEMPT}/extend", {"minutes": 30}, "reason: Field required"),
+    (f"leases/{ATTEMPT}/stop", {"reason": "x"}, "reason: String should have at least 3 characters"),
+    (f"leases/{ATTEMPT}/stop", {"owner": "eva"}, "owner: Extra inputs are not permitted"),
     (f"leases/{ATTEMPT}/keep", {"minutes": 31}, "minutes: Input should be less than or equal to 30"),
     (f"leases/{ATTEMPT}/keep", {"minutes": -30}, "minutes: Input should be greater than or equal to 1"),
     (f"leases/{ATTEMPT}/activity", {"busy": True}, "last_activity: Field required"),
@@ -98,7 +100,7 @@ async def test_an_id_that_is_none_is_not_there(control: ControlBed, what: str) -
         assert (answer.status in (400, 404), bool(answer.detail)) == (True, True), name
 
 
-@pytest.mark.parametrize("tail", ["activity", "keep", "extend"])
+@pytest.mark.parametrize("tail", ["activity", "keep", "extend", "stop"])
 async def test_a_lease_that_is_none_leads_nowhere(control: ControlBed, tail: str) -> None:
     for name in [*CLIMBS, "1" * 31, "1" * 33, "G" * 32, ""]:
         answer = await control.call("POST", f"leases/{name}/{tail}", control.admin, body={})
@@ -153,7 +155,9 @@ async def test_a_method_that_is_not_there_is_a_problem(control: ControlBed) -> N
     wrong += [("POST", path) for path in ("limits/near", "policy", "usage", "failures", "notices", "users/zoe")]
     wrong += [("GET", path) for path in ("overrides/1", "closures/1", "announcements/1", "users/zoe")]
     wrong += [
-        (method, f"leases/{ATTEMPT}/{tail}") for method in ("GET", "PUT", "DELETE") for tail in ("keep", "extend")
+        (method, f"leases/{ATTEMPT}/{tail}")
+        for method in ("GET", "PUT", "DELETE")
+        for tail in ("keep", "extend", "stop")
     ]
     for method, path in wrong:
         answer = await control.call(method, path, control.admin)

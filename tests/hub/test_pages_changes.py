@@ -284,6 +284,25 @@ async def test_a_session_gets_more_time(control: ControlBed, admin: Browser) -> 
     assert (answer.status, said(answer.page)) == (409, f"Lease {lease} is ended.")
 
 
+async def test_an_admin_stops_what_somebody_runs_and_says_why(control: ControlBed, admin: Browser) -> None:
+    lease = (await control.start("ana", "astro", name="lab"))["id"]
+    path, stop = f"admin/leases/{lease}", f"admin/leases/{lease}/stop"
+    page = await admin.open(path)
+    answer = await admin.send(page, stop, why="")
+    assert (answer.status, fields_at_fault(answer.page)) == (422, {"why": NEEDED})
+    asked = (await admin.send(page, stop, why="it holds all GPUs")).page
+    assert asked.heading == "Stop the session of ana?"
+    assert "Session lab Reason it holds all GPUs Decided by root" in asked.text
+    done = await admin.change(page, stop, why="it holds all GPUs")
+    assert said(done) == "The session of ana is being stopped; that takes up to half a minute."
+    assert "Stop it It is being stopped: root has stopped it: it holds all GPUs." in done.text
+    row = await control.state.admission.lease(lease)
+    assert row is not None
+    assert row.reason == "root has stopped it: it holds all GPUs"
+    again = await admin.post(stop, {**asked.forms[0].fields, "choice": "yes"})
+    assert again.status == 303
+
+
 async def test_more_time_is_offered_only_where_it_can_be_given(control: ControlBed, admin: Browser) -> None:
     asked = {"owner": "ana", "groups": ["astro"], "kind": "session", "name": "new", "attempt_id": "1" * 32}
     offered = (await control.call("POST", "leases", SECRET, body=asked)).body["id"]
@@ -299,7 +318,9 @@ async def test_more_time_is_offered_only_where_it_can_be_given(control: ControlB
     ):
         page = await admin.get(f"admin/leases/{lease}")
         assert f"Give it more time {sentence}" in page.text
-        assert page.forms == []
+        assert [form.action for form in page.forms] == (
+            [f"/services/perijove/admin/leases/{lease}/stop"] if lease == endless else []
+        )
     page = await admin.get(f"admin/leases/{over}")
     assert "Give it more time" not in page.text
 

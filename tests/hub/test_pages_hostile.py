@@ -32,7 +32,9 @@ ADDRESSES = {
 }
 POSTS = (
     f"sessions/{LEASE}/keep",
+    f"sessions/{LEASE}/stop",
     f"admin/leases/{LEASE}",
+    f"admin/leases/{LEASE}/stop",
     "admin/limits",
     "admin/overrides/1/revoke",
     "admin/closures",
@@ -42,7 +44,8 @@ POSTS = (
     "admin/people",
 )
 FIELDS = {
-    "quota": "two-sessions", "name": "ana", "limit": "5", "reason": "because", "expires": "2026-03-09T12:00",
+    "quota": "two-sessions", "name": "ana", "limit": "5", "reason": "because", "why": "because",
+    "expires": "2026-03-09T12:00",
     "site": "esac", "message": "Hello all", "severity": "info", "minutes": "60", "choice": "yes", "again": "ana",
 }  # fmt: skip
 MODES = ("navigate", "cors", "no-cors", "same-origin", "websocket", "nonsense", None)

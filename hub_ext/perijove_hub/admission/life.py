@@ -114,6 +114,37 @@ class Life(AdmissionBase):
         log.info("lease extended", extra={"lease": lease.id, "author": author, "minutes": request.minutes})
         return lease
 
+    async def stop(self, lease_id: str, author: str, reason: str | None, *, of_anybody: bool) -> LeaseRow:
+        """Have what runs stopped: its lease says why, and the controller or its gateway carries it out within a sweep.
+
+        Args:
+            lease_id: of what runs.
+            author: who wants it.
+            reason: why, in the author's words; needed for what somebody else runs.
+            of_anybody: whether the author is an admin; others end what is their own.
+
+        Raises:
+            Refused: 404 when there is no such lease, 409 when it is not active or is being stopped already, 422 when
+                there is no reason where one is needed.
+        """
+        owner = None if of_anybody else author
+
+        async def end(connection: AsyncConnection) -> LeaseRow:
+            lease = _active(await store.find_lease(connection, lease_id, for_update=True), lease_id, owner)
+            is_own = lease.owner == author
+            if reason is None and not is_own:
+                raise refuse(422, "No reason", f"reason: tell {lease.owner}, whose work ends, why.")
+            said = f"{'its owner' if is_own else author} has stopped it" + (f": {reason}" if reason else "")
+            if lease.reason == said:
+                return lease  # asked twice, as when an answer was lost
+            lease = _stoppable(lease, lease_id, owner)
+            await life_store.set_reason(connection, lease_id, None, said)
+            return replace(lease, reason=said)
+
+        lease = await self._database.transact(end)
+        log.info("stop wanted", extra={"lease": lease.id, "author": author})
+        return lease
+
 
 def used_at(activity: Activity, now: datetime) -> datetime:
     """When a session was last used, by our clock and never in the future; one that runs code is in use now.

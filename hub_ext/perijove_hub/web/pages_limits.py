@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
-from perijove.models import ExtendRequest, Override, OverrideRequest
+from perijove.models import ExtendRequest, Override, OverrideRequest, StopRequest
 from perijove_hub.admission.models import refuse
 from perijove_hub.admission.said import check_override
 from perijove_hub.ledger.binding import subject_of_pool
@@ -16,7 +16,7 @@ from perijove_hub.policy.models import Platform
 from perijove_hub.web.base import problem_error
 from perijove_hub.web.pages_admin import NEAR_AT_MOST, NEAR_SHARE
 from perijove_hub.web.pages_change import Change, ChangePage
-from perijove_hub.web.pages_forms import Form
+from perijove_hub.web.pages_forms import SENTENCES, Form
 
 OVERRIDE_FIELDS = ("quota", "name", "limit", "reason", "expires")
 
@@ -194,6 +194,48 @@ class LeasePage(ChangePage):
                 ),
                 button=f"Yes, {length} more",
                 act=act,
+            )
+
+        await self.change(form, read)
+
+
+class StopLeasePage(LeasePage):
+    """``admin/leases/{id}/stop``: end what somebody runs."""
+
+    renamed: Mapping[str, str] = {"reason": "why"}
+
+    async def get(self, lease_id: str) -> None:
+        """A browser that comes back here after a login gets the lease."""
+        self.go(f"admin/leases/{lease_id}")
+
+    async def post(self, lease_id: str) -> None:
+        """Have it stopped."""
+        form = self.sent("why")
+        self.back = f"admin/leases/{lease_id}"
+
+        async def read() -> Change:
+            if not form["why"].strip():
+                form.fault("why", SENTENCES["missing"])  # also for what an admin has started: the page asks it always
+            request = form.model(StopRequest, {"reason": form["why"]}, {"reason": "why"})
+            row = await self.state.admission.lease(lease_id)
+            if row is None:
+                raise refuse(404, "No such lease", f"There is no lease {lease_id}.")
+            author, thing = self.caller.name, row.kind.value
+
+            async def act() -> str:
+                stopped = await self.state.life.stop(lease_id, author, request.reason, of_anybody=True)
+                return f"The {thing} of {stopped.owner} is being stopped; that takes up to half a minute."
+
+            return Change(
+                question=f"Stop the {thing} of {row.owner}?",
+                facts=(
+                    (thing.capitalize(), row.name or "default server"),
+                    ("Reason", request.reason or ""),
+                    ("Decided by", author),
+                ),
+                button=f"Yes, stop the {thing}",
+                act=act,
+                hurts=True,
             )
 
         await self.change(form, read)

@@ -15,8 +15,8 @@ from perijove_hub.web.pages_house import (
     WithdrawAnnouncementPage,
     WithdrawClosurePage,
 )
-from perijove_hub.web.pages_limits import LeasePage, LimitsPage, RevokePage
-from perijove_hub.web.pages_user import HomePage, KeepPage, StartsPage, UsagePage
+from perijove_hub.web.pages_limits import LeasePage, LimitsPage, RevokePage, StopLeasePage
+from perijove_hub.web.pages_user import HomePage, KeepPage, StartsPage, StopPage, UsagePage
 
 LEASE_ID, NUMBER = r"([0-9a-f]{32})", r"([0-9]{1,18})"
 FILES = r"static/((?:vendor/)?[A-Za-z0-9][A-Za-z0-9.-]*)"
@@ -25,11 +25,13 @@ FILES = r"static/((?:vendor/)?[A-Za-z0-9][A-Za-z0-9.-]*)"
 PAGES: list[tuple[str, type[RequestHandler]]] = [
     (r"", HomePage),
     (rf"sessions/{LEASE_ID}/keep", KeepPage),
+    (rf"sessions/{LEASE_ID}/stop", StopPage),
     (r"usage", UsagePage),
     (r"starts", StartsPage),
     (r"admin/", OverviewPage),
     (r"admin/leases", LeasesPage),
     (rf"admin/leases/{LEASE_ID}", LeasePage),
+    (rf"admin/leases/{LEASE_ID}/stop", StopLeasePage),
     (r"admin/usage", AdminUsagePage),
     (r"admin/limits", LimitsPage),
     (rf"admin/overrides/{NUMBER}/revoke", RevokePage),

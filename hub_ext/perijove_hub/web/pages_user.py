@@ -81,6 +81,23 @@ class KeepPage(HomePage):
         self.go("", f"{row.name or 'The default server'} is kept for {KEEP_MINUTES} minutes more.{until}")
 
 
+class StopPage(HomePage):
+    """``POST sessions/{id}/stop``: end a cluster, also when no session is left to do it from."""
+
+    async def get(self, lease_id: str) -> None:  # type: ignore[override]  # a route with an id
+        """A browser that comes back here after a login gets the page."""
+        self.go("")
+
+    async def post(self, lease_id: str) -> None:
+        """Have it stopped, and say so."""
+        try:
+            row = await self.state.life.stop(lease_id, self.caller.name, None, of_anybody=False)
+        except Refused as refused:
+            await self.show(refused.problem.status, refused.problem.detail)
+            return
+        self.go("", f"{row.name or 'The default server'} is being stopped; that takes up to half a minute.")
+
+
 @dataclass(frozen=True)
 class UsageChoice:
     """What somebody wants to see of the ledger: how far back, in which unit, and split by what."""

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import cast, get_args
 
-from perijove.models import Activity, ExtendRequest, KeepRequest, UsageRow
+from perijove.models import Activity, ExtendRequest, KeepRequest, StopRequest, UsageRow
 from perijove_hub.ledger.usage import By
 from perijove_hub.web.base import BaseHandler, problem_error
 
@@ -203,4 +203,15 @@ class ExtendHandler(BaseHandler):
         """Put it off, and answer with the lease."""
         self.require_admin()
         row = await self.state.life.extend(lease_id, self.caller.name, self.body(ExtendRequest))
+        self.write_model(row.said(self.state.clock()))
+
+
+class StopHandler(BaseHandler):
+    """``POST leases/{id}/stop``: an admin ends what anybody runs, saying why; an owner what is the owner's."""
+
+    async def post(self, lease_id: str) -> None:
+        """Have it stopped, and answer with the lease; it is over within a sweep."""
+        self.require_user()
+        caller, reason = self.caller, self.body(StopRequest).reason
+        row = await self.state.life.stop(lease_id, caller.name, reason, of_anybody=caller.is_admin)
         self.write_model(row.said(self.state.clock()))

@@ -103,6 +103,7 @@ from .lease import (
     SeenAttempt,
     SessionWish,
     SpawnSpec,
+    StopRequest,
 )
 from .limits import (
     Announcement,
@@ -222,6 +223,7 @@ __all__ = [
     "Slug",
     "SpawnNews",
     "SpawnSpec",
+    "StopRequest",
     "Subject",
     "Topic",
     "TreeEntry",

@@ -212,6 +212,12 @@ class ExtendRequest(Asked):
     reason: Reason
 
 
+class StopRequest(Asked):
+    """``POST leases/{id}/stop``: an admin, or the owner, ends what runs. The owner need not say why."""
+
+    reason: Reason | None = None
+
+
 class AttemptFacts(Asked):
     """What the hub knows of a server that control has no lease for, so that control can take it up.
 

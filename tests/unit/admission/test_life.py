@@ -317,3 +317,38 @@ async def test_what_has_no_end_or_is_over_is_not_extended(house: House) -> None:
     assert await refused(life(house).extend(lease.id, "root", wish)) == (409, f"Lease {lease.id} is ended.")
     assert await refused(life(house).extend("0" * 32, "root", wish)) == (404, f"There is no lease {'0' * 32}.")
     assert await notices(house) == []
+
+
+# --- stop ---------------------------------------------------------------------------------------------------------
+
+
+async def test_what_an_owner_or_an_admin_stops_says_who_and_why(house: House) -> None:
+    own, others = await house.start(at="esac"), await house.start(at="esac", name="two")
+    assert (await life(house).stop(own.id, "ana", None, of_anybody=False)).reason == "its owner has stopped it"
+    stopped = await life(house).stop(others.id, "root", "it holds all GPUs", of_anybody=True)
+    assert stopped == replace(others, reason="root has stopped it: it holds all GPUs")
+    assert await house.service.lease(others.id) == stopped
+    # an answer may be lost
+    assert await life(house).stop(others.id, "root", "it holds all GPUs", of_anybody=True) == stopped
+
+
+async def test_what_is_not_ones_own_or_not_running_is_not_stopped(house: House) -> None:
+    lease = await house.start(at="esac")
+    assert await refused(life(house).stop(lease.id, "bob", None, of_anybody=False)) == (
+        404,
+        f"You have no lease {lease.id}.",
+    )
+    assert await refused(life(house).stop(lease.id, "root", None, of_anybody=True)) == (
+        422,
+        "reason: tell ana, whose work ends, why.",
+    )
+    await life(house).stop(lease.id, "ana", None, of_anybody=False)
+    assert await refused(life(house).stop(lease.id, "root", "it is late", of_anybody=True)) == (
+        409,
+        "Your server is being stopped: its owner has stopped it.",
+    )
+    await house.move(lease.id, "ended")
+    assert await refused(life(house).stop(lease.id, "root", "it is late", of_anybody=True)) == (
+        409,
+        f"Lease {lease.id} is ended.",
+    )
