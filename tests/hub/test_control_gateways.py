@@ -41,6 +41,10 @@ SITES = {
     "polar": site("Polar station", "an-pole-1"),
 }
 DATASETS = {"far": dataset(replica(site="cloud-eu"), groups=["staff"], size_bytes=10 * 2**30)}
+ALLOCATIONS = [
+    {"group": group, "resource": "credits", "amount": 100, "start": "2026-01-01", "end": "2027-01-01"}
+    for group in ("astro", "staff")
+]
 SMALL = {"cpu": 1.0, "memory_gib": 1.0, "gpu": 0}
 
 
@@ -48,7 +52,7 @@ SMALL = {"cpu": 1.0, "memory_gib": 1.0, "gpu": 0}
 async def control(tmp_path: Path, caplog: pytest.LogCaptureFixture, ledger: str) -> AsyncIterator[ControlBed]:
     quotas = [{"name": "cores", "resource": "cpu", "limit": 6}]
     async with running_control(
-        tmp_path, caplog, ledger=ledger, sites=SITES, datasets=DATASETS, quotas=quotas
+        tmp_path, caplog, ledger=ledger, sites=SITES, datasets=DATASETS, quotas=quotas, allocations=ALLOCATIONS
     ) as control:
         yield control
 
@@ -94,6 +98,18 @@ async def test_a_gateway_runs_a_cluster_from_the_ask_to_the_end(control: Control
     )
     [row] = (await control.get("usage", control.ana, by="kind")).body["items"]
     assert (row["kind"], row["cpu_hours"], row["cost"]) == ("cluster", 5.0, 2.5)
+
+
+async def test_a_cluster_is_paid_by_the_group_that_pays_for_the_session_unless_another_is_chosen(
+    control: ControlBed,
+) -> None:
+    groups = ["astro", "staff"]
+    refused = await by(control, "esac-dask", "POST", "leases", wish(groups=groups))
+    assert refused.detail == "charge_to: several of your groups could pay; choose from astro, staff."
+    await control.start("ana", *groups, charge_to="staff")
+    for asked, paid in (({}, "staff"), ({"charge_to": "astro"}, "astro")):
+        lease = await cluster(control, groups=groups, **asked)
+        assert (await control.get(lease, control.ana)).body["charge_to"] == paid
 
 
 async def test_an_end_that_is_told_late_is_metered_to_when_it_was(control: ControlBed) -> None:

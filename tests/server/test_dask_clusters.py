@@ -145,6 +145,45 @@ def test_gateways_tell_their_options_the_one_of_this_site_first(dask: DaskBed) -
     assert view.currency == "EUR"
 
 
+ALLOCATION = {
+    "name": "credits", "resource": "credits", "unit": "EUR", "limit": 9.0, "used": 2.0, "per": "group",
+    "window": "allocation", "state": "ok",
+}  # fmt: skip
+
+
+def who_pays(dask: DaskBed) -> list[tuple[str, Any, list[Any]]]:
+    view = GatewaysView.model_validate_json(dask.server.http.get("dask/gateways").content)
+    found = [each for each in view.items[0].options if each.field == "charge_to"]
+    return [(option.label, option.default, option.choices) for option in found]
+
+
+def test_who_is_in_several_groups_that_could_pay_chooses_one(dask: DaskBed) -> None:
+    dask.control.quotas[:] = [ALLOCATION | {"subject": "group:euclid"}]
+    assert who_pays(dask) == []
+    dask.control.quotas.append(ALLOCATION | {"subject": "group:astro"})
+    assert who_pays(dask) == [("Paid by", "astro", ["astro", "euclid"])]
+
+
+def test_the_group_that_pays_for_the_session_is_offered_first(dask: DaskBed) -> None:
+    dask.control.quotas[:] = [ALLOCATION | {"subject": f"group:{group}"} for group in ("astro", "euclid")]
+    dask.control.leases["a" * 32] = lease("a" * 32, kind="session", charge_to="euclid")
+
+    assert who_pays(dask) == [("Paid by", "euclid", ["astro", "euclid"])]
+
+
+def test_an_estimate_tells_what_is_left_to_who_pays(dask: DaskBed) -> None:
+    first = ALLOCATION | {"subject": "group:euclid"}
+    dask.control.quotas[:] = [first, first | {"subject": "group:astro", "used": 9.0}]
+
+    answer = dask.server.http.post(
+        "dask/estimates", json={"gateway": "esac", "workers": 1, "options": {"charge_to": "euclid"}}
+    )
+
+    view = Estimate.model_validate_json(answer.content)
+    assert [each.label for each in view.limits] == ["EUR of the allocation of group euclid"]
+    assert view.fits
+
+
 def test_gateways_are_told_from_memory_while_control_is_away(dask: DaskBed) -> None:
     dask.control.gateways_fault = "hang"
 

@@ -271,7 +271,7 @@ class FakeGateway:
         return web.json_response({"ok": False, "msg": f"{limit} Scaling to {self.workers_max} instead."})
 
     def _bad(self, options: dict[str, Any]) -> str | None:
-        known = {option["field"] for option in self.options}
+        known = {"charge_to", *(option["field"] for option in self.options)}
         extra = sorted(set(options) - known)
         if extra:
             return f"Unknown fields {extra!r}"

@@ -32,6 +32,7 @@ from perijove_hub.admission.reconcile import attempts_to_remove
 from perijove_hub.admission.thresholds import threshold_notices
 from perijove_hub.ledger import gateway_store, store
 from perijove_hub.ledger.beforehand import look_beforehand
+from perijove_hub.ledger.binding import chargeable_groups
 from perijove_hub.ledger.locks import lock_subjects
 from perijove_hub.ledger.models import LeaseRow, SiteRow
 from perijove_hub.ledger.notices import add_notice
@@ -87,7 +88,7 @@ class Clusters(AdmissionBase):
             Refused: by a limit, or because the site cannot take it.
         """
         platform, groups = self._platform(), frozenset(request.groups)
-        who = Who(request.owner, groups, who_pays(platform, request.charge_to, groups))
+        who = Who(request.owner, groups, await self._payer(platform, request, groups))
 
         async def admit(connection: AsyncConnection) -> LeaseOffer:
             await lock_subjects(connection, lock_keys(platform, who))
@@ -114,6 +115,23 @@ class Clusters(AdmissionBase):
             raise
         log.info("cluster admitted", extra={"lease": offer.id, "owner": request.owner, "site": site})
         return offer
+
+    async def _payer(self, platform: Platform, request: ClusterRequest, groups: frozenset[str]) -> str | None:
+        """The group that is asked for; where several could pay and none is, the one that pays for the owner's sessions.
+
+        A notebook that says nothing of money is not refused for it: somebody has chosen when its session began.
+
+        Raises:
+            Refused: none, or several, could be meant.
+        """
+        may_pay = set(chargeable_groups(platform, groups))
+        if request.charge_to is None and len(may_pay) > 1:
+            async with self._database.read() as connection:
+                leases = await store.open_leases(connection, request.owner, with_offers=False)
+            paying = may_pay & {lease.charge_to for lease in leases if lease.kind is Kind.SESSION}
+            if len(paying) == 1:
+                return paying.pop()
+        return who_pays(platform, request.charge_to, groups)
 
     async def resize(
         self, site: str, lease_id: str, wanted: Resources, step: Resources | None

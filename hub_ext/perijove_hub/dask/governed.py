@@ -22,6 +22,7 @@ from dask_gateway_server.models import Cluster, ClusterStatus, User
 from pydantic import ValidationError
 
 from perijove.models import (
+    CHARGE_TO_OPTION,
     TITLE_OPTION,
     ClusterNeed,
     ClusterState,
@@ -32,7 +33,7 @@ from perijove_hub.admission.client import ControlClient, ControlUnreachable
 from perijove_hub.policy.secrets import SecretError, Secrets
 
 from .asked import adaptive_of, count_of, one_line, range_of, title_of
-from .leased import CHARGE_TO_OPTION, PENDING, LeasedBackend
+from .leased import PENDING, LeasedBackend
 from .marks import marked
 from .refusals import tell_refusals
 from .scheduler import look_at_scheduler

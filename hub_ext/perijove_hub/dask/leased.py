@@ -14,7 +14,7 @@ from dask_gateway_server.models import Cluster, ClusterStatus, User
 from pydantic import ValidationError
 from traitlets import Float, Unicode, default
 
-from perijove.models import TITLE_OPTION, ClusterRequest, GatewayPatch, Kind, LeaseOffer
+from perijove.models import CHARGE_TO_OPTION, TITLE_OPTION, ClusterRequest, GatewayPatch, Kind, LeaseOffer
 from perijove_hub.admission.client import ControlClient, ControlRefused, ControlUnreachable
 
 from .asked import one_line
@@ -24,7 +24,6 @@ from .standing import Standing, standing_of
 from .times import now
 
 #: The option that says which group's allocation pays, as the title an option of every gateway.
-CHARGE_TO_OPTION = "charge_to"
 
 #: What is in the way of more workers when nobody can be asked.
 NO_MORE_NOW = "The platform cannot be asked for more now."

@@ -69,6 +69,7 @@ from .compute import (
     ScaleCluster,
 )
 from .gateways import (
+    CHARGE_TO_OPTION,
     TITLE_MAX_CHARS,
     TITLE_OPTION,
     Adaptive,
@@ -126,6 +127,7 @@ from .limits import (
 )
 
 __all__ = [
+    "CHARGE_TO_OPTION",
     "OPEN_STATES",
     "PLATFORM_CATALOGUE",
     "RESERVED_OWNERS",

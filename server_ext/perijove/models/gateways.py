@@ -15,6 +15,8 @@ from .base import Asked, Resources, Said
 
 #: What an owner may write as the title of a cluster; the options of Dask Gateway have it under this name.
 TITLE_OPTION = "title"
+#: The option of every gateway of ours that says which of the owner's groups pays.
+CHARGE_TO_OPTION = "charge_to"
 TITLE_MAX_CHARS = 80
 
 
@@ -108,6 +110,6 @@ class KeepCluster(Asked):
 
 
 __all__ = [
-    "TITLE_MAX_CHARS", "TITLE_OPTION", "Adaptive", "ClusterNeed", "ClusterState", "GatewayCluster", "GatewayClusters",
-    "KeepCluster", "NeedRequest", "Versions",
+    "CHARGE_TO_OPTION", "TITLE_MAX_CHARS", "TITLE_OPTION", "Adaptive", "ClusterNeed", "ClusterState", "GatewayCluster",
+    "GatewayClusters", "KeepCluster", "NeedRequest", "Versions",
 ]  # fmt: skip

@@ -9,15 +9,17 @@ from typing import Any
 from pydantic import JsonValue, ValidationError
 
 from perijove.errors import PerijoveError
-from perijove.models import GatewayView, Lease
+from perijove.models import GatewayView, Lease, QuotaView
 from perijove.models.compute import ClusterOption, ClusterView, GatewayFacts, GatewayHealth, Plot
-from perijove.models.gateways import TITLE_OPTION, GatewayCluster
+from perijove.models.gateways import CHARGE_TO_OPTION, TITLE_OPTION, GatewayCluster
 
 from .dashboard_rules import page_of
 from .watch import Heard
 
 #: No dashboard has more plots than this.
 PLOTS_MAX = 200
+#: The kinds of limits that are on the account of who pays.
+POOLS = ("group", "class")
 #: The first page of every dashboard. Not its root, which leads elsewhere than it says.
 FIRST_PAGE = "status"
 
@@ -94,6 +96,34 @@ def cluster_options(said: Iterable[JsonValue]) -> list[ClusterOption]:
     """
     found = (_option(each) for each in said)
     return [option for option in found if option is not None and option.field != TITLE_OPTION]
+
+
+def payers(quotas: Iterable[QuotaView]) -> list[str]:
+    """The groups of the user on whose account something is counted, classes among them."""
+    pools = {quota.subject for quota in quotas if quota.per in POOLS}
+    return sorted(subject.removeprefix("group:") for subject in pools if subject)
+
+
+def is_others(quota: QuotaView, payer: str) -> bool:
+    """Whether a limit is that of a group that does not pay."""
+    return quota.per in POOLS and quota.subject not in (payer, f"group:{payer}")
+
+
+def with_payer(facts: GatewayFacts, may_pay: Sequence[str], paying: str | None) -> GatewayFacts:
+    """A gateway with the choice who pays, where there is one and its own options do not offer it.
+
+    Args:
+        facts: the gateway.
+        may_pay: the groups to choose from.
+        paying: the one that pays for this session.
+    """
+    if len(may_pay) < 2 or any(option.field == CHARGE_TO_OPTION for option in facts.options):
+        return facts
+    default = paying if paying in may_pay else may_pay[0]
+    option = ClusterOption(
+        field=CHARGE_TO_OPTION, label="Paid by", kind="select", default=default, choices=list(may_pay)
+    )
+    return facts.model_copy(update={"options": [*facts.options, option]})
 
 
 def _option(said: JsonValue) -> ClusterOption | None:

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from perijove.client import AsyncControlClient, leases_call, quotas_call
 from perijove.errors import NotFound, PerijoveError
-from perijove.models import GatewayView, Lease, Page
+from perijove.models import GatewayView, Kind, Lease, Page
 from perijove.models.compute import (
     AdaptCluster,
     ClusterAnswer,
@@ -26,7 +26,7 @@ from perijove.models.compute import (
     Plot,
     ScaleCluster,
 )
-from perijove.models.gateways import TITLE_OPTION, ClusterState, GatewayCluster, KeepCluster
+from perijove.models.gateways import CHARGE_TO_OPTION, TITLE_OPTION, ClusterState, GatewayCluster, KeepCluster
 
 from . import merge
 from .directory import Directory
@@ -118,8 +118,10 @@ class DaskService:
         views = await self._directory.views(datasets)
         watches = {view.site: watch for view, watch in await self._directory.watches()}
         known = [view for view in views if view.site in watches]
-        facts = await asyncio.gather(*(self._facts(view, watches[view.site].client) for view in known))
-        return GatewaysView(items=facts, currency=self._currency)
+        told = asyncio.gather(*(self._facts(view, watches[view.site].client) for view in known))
+        (may_pay, paying), facts = await asyncio.gather(self._payers(), told)
+        items = [merge.with_payer(each, may_pay, paying) for each in facts]
+        return GatewaysView(items=items, currency=self._currency)
 
     async def clusters(self) -> ClustersView:
         """One list over all gateways; one that does not answer in time is shown as it last was."""
@@ -253,13 +255,14 @@ class DaskService:
         """
         view, watch = await self._directory.find(wish.gateway)
         need, quotas = await asyncio.gather(watch.client.needs(wish.options), self._control.send(quotas_call()))
+        payer = wish.options.get(CHARGE_TO_OPTION)
         return estimate(
             need,
             wish.workers,
             gateway=view.site,
             title=view.title,
             price=view.price,
-            quotas=quotas.items,
+            quotas=[each for each in quotas.items if not (isinstance(payer, str) and merge.is_others(each, payer))],
             currency=self._currency,
         )
 
@@ -297,6 +300,16 @@ class DaskService:
         """The user's leases that hold resources now, newest first."""
         page = await self._control.send(leases_call(LEASES_MAX))
         return Page(items=[lease for lease in page.items if lease.state.is_open], next=None)
+
+    async def _payers(self) -> tuple[list[str], str | None]:
+        """The groups that could pay, and the one that pays for sessions; none while control does not answer."""
+        try:
+            async with asyncio.timeout(LIST_SECONDS):
+                quotas, leases = await asyncio.gather(self._control.send(quotas_call()), self._costs(fresh=True))
+        except (PerijoveError, TimeoutError):
+            return [], None
+        mine = (lease for lease in leases.values() if lease.state.is_open and lease.kind is Kind.SESSION)
+        return merge.payers(quotas.items), next((lease.charge_to for lease in mine if lease.charge_to), None)
 
     async def _facts(self, view: GatewayView, client: GatewayClient) -> GatewayFacts:
         trouble: PerijoveError | None = None
