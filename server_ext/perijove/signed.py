@@ -20,9 +20,10 @@ URL_RENEW_BEFORE = timedelta(minutes=2)
 URL_KEPT = timedelta(seconds=25)
 #: So many are asked for in one call.
 PATHS_AT_ONCE = 100
-#: While control was asked less than so long ago, the next call waits a little for more to ask.
+#: While control was asked less than so long ago, the next call waits for more to ask: as long as more come.
 BUSY_SECONDS = 0.1
-LINGER_SECONDS = 0.005
+LINGER_SECONDS = 0.001
+LINGERS_MAX = 5
 
 
 @dataclass(frozen=True)
@@ -89,9 +90,7 @@ class SignedUrls:
 
     async def _ask_all(self) -> None:
         while self._waiting:
-            # for those who ask at the same moment, or when many do one after the other, soon after
-            is_busy = time.monotonic() - self._asked_at < BUSY_SECONDS
-            await asyncio.sleep(LINGER_SECONDS if is_busy else 0)
+            await self._linger()
             batch = {path: self._waiting.pop(path) for path in list(self._waiting)[:PATHS_AT_ONCE]}
             try:
                 await self._ask_for(batch)
@@ -101,6 +100,17 @@ class SignedUrls:
                 raise
             finally:
                 self._asked_at = time.monotonic()
+
+    async def _linger(self) -> None:
+        """For those who ask at the same moment, or when many do one after the other, soon after."""
+        if time.monotonic() - self._asked_at >= BUSY_SECONDS:
+            await asyncio.sleep(0)
+            return
+        for _ in range(LINGERS_MAX):
+            waiting = len(self._waiting)
+            await asyncio.sleep(LINGER_SECONDS)
+            if not waiting < len(self._waiting) < PATHS_AT_ONCE:
+                return
 
     async def _ask_for(self, batch: dict[str, asyncio.Future[_Signed]]) -> None:
         try:
