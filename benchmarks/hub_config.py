@@ -32,7 +32,7 @@ else:
     }
     # the sites of the platform file, but for what they start
     make_sites = perijove_hub.hub.make_sites
-    perijove_hub.hub.make_sites = lambda platform, state_dir: make_sites(platform, state_dir) | sites
+    perijove_hub.hub.make_sites = lambda *told: make_sites(*told) | sites
     paths = ("platform", "secrets_dir", "state_dir")
     options: dict[str, Any] = {key: Path(value) if key in paths else value for key, value in told["hub"].items()}
     configure(c, HubOptions(**options))

@@ -49,6 +49,10 @@ class EchoSite:
         await self._light()
         return sorted(self._attempts)
 
+    async def reason(self, attempt_id: str) -> str:
+        """It says nothing."""
+        return ""
+
     async def log_tail(self, attempt_id: str) -> str:
         """It says nothing."""
         return ""

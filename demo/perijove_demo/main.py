@@ -30,6 +30,7 @@ from perijove_demo.supervisor import Child, Supervisor
 from perijove_hub.admission.client import HUB_SECRET
 from perijove_hub.hub import make_sites
 from perijove_hub.policy import PlatformFileError, load_platform
+from perijove_hub.policy.secrets import Secrets
 from perijove_hub.sites import Handle, SiteInterface
 
 #: The region that clients of each cloud sign for, by site.
@@ -394,7 +395,7 @@ class Demo:
         path = self._state.path("perijove.yaml")
         if not path.exists():
             return
-        sites = make_sites(load_platform(path), self._state.path("sites"))
+        sites = make_sites(load_platform(path), self._state.path("sites"), Secrets(self._state.path("secrets")))
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(STOP_SECONDS):
                 await asyncio.gather(*(_end_sessions_at(*at) for at in sites.items()), return_exceptions=True)

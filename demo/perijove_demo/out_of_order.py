@@ -32,6 +32,10 @@ class OutOfOrder:
         """Nothing runs here."""
         return []
 
+    async def reason(self, attempt_id: str) -> str:
+        """Nothing ended here."""
+        return ""
+
     async def log_tail(self, attempt_id: str) -> str:
         """Nothing was written here."""
         return ""

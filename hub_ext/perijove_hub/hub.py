@@ -7,6 +7,7 @@ import gc
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from traitlets.config.loader import LazyConfigValue
 
 from perijove_hub.admission.client import HUB_SECRET, ControlClient
 from perijove_hub.policy import Platform, load_platform
+from perijove_hub.policy.models import KubernetesSite
 from perijove_hub.policy.secrets import Secrets
 from perijove_hub.sites import Bounded, LocalProcesses, SiteInterface
 from perijove_hub.spawner import PerijoveSpawner
@@ -91,7 +93,7 @@ def configure(c: Any, options: HubOptions) -> None:
     platform = load_platform(options.platform)
     secrets = Secrets(options.secrets_dir)
     secrets.text(HUB_SECRET)  # a hub without it could start nothing: say so now
-    sites = make_sites(platform, options.state_dir)
+    sites = make_sites(platform, options.state_dir, secrets)
     control = ControlClient(
         f"{options.control_url}/services/perijove", lambda: secrets.text(HUB_SECRET), options.control_seconds
     )
@@ -165,14 +167,35 @@ def _tell_of_end(task: asyncio.Task[None]) -> None:
         log.critical("the hub tells control nothing any more; restart it", exc_info=error)
 
 
-def make_sites(platform: Platform, state_dir: Path) -> dict[str, SiteInterface]:
-    """The sites of the platform file, each with the homes that it can reach."""
+def make_sites(platform: Platform, state_dir: Path, secrets: Secrets) -> dict[str, SiteInterface]:
+    """The sites of the platform file, each with the homes that it can reach.
+
+    Raises:
+        SecretError: the kubeconfig of one is missing.
+    """
     homes = {name: state_dir / name / "homes" for name, site in platform.sites.items() if site.homes}
     sites: dict[str, SiteInterface] = {}
     for name, site in platform.sites.items():
-        mounted = {home: path for home, path in homes.items() if home == name or home in site.mounts_homes_of}
-        sites[name] = Bounded(LocalProcesses(name, state_dir / name, mounted), name, site.start_timeout_seconds)
+        made: SiteInterface
+        if isinstance(site, KubernetesSite):
+            made = _cluster_site(name, site, platform, secrets)
+        else:
+            mounted = {home: path for home, path in homes.items() if home == name or home in site.mounts_homes_of}
+            made = LocalProcesses(name, state_dir / name, mounted)
+        sites[name] = Bounded(made, name, site.start_timeout_seconds)
     return sites
+
+
+def _cluster_site(name: str, site: KubernetesSite, platform: Platform, secrets: Secrets) -> SiteInterface:
+    # KubeSpawner is there where it is used: it takes a third of a second to import
+    from perijove_hub.sites.kubernetes import Cluster, KubernetesPods
+
+    kubeconfig = None
+    if site.kubeconfig is not None:
+        kubeconfig = partial(secrets.text, site.kubeconfig.secret)
+        kubeconfig()  # a hub that can never reach it should say so now
+    hub_api_url = site.hub_api_url or f"{(platform.public_url or '').rstrip('/')}/hub/api"
+    return KubernetesPods(name, site, Cluster(name, kubeconfig), hub_api_url.rstrip("/"))
 
 
 def _homes_in_use() -> Iterator[HomeInUse]:

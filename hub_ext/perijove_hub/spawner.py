@@ -178,6 +178,8 @@ class PerijoveSpawner(Spawner):  # type: ignore[misc]  # jupyterhub has no types
             path=self.server.base_url,
             home_site=home_site,
             rescue=spawn.rescue,
+            image=spawn.image,
+            say=self._say,
         )
 
     @property

@@ -58,6 +58,9 @@ class FaultySite:
         await self._misbehave()
         return await self._site.list()
 
+    async def reason(self, attempt_id: str) -> str:
+        return await self._site.reason(attempt_id)
+
     async def log_tail(self, attempt_id: str) -> str:
         if self.fault == "unreachable":
             return ""

@@ -9,7 +9,7 @@ from perijove.models import GatewayView, Resources
 from perijove_hub.admission.facts import dataset_facts
 from perijove_hub.placement import SiteFacts, Wish
 from perijove_hub.placement.scorers import score_data, travel_of
-from perijove_hub.policy.models import EVERYBODY, LocalSite, Platform
+from perijove_hub.policy.models import EVERYBODY, Platform, Site
 
 #: What prices are compared by: a worker of a usual size.
 USUAL_WORKER = Resources(cpu=1, memory_gib=4)
@@ -42,7 +42,7 @@ def gateways_for(platform: Platform, owner: str, groups: frozenset[str], dataset
     return [each.view.model_copy(update={"preferred": each.rank == best}) for each in ranked]
 
 
-def _look(name: str, site: LocalSite, wish: Wish) -> _Ranked:
+def _look(name: str, site: Site, wish: Wish) -> _Ranked:
     travel = travel_of(wish, SiteFacts(name, site))
     dask = site.dask
     view = GatewayView(

@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from perijove.models import Candidate, Explanation, Rejection, Resources
 from perijove_hub.placement.words import format_money
-from perijove_hub.policy.models import LocalSite, Spill, Weights
+from perijove_hub.policy.models import Site, Spill, Weights
 
 
 class SiteHealth(StrEnum):
@@ -28,7 +28,7 @@ class SiteFacts:
     """
 
     name: str
-    policy: LocalSite
+    policy: Site
     health: SiteHealth = SiteHealth.UNKNOWN
     health_reason: str = ""
     held_cpu: float = 0.0

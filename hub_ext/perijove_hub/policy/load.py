@@ -19,7 +19,8 @@ from ruamel.yaml.nodes import Node, ScalarNode
 
 from perijove.models import HubName, Slug
 from perijove_hub.policy.limits import WindowText
-from perijove_hub.policy.models import ImageRef, Platform
+from perijove_hub.policy.models import Platform
+from perijove_hub.policy.sites import ImageRef, KubernetesName, LabelKey
 
 #: A platform file is written by people; a larger one is a mistake.
 MAXIMUM_BYTES = 4 * 2**20
@@ -36,6 +37,8 @@ IN_WORDS = {
         (HubName, "a name without control characters"),
         (WindowText, "day, week, month, quarter or year, or a rolling length such as 24h or 7d"),
         (ImageRef, "a container image, such as registry.example/lab:2026-03"),
+        (KubernetesName, "a name as Kubernetes has them: lower-case letters, digits and dashes"),
+        (LabelKey, "a key of a label of Kubernetes, such as example.org/pool"),
     )
 }
 
@@ -106,7 +109,7 @@ def parse_platform(text: str, name: str) -> Platform:
         return Platform.model_validate(document)
     except ValidationError as error:
         faults = [
-            _fault(name, document, fault["loc"], message, fault["type"])
+            _fault(name, document, _place(fault), message, fault["type"])
             for fault in error.errors()
             for message in _messages(fault)
         ]
@@ -134,7 +137,18 @@ def _messages(fault: ErrorDetails) -> list[str]:
     if fault["type"] == "string_pattern_mismatch":
         pattern = fault["ctx"]["pattern"]
         return [f"expected {IN_WORDS[pattern]}"] if pattern in IN_WORDS else [fault["msg"]]
+    if fault["type"] == "union_tag_invalid":
+        return [f"Input should be {fault['ctx']['expected_tags'].replace(', ', ' or ')}"]
+    if fault["type"] == "union_tag_not_found":
+        return ["missing"]
     return fault["msg"].removeprefix("Value error, ").split("\n")
+
+
+def _place(fault: ErrorDetails) -> tuple[int | str, ...]:
+    """The key at fault; where a key decides what a part is, and does not fit, pydantic names the part."""
+    if fault["type"] in ("union_tag_invalid", "union_tag_not_found"):
+        return (*fault["loc"], fault["ctx"]["discriminator"].strip("'"))
+    return fault["loc"]
 
 
 def _fault(name: str, document: Any, loc: tuple[int | str, ...], message: str, kind: str) -> str:
@@ -162,7 +176,11 @@ def _locate(document: Any, loc: tuple[int | str, ...]) -> tuple[int, list[int | 
             line, node = (node.lc.key(part)[0] if part in (node.lc.data or ()) else line), node[part]
         elif isinstance(node, CommentedSeq) and isinstance(part, int) and part < len(node):
             line, node = node.lc.item(part)[0], node[part]
-        elif index < len(loc) - 1 or part == "[key]":
+        elif index < len(loc) - 1 or part == "[key]" or _is_tag(node, part):
             continue
         path.append(part)
     return line + 1, path
+
+
+def _is_tag(node: Any, part: int | str) -> bool:
+    return isinstance(node, CommentedMap) and node.get("kind") == part

@@ -10,25 +10,20 @@ import hashlib
 from collections.abc import Iterator
 from datetime import timedelta
 from functools import cached_property
-from typing import Annotated, Any, Literal, Self, get_args
+from typing import Any, Literal, Self, get_args
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import Field, StringConstraints, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from perijove.models import PLATFORM_CATALOGUE, Frame, HubName, Price, Provider, Resources, Slug
+from perijove.models import PLATFORM_CATALOGUE, Frame, HubName, Provider, Resources, Slug
 from perijove_hub.policy.base import EVERYBODY, Duration, HttpAddress, PlatformModel
 from perijove_hub.policy.catalogues import CatalogueSpec, Embargo, PageAddress
-from perijove_hub.policy.gateways import OWN_SERVICES, DaskGateway
+from perijove_hub.policy.gateways import OWN_SERVICES
 from perijove_hub.policy.limits import Allocation, AppliesTo, Per, Quota
+from perijove_hub.policy.sites import ImageRef, KubernetesSite, LocalSite, Site
 
 #: Environment variables a profile may not set: they carry identity, or would hijack a user's own buckets.
 RESERVED_ENV_PREFIXES = ("JUPYTERHUB_", "PERIJOVE_", "AWS_", "LD_")
-
-
-#: A reference to a container image, as `registry/name:tag` or `name@sha256:…`.
-ImageRef = Annotated[
-    str, StringConstraints(pattern=r"^[A-Za-z0-9]+(?:[._:/-][A-Za-z0-9]+)*(?:@sha256:[0-9a-f]{64})?$", max_length=400)
-]
 
 
 class Admission(PlatformModel):
@@ -81,45 +76,6 @@ class Admission(PlatformModel):
         if not timedelta(seconds=1) <= length <= timedelta(hours=1):
             raise ValueError("expected from 1s to 1h")
         return length
-
-
-class LocalSite(PlatformModel):
-    """A named pool of processes on the machine where the hub runs."""
-
-    kind: Literal["local"]
-    title: str = Field(min_length=1, max_length=80)
-    region: Slug = Field(description="where the machine is, in the words of the data stores' regions")
-    capacity: Resources = Field(description="what all open leases together may hold")
-    price: Price = Field(default_factory=Price)
-    egress_price_gib: dict[str, Annotated[float, Field(ge=0)]] = Field(
-        default_factory=lambda: {"default": 0.0},
-        description="price of moving one GiB out of this site's region, by target region, with `default`",
-    )
-    homes: bool = Field(default=True, description="this site can hold home directories")
-    mounts_homes_of: list[Slug] = Field(
-        default_factory=list, description="other sites whose home directories are mounted here too"
-    )
-    groups: list[HubName] = Field(
-        default_factory=lambda: [EVERYBODY], min_length=1, description="who may use this site"
-    )
-    labels: dict[Slug, str] = Field(
-        default_factory=dict, description="what a profile may require, as {provider: on-prem, gpu: a100}"
-    )
-    images: list[ImageRef] | None = Field(default=None, description="the images this site has; absent: any")
-    latency_ms: float = Field(
-        default=0, ge=0, le=10_000, description="the usual round trip between the platform's users and this site"
-    )
-    start_timeout_seconds: float = Field(default=60, gt=0, le=3600)
-    dask: DaskGateway | None = Field(default=None, description="this site's Dask Gateway, if it has one")
-
-    @field_validator("egress_price_gib")
-    @classmethod
-    def _default_egress(cls, prices: dict[str, float]) -> dict[str, float]:
-        return {"default": 0.0, **prices}
-
-
-#: Every kind of site. One kind today; the `kind` key decides when there are more.
-Site = LocalSite
 
 
 class Profile(PlatformModel):
@@ -318,6 +274,8 @@ class Platform(PlatformModel):
             for other in site.mounts_homes_of:
                 if other not in self.sites or not self.sites[other].homes:
                     yield f"sites.{name}.mounts_homes_of: {other!r} is no site that holds homes"
+            if isinstance(site, KubernetesSite) and site.hub_api_url is None and self.public_url is None:
+                yield f"sites.{name}.hub_api_url: say where its sessions reach the hub, here or by public_url"
         if PLATFORM_CATALOGUE in self.catalogues:
             yield f"catalogues.{PLATFORM_CATALOGUE}: this name stands for the datasets of this file; take another"
         for name, dataset in self.datasets.items():
@@ -398,6 +356,6 @@ class Platform(PlatformModel):
 
 __all__ = [
     "EVERYBODY", "Admission", "Allocation", "AnonymousCredentials", "AppliesTo", "CatalogueSpec", "DatasetSpec",
-    "Embargo", "LocalSite", "PlacementPolicy", "Platform", "PlatformModel", "Profile", "Quota", "ReplicaSpec", "Site",
-    "Spill", "StaticCredentials", "StsCredentials", "Weights",
+    "Embargo", "KubernetesSite", "LocalSite", "PlacementPolicy", "Platform", "PlatformModel", "Profile", "Quota",
+    "ReplicaSpec", "Site", "Spill", "StaticCredentials", "StsCredentials", "Weights",
 ]  # fmt: skip

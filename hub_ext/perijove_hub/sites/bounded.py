@@ -58,6 +58,13 @@ class Bounded:
         """See :class:`~perijove_hub.sites.models.SiteInterface`."""
         return await self._answer(self._site.list(), LIST_SECONDS, "list what it runs")
 
+    async def reason(self, attempt_id: str) -> str:
+        """See :class:`~perijove_hub.sites.models.SiteInterface`."""
+        try:
+            return await self._answer(self._site.reason(attempt_id), POLL_SECONDS, "say why it ended")
+        except SiteError:
+            return ""
+
     async def log_tail(self, attempt_id: str) -> str:
         """See :class:`~perijove_hub.sites.models.SiteInterface`."""
         try:

@@ -111,6 +111,10 @@ class LocalProcesses:
         """See :class:`~perijove_hub.sites.models.SiteInterface`."""
         return await self._in_thread(self._running_attempts)
 
+    async def reason(self, attempt_id: str) -> str:
+        """See :class:`~perijove_hub.sites.models.SiteInterface`. A process that has ended leaves its log only."""
+        return ""
+
     async def log_tail(self, attempt_id: str) -> str:
         """See :class:`~perijove_hub.sites.models.SiteInterface`."""
         return await self._in_thread(self._log_tail, attempt_id)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
@@ -33,7 +33,9 @@ class Status(StrEnum):
 class StartSpec:
     """What to start. ``home_site`` names the site whose home directory is used; None: scratch only.
 
-    With ``rescue``, what a server writes to come up goes to scratch instead of the home, which is full.
+    With ``rescue``, what a server writes to come up goes to scratch instead of the home, which is full. ``image`` is
+    for sites that have images; None: the site's usual one. ``say`` takes what happens while it comes up, in a sentence
+    for who waits.
     """
 
     owner: str
@@ -43,6 +45,8 @@ class StartSpec:
     path: str
     home_site: str | None
     rescue: bool = False
+    image: str | None = None
+    say: Callable[[str], None] = field(default=lambda _: None, compare=False)
 
 
 @dataclass(frozen=True)
@@ -81,6 +85,9 @@ class SiteInterface(Protocol):
         Raises:
             SiteError: the site cannot tell.
         """
+
+    async def reason(self, attempt_id: str) -> str:
+        """Why a workload is over, in plain words, as far as the site knows more than that; else empty. Never raises."""
 
     async def log_tail(self, attempt_id: str) -> str:
         """The last lines that the workload wrote; empty when there are none. Never raises."""

@@ -72,6 +72,7 @@ class Attempt:
     recorded_site: str | None = None
     _failures: list[str] = field(default_factory=list)
     _log_tail: str = ""
+    _ended_because: str = ""
     #: a site failed the start and control has not been told yet; it is, with the next move that is granted
     _untold_failure: bool = False
     #: a workload that did not end in time is left to the inventories
@@ -246,6 +247,9 @@ class Attempt:
             return Status.UNKNOWN
         while (status := await site.poll(handle)) is Status.UNKNOWN and is_checking():  # noqa: ASYNC110 - a site has no event for it
             await asyncio.sleep(CHECK_SECONDS)
+        if status is Status.STOPPED:
+            # asked now: what is left of it is cleared away next
+            self._ended_because = await site.reason(self.id)
         return status
 
     async def stop(self) -> None:
@@ -280,7 +284,7 @@ class Attempt:
         """Close the lease. It must not fail: what it cannot tell control, the next inventory will."""
         if not self.lease_id:
             return
-        reason = (self.stopping_reason or "its process ended by itself")[:2000]
+        reason = (self.stopping_reason or self._ended_because or "its process ended by itself")[:2000]
         patch = LeasePatch(state="ended", reason=reason, site_failed=site_failed, log_tail=self._log_tail or None)
         try:
             await self.house.control.move(self.lease_id, patch, deadline_seconds)

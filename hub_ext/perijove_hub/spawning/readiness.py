@@ -46,7 +46,8 @@ async def wait_until_ready(
             return headers
         if loop.time() >= next_look:
             if await site.poll(handle) is Status.STOPPED:
-                raise StartFailed("the server ended while starting.", sites_fault=True)
+                why = await site.reason(handle.attempt_id)
+                raise StartFailed(f"{why or 'the server ended while starting'}.", sites_fault=True)
             next_look = loop.time() + LOOK_SECONDS
         await asyncio.sleep(poll_seconds)
     raise StartFailed(f"the server did not answer within {patience_seconds:g} s.", sites_fault=True)

@@ -70,7 +70,32 @@ def test_a_small_file_is_filled_with_what_goes_without_saying() -> None:
             id="no limit by infinity",
         ),
         pytest.param(
-            small("kind: local", "kind: moon"), "p.yaml:3: sites.esac.kind: Input should be 'local'", id="unknown kind"
+            small("kind: local", "kind: moon"),
+            "p.yaml:3: sites.esac.kind: Input should be 'local' or 'kubernetes'",
+            id="unknown kind",
+        ),
+        pytest.param(small("    kind: local\n"), "p.yaml:2: sites.esac.kind: missing", id="no kind"),
+        pytest.param(
+            small("kind: local", "kind: kubernetes\n    namespace: users\n    image: lab\n    hub_api_url: ftp://x"),
+            "p.yaml:6: sites.esac.hub_api_url: expected an http(s) address without user or query, such as "
+            "https://s3.example",
+            id="a key of a kind",
+        ),
+        pytest.param(
+            small("kind: local", "kind: kubernetes\n    namespace: users\n    image: lab\n    connect: ingress"),
+            "p.yaml:2: sites.esac: `connect: ingress` and `ingress: {host: …}` go together: give both, or neither",
+            id="no edge",
+        ),
+        pytest.param(
+            small("kind: local", "kind: kubernetes\n    namespace: Users\n    image: lab"),
+            "p.yaml:4: sites.esac.namespace: expected a name as Kubernetes has them: lower-case letters, digits and "
+            "dashes",
+            id="no name of Kubernetes",
+        ),
+        pytest.param(
+            small("kind: local", "kind: kubernetes\n    namespace: users\n    image: lab"),
+            "p.yaml:2: sites.esac.hub_api_url: say where its sessions reach the hub, here or by public_url",
+            id="no way to the hub",
         ),
         pytest.param(
             small(more="time_zone: Europe/Nowhere\n"),
@@ -99,8 +124,7 @@ def test_a_small_file_is_filled_with_what_goes_without_saying() -> None:
         ),
         pytest.param(
             small(more=DATASET.replace("anonymous", "magic")),
-            "p.yaml:13: datasets.d.replicas.0.credentials: Input tag 'magic' found using 'kind' does not match any of "
-            "the expected tags: 'sts', 'keys', 'anonymous'",
+            "p.yaml:13: datasets.d.replicas.0.credentials.kind: Input should be 'sts' or 'keys' or 'anonymous'",
             id="kind of credentials",
         ),
         pytest.param(

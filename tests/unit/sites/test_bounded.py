@@ -36,6 +36,10 @@ class Site:
         await self._misbehave()
         return [HANDLE.attempt_id]
 
+    async def reason(self, attempt_id: str) -> str:
+        await self._misbehave()
+        return "too large"
+
     async def log_tail(self, attempt_id: str) -> str:
         await self._misbehave()
         return "the end"

@@ -23,6 +23,7 @@ class ScriptedSite:
     starts: Exception | None = None
     ends: Exception | None = None
     log: str = ""
+    why: str = ""
     asked: list[str] = field(default_factory=list)
     seen: list[str] = field(default_factory=list)
     url: str = "http://127.0.0.1:9"
@@ -47,6 +48,10 @@ class ScriptedSite:
     async def list(self) -> Sequence[str]:
         await self._call("list")
         return self.seen
+
+    async def reason(self, attempt_id: str) -> str:
+        await self._call("reason")
+        return self.why
 
     async def log_tail(self, attempt_id: str) -> str:
         await self._call("log_tail")

@@ -1,0 +1,138 @@
+"""A connection to one cluster of Kubernetes; a hub holds several, each with credentials of its own.
+
+KubeSpawner has one, the process's: its clients are made of kubernetes_asyncio's default configuration. Here every
+cluster has a configuration that nobody else sees.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from io import StringIO
+from typing import Any
+
+import aiohttp
+from kubernetes_asyncio import client, config
+from kubernetes_asyncio.client import ApiException
+from kubernetes_asyncio.config.kube_config import KubeConfigLoader
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from perijove_hub.sites.models import SiteError, SiteUnreachable
+
+log = logging.getLogger(__name__)
+
+#: How long one request may take.
+REQUEST_SECONDS = 10.0
+#: What a network does: no connection, one that breaks off, no answer in time.
+NETWORK_FAULTS = (aiohttp.ClientError, OSError, TimeoutError)
+
+
+class Cluster:
+    """One cluster, its credentials and the connections to it. Belongs to one event loop.
+
+    Args:
+        name: of the site.
+        kubeconfig: gives the text of a kubeconfig as it is now; None: the hub runs in this cluster.
+    """
+
+    def __init__(self, name: str, kubeconfig: Callable[[], str] | None) -> None:
+        self.name = name
+        self._kubeconfig = kubeconfig
+        self._text: str | None = None
+        self._api_client: client.ApiClient | None = None
+        self._apis: dict[str, Any] = {}
+        self._connecting = asyncio.Lock()
+
+    def api(self, group: str) -> Any:
+        """The client of a group of the API, as ``CoreV1Api``; :meth:`connect` comes first."""
+        if self._api_client is None:
+            raise AssertionError(f"cluster {self.name} was not connected")
+        if group not in self._apis:
+            self._apis[group] = getattr(client, group)(self._api_client)
+        return self._apis[group]
+
+    async def connect(self) -> None:
+        """See that there are clients, and that they have the credentials that are in force now.
+
+        Raises:
+            SiteUnreachable: there are no credentials, or none that can be read.
+        """
+        async with self._connecting:
+            try:
+                text = "" if self._kubeconfig is None else self._kubeconfig()
+                if self._api_client is not None and text == self._text:
+                    return
+                made = await _api_client(text if self._kubeconfig else None)
+            except Exception as error:  # whatever a kubeconfig does wrong: the other clusters must not feel it
+                # its text may hold a token, and so may what is raised about it
+                log.error("no way into cluster %s: %s", self.name, type(error).__name__)  # noqa: TRY400
+                raise SiteUnreachable("its credentials cannot be used; the hub's log says why") from error
+            before, self._api_client, self._text = self._api_client, made, text
+            self._apis.clear()
+        if before is not None:
+            log.info("cluster %s has new credentials", self.name)
+            await before.close()
+
+    async def close(self) -> None:
+        """Close the connections."""
+        self._apis.clear()
+        if self._api_client is not None:
+            await self._api_client.close()
+            self._api_client = None
+
+
+async def _api_client(kubeconfig: str | None) -> client.ApiClient:
+    settings = client.Configuration()
+    if kubeconfig is None:
+        config.load_incluster_config(client_configuration=settings)  # type: ignore[no-untyped-call]  # it has none
+    else:
+        loader = KubeConfigLoader(config_dict=_parsed(kubeconfig))
+        await loader.load_and_set(settings)
+    settings.retries = False  # what is tried again is decided here, by what was answered
+    return client.ApiClient(settings)
+
+
+def _parsed(kubeconfig: str) -> dict[str, Any]:
+    try:
+        parsed = YAML(typ="safe").load(StringIO(kubeconfig))
+    except YAMLError as error:
+        raise ValueError("the kubeconfig is no YAML") from error
+    if not isinstance(parsed, dict):
+        raise ValueError("the kubeconfig is no mapping of keys")  # noqa: TRY004 - it is the file's value
+    return parsed
+
+
+def is_passing(error: ApiException) -> bool:
+    """Whether a refusal is the moment's: too many requests, or a fault of the server's."""
+    return error.status == 429 or error.status >= 500
+
+
+def retry_after_seconds(error: ApiException) -> float | None:
+    """How long the server asks to wait, if it does; at most half a minute of it."""
+    said = str(error.headers.get("Retry-After", "")) if error.headers else ""
+    return min(float(said), 30.0) if said.isdigit() else None
+
+
+def spoken(error: BaseException) -> str:
+    """What a cluster's API did, in plain words; never what was sent to it, which holds a token."""
+    if isinstance(error, ApiException):
+        return _SPOKEN.get(error.status, f"its API answered {error.status}")
+    if isinstance(error, TimeoutError):
+        return "its API does not answer"
+    return "its API cannot be reached"
+
+
+_SPOKEN = {
+    401: "its API does not take the hub's credentials",
+    403: "its API does not allow it",
+    404: "its API does not know it: is the namespace there?",
+    422: "its API does not take the pod as the platform file has it",
+    429: "its API has too much to do",
+}
+
+
+def site_error(error: BaseException, what: str) -> SiteError:
+    """The fault of a call as the spawner wants it; ``what`` was to be done."""
+    return SiteError(f"it could not {what}: {spoken(error)}")

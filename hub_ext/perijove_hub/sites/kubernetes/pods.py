@@ -1,0 +1,377 @@
+"""KubeSpawner for one attempt in one of several clusters.
+
+KubeSpawner knows one cluster, the process's, and one pod, its user's. Here it has the cluster of its site and the pod
+of an attempt, whose name holds the attempt's id: so what is made is made once, however often it is asked for, and is
+found again by the id alone. See ``docs/decisions/0024-kubespawner-at-its-seams.md``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import random
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any, ClassVar
+
+import aiohttp
+import kubespawner.spawner
+from kubernetes_asyncio import client
+from kubernetes_asyncio.client import ApiException
+from kubespawner import KubeSpawner
+from kubespawner.objects import make_owner_reference
+from traitlets import Any as AnyTrait
+
+from perijove_hub.policy.sites import KubernetesSite
+from perijove_hub.sites.kubernetes.cluster import NETWORK_FAULTS, Cluster, is_passing, retry_after_seconds, spoken
+from perijove_hub.sites.kubernetes.watching import REFLECTORS, Pods
+from perijove_hub.sites.local import RESCUE_FOLDERS
+from perijove_hub.sites.models import SiteError, SiteUnreachable, StartSpec
+
+log = logging.getLogger(__name__)
+
+ATTEMPT_LABEL, SITE_LABEL = "perijove.io/attempt", "perijove.io/site"
+#: What zero-to-jupyterhub's network policy of the hub lets in.
+HUB_ACCESS_LABEL = "hub.jupyter.org/network-access-hub"
+PORT = 8888
+RESCUE_PATH = "/opt/perijove-rescue"
+#: How long a server has to save before it is killed.
+GRACE_SECONDS = 10
+#: How long a pod may take to be gone, once that was asked for.
+GONE_SECONDS = 45
+#: How long making or deleting something is tried while the cluster refuses for the moment.
+RETRY_SECONDS = 30
+_PAUSE_SECONDS = 0.3
+#: A pod is asked for so often where nobody takes the connection.
+REFUSALS_MAX = 3
+
+#: The reflectors that are being started, by their keys.
+_starting: dict[Any, asyncio.Task[Any]] = {}
+
+
+def pod_name(attempt_id: str) -> str:
+    """What the pod of an attempt is called."""
+    return f"session-{attempt_id}"
+
+
+@contextlib.contextmanager
+def _no_process_wide_cluster() -> Iterator[None]:
+    """While a spawner is made, KubeSpawner finds no cluster of the process, and does not ask for one."""
+    before = kubespawner.spawner.load_config
+    kubespawner.spawner.load_config = lambda **_: None
+    try:
+        yield
+    finally:
+        kubespawner.spawner.load_config = before
+
+
+class ClusterKubeSpawner(KubeSpawner):  # type: ignore[misc]  # kubespawner has no types
+    """Makes and deletes the pod of one attempt."""
+
+    #: of all clusters, by cluster, kind and namespace
+    reflectors: ClassVar[dict[Any, Any]] = {}
+
+    cluster = AnyTrait(help="The cluster that the pod is in.")
+    spec = AnyTrait(None, allow_none=True, help="What to start; none where a pod is only looked for or ended.")
+    policy = AnyTrait(help="The site, as the platform file has it.")
+    hub_api_url = AnyTrait("", help="Where the pod reaches the hub's API.")
+
+    def __init__(self, **kwargs: Any) -> None:
+        self._may_be_there = False
+        self._refusals = 0
+        with _no_process_wide_cluster():
+            super().__init__(**kwargs)
+
+    # --- seams: one client and one picture for each cluster ---------------------------------------------------------
+
+    @property
+    def api(self) -> Any:
+        """The client of its cluster, with the credentials in force now."""
+        return self.cluster.api("CoreV1Api")
+
+    @api.setter
+    def api(self, shared: Any) -> None:
+        """KubeSpawner sets the process's own client, which is of no use here."""
+
+    def _get_reflector_key(self, kind: str) -> Any:
+        return (self.cluster, kind, self.namespace)
+
+    async def _start_reflector(self, kind: str, reflector_class: Any, replace: bool = False, **kwargs: Any) -> Any:
+        """Once for all who wait, whoever of them gives up; one that did not come up, or has ended, is begun anew."""
+        key = self._get_reflector_key(kind)
+        known = self.reflectors.get(key)
+        if known is not None and known.watch_task is not None and not known.watch_task.done() and not replace:
+            return known
+        if key not in _starting:
+            self.reflectors.pop(key, None)
+            begun = super()._start_reflector(kind, REFLECTORS[kind], replace=replace, **kwargs)
+            _starting[key] = asyncio.ensure_future(begun)
+            _starting[key].add_done_callback(lambda done: _forget(key, done))
+        return await asyncio.shield(_starting[key])
+
+    @property
+    def picture(self) -> Pods | None:
+        """What is known of the cluster's pods."""
+        found: Pods | None = self.pod_reflector
+        return found
+
+    def seen(self) -> dict[str, Any] | None:
+        """The pod as the picture has it."""
+        pods = self.picture.pods if self.picture else {}
+        pod: dict[str, Any] | None = pods.get(f"{self.namespace}/{self.pod_name}")
+        return pod
+
+    @property
+    def may_be_there(self) -> bool:
+        """Whether the cluster may have made the pod."""
+        return self._may_be_there
+
+    # --- what is made -----------------------------------------------------------------------------------------------
+
+    def get_env(self) -> dict[str, str]:
+        """The environment of the spec, with the addresses as they are from within the pod."""
+        env = dict(self.spec.env)
+        if inner := env.get("JUPYTERHUB_API_URL"):
+            changed = {name: value for name, value in env.items() if value.startswith(inner)}
+            env |= {name: f"{self.hub_api_url}{value[len(inner) :]}" for name, value in changed.items()}
+        env["JUPYTERHUB_SERVICE_URL"] = f"http://0.0.0.0:{PORT}{self.spec.path}"
+        env["HOME"] = self.policy.home_storage.path
+        if self.spec.rescue:
+            env |= {name: f"{RESCUE_PATH}/{folder}" for name, folder in RESCUE_FOLDERS.items()}
+        return env
+
+    def get_args(self) -> list[str]:
+        """None: the command of the spec has them."""
+        return []
+
+    async def _make_create_pod_request(self, pod: Any, request_timeout: float) -> bool:
+        # 409: an answer was lost, and it is there; its name is of this attempt and of nothing else
+        made = self.api.create_namespaced_pod(self.namespace, pod)
+        try:
+            is_made = await _attempt(made, request_timeout, "make the pod", fine=(409,))
+        except SiteUnreachable:
+            # an API server that is started again refuses for some seconds; then another site may be tried
+            if self._may_be_there or self._refusals >= REFUSALS_MAX:
+                raise
+            self._refusals += 1
+            return False
+        except SiteError:
+            self._may_be_there = True
+            raise
+        self._may_be_there = True
+        return is_made
+
+    async def _make_create_pvc_request(self, pvc: Any, request_timeout: float) -> bool:
+        try:
+            made = self.api.create_namespaced_persistent_volume_claim(self.namespace, pvc)
+            return await _attempt(made, request_timeout, "make the claim of the home", fine=(409,))
+        except SiteError as error:
+            if not isinstance(error.__cause__, ApiException) or error.__cause__.status != 403:
+                raise
+            # a quota refuses before it is seen that the claim is there
+            read = self.api.read_namespaced_persistent_volume_claim(pvc.metadata.name, self.namespace)
+            if await _attempt(read, request_timeout, "look for the claim of the home", fine=(404,), fine_is=False):
+                return True
+            raise
+
+    async def _make_create_resource_request(self, kind: str, manifest: Any) -> bool:
+        made = getattr(self.api, f"create_namespaced_{kind}")(self.namespace, manifest)
+        return await _attempt(made, self.k8s_api_request_timeout, f"make the {kind}", fine=(409,))
+
+    async def _ensure_not_exists(self, kind: str, name: str) -> bool:
+        # named after the attempt: there is none of another
+        return True
+
+    async def _make_delete_pod_request(
+        self, pod_name: str, delete_options: Any, grace_seconds: int, request_timeout: float
+    ) -> bool:
+        ended = self.api.delete_namespaced_pod(
+            pod_name, self.namespace, body=delete_options, grace_period_seconds=grace_seconds
+        )
+        return await _attempt(ended, request_timeout, "delete the pod", fine=(404,))
+
+
+async def _attempt(call: Any, seconds: float, what: str, *, fine: tuple[int, ...] = (), fine_is: bool = True) -> bool:
+    """Carry out a call: False where it is to be tried again, by who counts the time.
+
+    Args:
+        call: of the API.
+        seconds: how long it may take.
+        what: it does, for the sentence.
+        fine: refusals that are an answer.
+        fine_is: which answer.
+
+    Raises:
+        SiteUnreachable: there is no connection, so that nothing was asked.
+        SiteError: it is refused; the sentence has nothing of what was sent.
+    """
+    try:
+        await asyncio.wait_for(call, seconds)
+    except ApiException as error:
+        if error.status in fine:
+            return fine_is
+        if not is_passing(error):
+            raise SiteError(f"it could not {what}: {_refused(error)}") from error
+        log.info("a cluster refuses for the moment: %s to %s", error.status, what)
+        # not at once, and not all together
+        pause = retry_after_seconds(error)
+        await asyncio.sleep((_PAUSE_SECONDS if pause is None else pause) * random.uniform(1.0, 1.5))  # noqa: S311
+        return False
+    except aiohttp.ClientConnectorError as error:
+        raise SiteUnreachable(spoken(error)) from error
+    except NETWORK_FAULTS as error:
+        log.info("a cluster does not answer: %s to %s", type(error).__name__, what)
+        return False
+    return True
+
+
+def _refused(error: ApiException) -> str:
+    return "the cluster's quota is used up" if "exceeded quota" in (error.body or "") else spoken(error)
+
+
+def _forget(key: Any, done: asyncio.Task[Any]) -> None:
+    _starting.pop(key, None)
+    if done.cancelled() or done.exception() is not None:
+        ClusterKubeSpawner.reflectors.pop(key, None)
+
+
+def bare(cluster: Cluster, policy: KubernetesSite, attempt_id: str) -> ClusterKubeSpawner:
+    """For a pod that is only looked for, or ended."""
+    return _made(cluster, policy, attempt_id, owner="", name_of_pvc="")
+
+
+def for_start(
+    cluster: Cluster, policy: KubernetesSite, site: str, spec: StartSpec, attempt_id: str, hub_api_url: str
+) -> ClusterKubeSpawner:
+    """For a pod that is to be made.
+
+    Args:
+        cluster: that it is made in.
+        policy: of the site.
+        site: its name.
+        spec: what to start.
+        attempt_id: that its name and label hold.
+        hub_api_url: where the pod reaches the hub.
+    """
+    resources, storage = spec.resources, policy.home_storage
+    has_home = spec.home_site is not None
+    gpus = {"nvidia.com/gpu": str(int(resources.gpu))} if resources.gpu else {}
+    home: dict[str, Any] = {"persistentVolumeClaim": {"claimName": "{pvc_name}"}} if has_home else {"emptyDir": {}}
+    rescue = [{"name": "rescue", "emptyDir": {}}] if spec.rescue else []
+    return _made(
+        cluster,
+        policy,
+        attempt_id,
+        owner=spec.owner,
+        name_of_pvc="home-{username}",
+        spec=spec,
+        hub_api_url=hub_api_url,
+        image=spec.image or policy.image,
+        image_pull_secrets=policy.image_pull_secrets,
+        cmd=list(spec.command),
+        port=PORT,
+        cpu_limit=resources.cpu,
+        cpu_guarantee=resources.cpu,
+        mem_limit=int(resources.memory_gib * 2**30),
+        mem_guarantee=int(resources.memory_gib * 2**30),
+        extra_resource_limits=gpus,
+        extra_resource_guarantees=gpus,
+        uid=policy.user_id,
+        gid=policy.group_id,
+        fs_gid=policy.group_id,
+        allow_privilege_escalation=False,
+        automount_service_account_token=False,
+        # "restricted" of the Pod Security Standards
+        container_security_context={"capabilities": {"drop": ["ALL"]}},
+        pod_security_context={"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
+        # a server that has ended stays ended: why is read of its container, and its lease is closed
+        extra_pod_config={"restartPolicy": "Never", "enableServiceLinks": False},
+        extra_labels={ATTEMPT_LABEL: attempt_id, SITE_LABEL: site, HUB_ACCESS_LABEL: "true"},
+        storage_pvc_ensure=has_home,
+        storage_capacity=f"{storage.size_gib:g}Gi",
+        storage_class=storage.class_name,
+        storage_access_modes=[storage.access_mode],
+        storage_extra_labels={SITE_LABEL: site},
+        volumes=[{"name": "home"} | home, *rescue],
+        volume_mounts=[
+            {"name": "home", "mountPath": storage.path},
+            *({"name": each["name"], "mountPath": RESCUE_PATH} for each in rescue),
+        ],
+        working_dir=storage.path,
+        node_selector=policy.node_selector,
+        tolerations=[each.model_dump(exclude_none=True) for each in policy.tolerations],
+        **({} if policy.ingress is None else _edge(policy, site)),
+    )
+
+
+def edge_url(policy: KubernetesSite, site: str) -> str:
+    """Where hub and proxy reach the sessions of a site behind an edge; they are told apart by their paths."""
+    edge = policy.ingress
+    if edge is None:
+        raise AssertionError("the site has no edge")
+    port = f":{edge.port}" if edge.port is not None else ""
+    return f"{'https' if edge.tls else 'http'}://{edge.host.format(site=site)}{port}"
+
+
+def _edge(policy: KubernetesSite, site: str) -> dict[str, Any]:
+    async def open_edge(spawner: ClusterKubeSpawner, pod: dict[str, Any]) -> None:
+        ingress = _ingress(spawner, pod, policy, edge_url(policy, site))
+        networking = spawner.cluster.api("NetworkingV1Api")
+        until = asyncio.get_running_loop().time() + RETRY_SECONDS
+        while asyncio.get_running_loop().time() < until:
+            made = networking.create_namespaced_ingress(spawner.namespace, ingress)
+            if await _attempt(made, spawner.k8s_api_request_timeout, "make the Ingress", fine=(409,)):
+                return
+        raise SiteError("it could not make the Ingress in time")
+
+    return {
+        "services_enabled": True,
+        "after_pod_created_hook": open_edge,
+        "get_pod_url": lambda spawner, pod: edge_url(policy, site),
+    }
+
+
+def _ingress(spawner: ClusterKubeSpawner, pod: dict[str, Any], policy: KubernetesSite, url: str) -> client.V1Ingress:
+    """The path of the session at the edge, as it is; gone with the pod."""
+    edge = policy.ingress
+    if edge is None:
+        raise AssertionError("the site has no edge")
+    name = url.partition("://")[2].partition(":")[0]
+    backend = client.V1IngressBackend(
+        service=client.V1IngressServiceBackend(name=spawner.pod_name, port=client.V1ServiceBackendPort(number=PORT))
+    )
+    path = client.V1HTTPIngressPath(path=spawner.spec.path, path_type="Prefix", backend=backend)
+    return client.V1Ingress(
+        metadata=client.V1ObjectMeta(
+            name=spawner.pod_name,
+            labels=dict(spawner.extra_labels),
+            annotations=dict(edge.annotations) or None,
+            owner_references=[make_owner_reference(spawner.pod_name, pod["metadata"]["uid"])],
+        ),
+        spec=client.V1IngressSpec(
+            ingress_class_name=edge.class_name,
+            tls=[client.V1IngressTLS(hosts=[name], secret_name=edge.tls_secret)] if edge.tls else None,
+            rules=[client.V1IngressRule(host=name, http=client.V1HTTPIngressRuleValue(paths=[path]))],
+        ),
+    )
+
+
+def _made(
+    cluster: Cluster, policy: KubernetesSite, attempt_id: str, *, owner: str, name_of_pvc: str, **traits: Any
+) -> ClusterKubeSpawner:
+    # KubeSpawner names things after its user; nothing else of it is asked for here
+    user = SimpleNamespace(name=owner or "nobody", id=0, url="")
+    return ClusterKubeSpawner(
+        user=user,
+        cluster=cluster,
+        policy=policy,
+        namespace=policy.namespace,
+        pod_name_template=pod_name(attempt_id),
+        pvc_name_template=name_of_pvc or "none",
+        delete_grace_period=GRACE_SECONDS,
+        start_timeout=GONE_SECONDS if not traits else int(policy.start_timeout_seconds),
+        k8s_api_request_retry_timeout=RETRY_SECONDS,
+        log=log,
+        **traits,
+    )

@@ -1,0 +1,162 @@
+"""What pods and their events say, in plain words; pure.
+
+Source: the API reference of Kubernetes, "PodStatus", "ContainerState" and "Event"; the words of scheduler and kubelet
+as they are in 1.34.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from perijove_hub.sites.models import Status
+
+Pod = Mapping[str, Any]
+Event = Mapping[str, Any]
+
+#: The container of a session in its pod.
+CONTAINER = "notebook"
+#: An image that could not be pulled so often is not waited for.
+PULL_FAILURES_MAX = 2
+#: How long after the time that it was given a pod may still be ending; then its node is gone.
+ENDING = timedelta(seconds=60)
+
+#: A container that waits for one of these never begins.
+_NEVER = {
+    "InvalidImageName": "its image has a name that cannot be one",
+    "ErrImageNeverPull": "its image is not on the node, and may not be fetched",
+    "CreateContainerConfigError": "a secret or a setting that it needs is not there",
+    "CreateContainerError": "its container cannot be made",
+    "RunContainerError": "its container cannot be started",
+}
+_PULL = ("ErrImagePull", "ImagePullBackOff", "ImageInspectError", "RegistryUnavailable")
+
+#: What events mean to who waits for a session.
+_STEPS = {
+    "Scheduled": "A node was found for it",
+    "Pulling": "Fetching its software: the first time on a node this takes minutes",
+    "Pulled": "Its software is there",
+    "Created": "Its container is made",
+    "Started": "Its server starts",
+    "TriggeredScaleUp": "A new node is being added for it: this takes minutes",
+    "FailedMount": "Its home cannot be mounted yet",
+    "FailedAttachVolume": "Its home cannot be attached to the node yet",
+    "SuccessfulAttachVolume": "Its home is attached to the node",
+}
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a pod shows: whether it runs, why it does not, and whether it never will."""
+
+    status: Status
+    reason: str = ""
+    is_hopeless: bool = False
+
+
+def look(pod: Pod, now: datetime) -> Seen:
+    """What is to be said of a pod as its cluster shows it."""
+    status = pod.get("status", {})
+    if (ended := _ended(status)) is not None:
+        return Seen(Status.STOPPED, ended)
+    if _is_lost(pod, now):
+        return Seen(Status.STOPPED, "the node that it ran on is gone")
+    waiting = _waiting(status)
+    if waiting is not None:
+        reason, message = waiting.get("reason", ""), waiting.get("message", "")
+        if reason in _NEVER:
+            return Seen(Status.RUNNING, _with(_NEVER[reason], message), is_hopeless=True)
+        if reason in _PULL:
+            return Seen(Status.RUNNING, _with("its image cannot be fetched", message))
+    if (unscheduled := _unscheduled(status)) is not None:
+        return Seen(Status.RUNNING, unscheduled)
+    return Seen(Status.RUNNING)
+
+
+def _ended(status: Mapping[str, Any]) -> str | None:
+    """Why it is over; None: it is not."""
+    phase, reason = status.get("phase"), status.get("reason")
+    if reason == "Evicted":
+        return _with("its node has put it out", status.get("message", ""))
+    if reason in ("NodeLost", "NodeShutdown", "Terminated", "Preempting"):
+        return _with("the node that it ran on is gone or was needed for others", status.get("message", ""))
+    for container in status.get("containerStatuses") or ():
+        if container.get("name") == CONTAINER and (end := container.get("state", {}).get("terminated")):
+            return _spoken_end(end)
+    if phase in ("Failed", "Succeeded"):
+        return _with("it ended", status.get("message", ""))
+    return None
+
+
+def _spoken_end(end: Mapping[str, Any]) -> str:
+    if end.get("reason") == "OOMKilled":
+        return "it used more memory than it has: choose a larger size, or load less at once"
+    code = end.get("exitCode", 0)
+    return "its server has ended" if code == 0 else f"its server ended with code {code}"
+
+
+def _is_lost(pod: Pod, now: datetime) -> bool:
+    """Whether it was to be gone long ago, and nobody on its node has said so: then no node is there to say it."""
+    deleted = pod.get("metadata", {}).get("deletionTimestamp")
+    return deleted is not None and now > parsed_time(deleted) + ENDING
+
+
+def _waiting(status: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    for container in (*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())):
+        if waiting := container.get("state", {}).get("waiting"):
+            found: Mapping[str, Any] = waiting
+            return found
+    return None
+
+
+def _unscheduled(status: Mapping[str, Any]) -> str | None:
+    for condition in status.get("conditions") or ():
+        if condition.get("type") == "PodScheduled" and condition.get("status") == "False":
+            return spoken_scheduling(condition.get("message", ""))
+    return None
+
+
+def spoken_scheduling(message: str) -> str:
+    """What the scheduler says of a pod that has no node, as ``0/3 nodes are available: 3 Insufficient cpu.``"""
+    wants = [
+        (r"Insufficient cpu", "enough free cores"),
+        (r"Insufficient memory", "enough free memory"),
+        (r"Insufficient \S*gpu\S*", "a free GPU"),
+        (r"Too many pods|Insufficient pods", "room for another session"),
+        (r"exceed max volume count", "room for another home"),
+        (r"unbound immediate PersistentVolumeClaims|didn't find available persistent volumes", "storage for its home"),
+        (r"volume node affinity conflict", "its home within reach"),
+    ]
+    missing = [words for pattern, words in wants if re.search(pattern, message)]
+    if missing:
+        return f"no node has {' and '.join(missing)}"
+    return _with("no node takes it", message)
+
+
+def pull_failures(events: Iterable[Event]) -> int:
+    """How often its image could not be pulled, by the events of its pod."""
+    return sum(int(event.get("count") or 1) for event in events if "ErrImagePull" in (event.get("message") or ""))
+
+
+def step(event: Event) -> str | None:
+    """An event as who waits wants to read it; None: it tells nothing that helps."""
+    if event.get("reason") == "FailedScheduling":
+        spoken = spoken_scheduling(event.get("message") or "")
+        return f"It waits: {spoken}"
+    if event.get("reason") == "Failed" and "image" in (event.get("message") or "").lower():
+        return _with("Its image cannot be fetched", event.get("message") or "")
+    return _STEPS.get(event.get("reason") or "")
+
+
+def parsed_time(text: str) -> datetime:
+    """A moment as Kubernetes writes it."""
+    return datetime.fromisoformat(text)
+
+
+def _with(words: str, message: str) -> str:
+    """Words, with what the cluster says of it in one line, shortened."""
+    line = " ".join(message.split())[:200].rstrip(". ")
+    return f"{words}: {line}" if line else words

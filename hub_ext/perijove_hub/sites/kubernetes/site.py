@@ -1,0 +1,245 @@
+"""A cluster of Kubernetes as a site."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from kubernetes_asyncio.client import ApiException
+
+from perijove_hub.policy.sites import KubernetesSite
+from perijove_hub.sites.kubernetes import pods, reasons
+from perijove_hub.sites.kubernetes.cluster import NETWORK_FAULTS, REQUEST_SECONDS, Cluster, site_error, spoken
+from perijove_hub.sites.kubernetes.pods import ATTEMPT_LABEL, SITE_LABEL, ClusterKubeSpawner
+from perijove_hub.sites.models import Handle, SiteError, SiteUnreachable, StartSpec, Status
+
+log = logging.getLogger(__name__)
+
+#: How often a pod that is coming up is looked at.
+LOOK_SECONDS = 0.5
+#: A picture of which nothing was heard for so long is not the present: watches begin again every half minute.
+STALE_SECONDS = 75.0
+#: So much earlier than whoever waits for a start gives up, which is to hear why.
+MARGIN_SECONDS = 2.0
+#: A pod that has ended is kept for so long, for who looks into it.
+FINISHED_KEPT = timedelta(minutes=10)
+REASONS_KEPT = 1000
+LOG_LINES, LOG_BYTES = 200, 8000
+
+FAULTS = (ApiException, *NETWORK_FAULTS)
+
+
+class KubernetesPods:
+    """The pods of sessions in one namespace of one cluster. Belongs to one event loop.
+
+    Args:
+        name: of the site.
+        policy: of the site.
+        cluster: the connection to it.
+        hub_api_url: where pods reach the hub's API.
+        clock: the time, as the cluster's nodes have it, more or less.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        policy: KubernetesSite,
+        cluster: Cluster,
+        hub_api_url: str,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self.name = name
+        self._policy = policy
+        self._cluster = cluster
+        self._hub_api_url = hub_api_url
+        self._clock = clock
+        self._reasons: OrderedDict[str, str] = OrderedDict()
+        self._background: set[asyncio.Task[None]] = set()
+
+    async def start(self, spec: StartSpec, attempt_id: str) -> Handle:
+        """See :class:`~perijove_hub.sites.models.SiteInterface`."""
+        await self._cluster.connect()
+        child = pods.for_start(self._cluster, self._policy, self.name, spec, attempt_id, self._hub_api_url)
+        starting: asyncio.Future[str] = child.start()
+        try:
+            url = await self._come_up(child, starting, spec.say)
+        except asyncio.CancelledError:
+            # nobody waits for it any more, so nobody would end what the cluster may still make
+            self._later(self._remove(attempt_id))
+            raise
+        except FAULTS as error:
+            if not child.may_be_there:
+                raise SiteUnreachable(spoken(error)) from error
+            raise site_error(error, "start it") from error
+        finally:
+            starting.cancel()
+        return Handle(self.name, attempt_id, url)
+
+    async def _come_up(
+        self, child: ClusterKubeSpawner, starting: asyncio.Future[str], say: Callable[[str], None]
+    ) -> str:
+        """Wait for the pod, tell what happens to it, and give up what never comes up.
+
+        Raises:
+            SiteError: it does not, and why.
+        """
+        loop = asyncio.get_running_loop()
+        until = loop.time() + self._policy.start_timeout_seconds - MARGIN_SECONDS
+        told: set[str] = set()
+        while True:
+            await asyncio.wait({starting}, timeout=LOOK_SECONDS)
+            events = child.events
+            for words in filter(None, map(reasons.step, events)):
+                if words not in told:
+                    told.add(words)
+                    say(words)
+            pod = child.seen()
+            seen = reasons.look(pod, self._clock()) if pod else None
+            if starting.done():
+                return self._came_up(starting, seen)
+            failures = reasons.pull_failures(events)
+            if seen and (seen.is_hopeless or seen.status is Status.STOPPED or failures >= reasons.PULL_FAILURES_MAX):
+                raise SiteError(f"{seen.reason or 'its image cannot be fetched'}.")
+            if loop.time() > until:
+                why = f": {seen.reason}" if seen and seen.reason else ""
+                raise SiteError(f"it did not come up within {self._policy.start_timeout_seconds:g} s{why}.")
+
+    def _came_up(self, starting: asyncio.Future[str], seen: reasons.Seen | None) -> str:
+        try:
+            return starting.result()
+        except SiteError:
+            raise
+        except TimeoutError as error:  # KubeSpawner has tried again and again
+            why = seen.reason if seen and seen.reason else "its API has refused for too long"
+            raise SiteError(f"it did not come up: {why}.") from error
+
+    async def poll(self, handle: Handle) -> Status:
+        """See :class:`~perijove_hub.sites.models.SiteInterface`."""
+        try:
+            await self._cluster.connect()
+            child = pods.bare(self._cluster, self._policy, handle.attempt_id)
+            await child._start_watching_pods()
+            pod = child.seen()
+            if child.picture is None or time.monotonic() - child.picture.heard_at > STALE_SECONDS:
+                return Status.UNKNOWN
+            # a watch may have missed it: what is not in the picture is looked for before it counts as gone
+            pod = pod or await self._read(child)
+        except (SiteError, *FAULTS) as error:
+            log.debug("cluster %s does not tell: %s", self.name, type(error).__name__)
+            return Status.UNKNOWN
+        if pod is None:
+            self._remember(handle.attempt_id, "its pod was removed from the cluster", is_new=False)
+            return Status.STOPPED
+        seen = reasons.look(pod, self._clock())
+        if seen.status is Status.STOPPED:
+            self._remember(handle.attempt_id, seen.reason)
+        return seen.status
+
+    async def reason(self, attempt_id: str) -> str:
+        """See :class:`~perijove_hub.sites.models.SiteInterface`."""
+        return self._reasons.get(attempt_id, "")
+
+    async def stop(self, handle: Handle) -> None:
+        """See :class:`~perijove_hub.sites.models.SiteInterface`."""
+        await self._remove(handle.attempt_id)
+
+    async def list(self) -> Sequence[str]:
+        """See :class:`~perijove_hub.sites.models.SiteInterface`. Asks the cluster, not the picture: it is a proof."""
+        try:
+            await self._cluster.connect()
+            core = self._cluster.api("CoreV1Api")
+            async with asyncio.timeout(REQUEST_SECONDS):
+                answer = await core.list_namespaced_pod(
+                    self._policy.namespace, label_selector=f"{ATTEMPT_LABEL},{SITE_LABEL}={self.name}",
+                    _preload_content=False,
+                )  # fmt: skip
+                if answer.status != 200:
+                    raise ApiException(status=answer.status, reason=answer.reason)
+                found = (await answer.json())["items"]
+        except FAULTS as error:
+            raise site_error(error, "list what it runs") from error
+        now, running = self._clock(), []
+        for pod in found:
+            attempt_id = pod["metadata"]["labels"][ATTEMPT_LABEL]
+            if reasons.look(pod, now).status is not Status.STOPPED:
+                running.append(attempt_id)
+            elif now - reasons.parsed_time(pod["metadata"]["creationTimestamp"]) > FINISHED_KEPT:
+                self._later(self._remove(attempt_id))
+        return running
+
+    async def log_tail(self, attempt_id: str) -> str:
+        """See :class:`~perijove_hub.sites.models.SiteInterface`."""
+        try:
+            await self._cluster.connect()
+            core = self._cluster.api("CoreV1Api")
+            answer = await core.read_namespaced_pod_log(
+                pods.pod_name(attempt_id), self._policy.namespace, container=reasons.CONTAINER,
+                tail_lines=LOG_LINES, limit_bytes=8 * LOG_BYTES, _preload_content=False,
+            )  # fmt: skip
+            said: bytes = await answer.read()
+            return said[-LOG_BYTES:].decode(errors="replace") if answer.status == 200 else ""
+        except (SiteError, *FAULTS):
+            return ""
+
+    async def home_bytes(self, owner: str) -> int | None:
+        """See :class:`~perijove_hub.sites.models.SiteInterface`. A claim does not tell how full it is."""
+        return None
+
+    async def close(self) -> None:
+        """Stop watching, and close the connections."""
+        for task in tuple(self._background):
+            task.cancel()
+        await asyncio.gather(*self._background, return_exceptions=True)
+        for key in [key for key in ClusterKubeSpawner.reflectors if key[0] is self._cluster]:
+            await ClusterKubeSpawner.reflectors.pop(key).stop()
+        await self._cluster.close()
+
+    async def _read(self, child: ClusterKubeSpawner) -> dict[str, Any] | None:
+        """The pod as the cluster has it now; None: it has none."""
+        async with asyncio.timeout(REQUEST_SECONDS):
+            answer = await child.api.read_namespaced_pod(child.pod_name, child.namespace, _preload_content=False)
+            if answer.status == 404:
+                return None
+            if answer.status != 200:
+                raise ApiException(status=answer.status, reason=answer.reason)
+            pod: dict[str, Any] = await answer.json()
+            return pod
+
+    async def _remove(self, attempt_id: str) -> None:
+        """End a pod and wait until it is gone; on a node that is gone nobody confirms it, and it is struck out.
+
+        Raises:
+            SiteError: it may still be there.
+        """
+        try:
+            await self._cluster.connect()
+            child = pods.bare(self._cluster, self._policy, attempt_id)
+            await child._start_watching_pods()
+            pod = child.seen()
+            is_over = pod is not None and reasons.look(pod, self._clock()).status is Status.STOPPED
+            await child.stop(now=is_over)
+        except SiteUnreachable as error:
+            raise SiteError(str(error)) from error
+        except FAULTS as error:  # a TimeoutError of KubeSpawner's among them
+            raise site_error(error, "end it") from error
+
+    def _remember(self, attempt_id: str, reason: str, *, is_new: bool = True) -> None:
+        if is_new or attempt_id not in self._reasons:
+            self._reasons[attempt_id] = reason
+        if len(self._reasons) > REASONS_KEPT:
+            self._reasons.popitem(last=False)
+
+    def _later(self, work: Any) -> None:
+        task = asyncio.ensure_future(work)
+        self._background.add(task)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._background.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.warning("cluster %s keeps what was to go: %s", self.name, error)

@@ -1,0 +1,79 @@
+"""The hub's picture of the pods of a cluster: KubeSpawner's reflectors, of one cluster each, that never give up.
+
+KubeSpawner's own end after 51 seconds of errors; the picture stays as it was then, and whoever looks takes it for the
+present. These begin again, and tell since when nothing was heard.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from typing import Any
+
+from kubespawner.reflector import ResourceReflector
+from kubespawner.spawner import EventReflector, PodReflector
+
+log = logging.getLogger(__name__)
+
+#: The pause before a watch begins again that KubeSpawner has given up.
+AGAIN_SECONDS = 5.0
+#: How long a list may take to come, and a watch to say something.
+REQUEST_SECONDS = 30
+
+
+class _Watching(ResourceReflector):  # type: ignore[misc]  # kubespawner has no types
+    """A reflector of the cluster of its spawner."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        # its log holds a traceback for each try; what changes is said by ours
+        super().__init__(*args, **kwargs, log=logging.getLogger(f"{__name__}.tries"), request_timeout=REQUEST_SECONDS)
+        self.heard_at = float("-inf")
+        self._is_heard = True
+
+    @property
+    def api(self) -> Any:
+        """The client of its cluster, with the credentials in force now."""
+        return self.parent.cluster.api(self.api_group_name)
+
+    @api.setter
+    def api(self, shared: Any) -> None:
+        """KubeSpawner sets the process's own client, which is of no use here."""
+
+    async def _list_and_update(self, resource_version: str | None = None) -> Any:
+        try:
+            found = await super()._list_and_update(resource_version)
+        except Exception:
+            self._tell(is_heard=False)
+            raise
+        self.heard_at = time.monotonic()
+        self._tell(is_heard=True)
+        return found
+
+    async def _watch_and_update(self) -> None:
+        while not self._stopping:
+            await super()._watch_and_update()
+            if not self._stopping:
+                await asyncio.sleep(AGAIN_SECONDS)
+
+    def _tell(self, *, is_heard: bool) -> None:
+        """One line for each change, not one for each try."""
+        if is_heard is not self._is_heard:
+            self._is_heard = is_heard
+            words = "tells of its %s again" if is_heard else "does not tell of its %s"
+            log.warning(f"cluster %s {words}", self.parent.cluster.name, self.kind)
+
+
+class Pods(_Watching, PodReflector):  # type: ignore[misc]  # as above
+    """The pods of sessions in a cluster's namespace."""
+
+
+class Events(_Watching, EventReflector):  # type: ignore[misc]  # as above
+    """What the cluster says of them."""
+
+
+#: By the kinds that KubeSpawner asks for.
+REFLECTORS: dict[str, type[_Watching]] = {"pods": Pods, "events": Events}
+
+# what KubeSpawner says of each try, tracebacks with it, is for who looks for it
+logging.getLogger(f"{__name__}.tries").setLevel(logging.CRITICAL)

@@ -1,0 +1,283 @@
+"""What clusters do on bad days: the failures of the stock stack that were seen, each of which does not happen here."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from kubespawner.reflector import ResourceReflector
+
+from perijove_hub.sites import Handle, SiteError, SiteUnreachable, Status
+from perijove_hub.sites.kubernetes import pods, reasons, watching
+from perijove_hub.sites.kubernetes import site as site_module
+from tests.support.kube import Fate, FateKind, Fault, FaultKind, GapEnd
+
+from .conftest import SiteBed
+
+ATTEMPT = "0123456789abcdef0123456789abcdef"
+NAME = f"session-{ATTEMPT}"
+
+
+@pytest.fixture(autouse=True)
+def in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pods, "_PAUSE_SECONDS", 0.02)
+    monkeypatch.setattr(watching, "AGAIN_SECONDS", 0.1)
+
+
+async def polls(bed: SiteBed, handle: Handle, status: Status) -> None:
+    async with asyncio.timeout(30):
+        while await bed.site.poll(handle) is not status:  # noqa: ASYNC110 - the bed has no event for it
+            await asyncio.sleep(0.05)
+
+
+# --- the eight failures of the stock stack ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+async def test_a_delete_that_is_refused_for_the_moment_is_repeated(bed: SiteBed, status: int) -> None:
+    handle = await bed.start(ATTEMPT)
+    fault = bed.kube.faults.error(status, "delete", "pods", times=3, retry_after_seconds=0)
+
+    await bed.site.stop(handle)
+
+    assert (fault.hits, bed.pods()) == (3, [])
+
+
+async def test_a_delete_that_never_works_is_an_error_and_the_pod_stays_on_record(
+    bed: SiteBed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pods, "RETRY_SECONDS", 1)
+    handle = await bed.start(ATTEMPT)
+    bed.kube.faults.error(500, "delete", "pods", times=None)
+
+    with pytest.raises(SiteError, match="it could not end it"):
+        await bed.site.stop(handle)
+
+    assert await bed.site.list() == [ATTEMPT]
+
+
+@pytest.mark.parametrize("status", [401, 403, 429, 500, 503])
+async def test_a_cluster_that_errs_while_the_hub_starts_has_not_lost_its_sessions(
+    bed: SiteBed, make_site: Callable[..., SiteBed], status: int
+) -> None:
+    handle = await bed.start(ATTEMPT)
+    later = make_site()
+    bed.kube.faults.error(status, times=None)
+    assert [await later.site.poll(handle) for _ in range(3)] == [Status.UNKNOWN] * 3
+
+    bed.kube.faults.clear()
+
+    assert await later.site.poll(handle) is Status.RUNNING
+
+
+async def test_a_picture_that_was_given_up_is_taken_up_again(bed: SiteBed, monkeypatch: pytest.MonkeyPatch) -> None:
+    began: list[str] = []
+    watch = ResourceReflector._watch_and_update
+
+    async def given_up_twice(self: ResourceReflector) -> None:
+        began.append(self.kind)
+        if began.count(self.kind) > 2:
+            await watch(self)
+
+    monkeypatch.setattr(ResourceReflector, "_watch_and_update", given_up_twice)
+    handle = await bed.start(ATTEMPT)  # KubeSpawner's waits for ever for what its picture never shows
+
+    assert await bed.site.poll(handle) is Status.RUNNING
+    assert began.count("pods") == 3
+
+
+async def test_an_old_picture_is_not_the_present(bed: SiteBed, monkeypatch: pytest.MonkeyPatch) -> None:
+    handle = await bed.start(ATTEMPT)
+    monkeypatch.setattr(site_module, "STALE_SECONDS", 0.5)
+    with bed.kube.dark():
+        await asyncio.sleep(0.6)
+        assert await bed.site.poll(handle) is Status.UNKNOWN
+        with pytest.raises(SiteUnreachable, match="its API cannot be reached"):
+            await bed.start("f" * 32)
+    monkeypatch.setattr(site_module, "STALE_SECONDS", 75.0)
+    await polls(bed, handle, Status.RUNNING)
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+async def test_a_create_that_is_refused_for_the_moment_is_repeated(bed: SiteBed, status: int) -> None:
+    faults = [
+        bed.kube.faults.error(status, "create", resource, times=2, retry_after_seconds=0)
+        for resource in ("pods", "persistentvolumeclaims")
+    ]
+
+    await bed.start(ATTEMPT, home_site="esac")
+
+    assert ([fault.hits for fault in faults], len(bed.pods())) == ([2, 2], 1)
+
+
+async def test_a_create_whose_answer_was_lost_makes_one_pod(bed: SiteBed) -> None:
+    fault = bed.kube.faults.add(Fault(FaultKind.LOST_ANSWER, "create", "pods"))
+
+    handle = await bed.start(ATTEMPT)
+
+    assert (fault.hits, [pod["metadata"]["name"] for pod in bed.pods()]) == (1, [NAME])
+    assert await bed.site.poll(handle) is Status.RUNNING
+
+
+async def test_what_a_refused_pod_holds_is_in_no_log_and_no_sentence(
+    bed: SiteBed, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    bed.kube.faults.error(403, "create", "pods", message="pods are forbidden", times=None)
+
+    with pytest.raises(SiteError) as caught:
+        await bed.start(ATTEMPT)
+
+    assert str(caught.value) == "it could not make the pod: its API does not allow it"
+    assert "secret-of-ana" not in caplog.text + str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("fate", "reason"),
+    [
+        (
+            Fate(FateKind.OOM, after_seconds=0.5),
+            "it used more memory than it has: choose a larger size, or load less at once",
+        ),
+        (Fate(FateKind.CRASH, after_seconds=0.5, exit_code=3), "its server ended with code 3"),
+        (
+            Fate(FateKind.EVICTED, after_seconds=0.5),
+            "its node has put it out: The node was low on resource: memory. Threshold quantity: 100Mi, available: 42Mi",
+        ),
+    ],
+)
+async def test_a_session_that_dies_is_noticed_with_the_reason(bed: SiteBed, fate: Fate, reason: str) -> None:
+    bed.kube.fates.add(fate)
+    handle = await bed.start(ATTEMPT)
+
+    await polls(bed, handle, Status.STOPPED)
+
+    assert await bed.site.reason(ATTEMPT) == reason
+    assert await bed.site.list() == []
+    await bed.site.stop(handle)
+    assert bed.pods() == []
+
+
+async def test_a_session_whose_node_is_gone_is_over_once_the_cluster_says_so(
+    bed: SiteBed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handle = await bed.start(ATTEMPT)
+    bed.kube.lose_node("node-1")
+    assert await bed.site.poll(handle) is Status.RUNNING  # nobody knows better yet
+    monkeypatch.setattr(reasons, "ENDING", reasons.timedelta(seconds=-60))
+
+    bed.kube.delete("pods", "users", NAME, grace_seconds=1)
+
+    await polls(bed, handle, Status.STOPPED)
+    assert await bed.site.reason(ATTEMPT) == "the node that it ran on is gone"
+    await bed.site.stop(handle)
+    assert bed.pods() == []
+
+
+# --- what else happens ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("fate", "sentence"),
+    [
+        (Fate(FateKind.PENDING), "it did not come up within 3 s: no node has enough free cores."),
+        (
+            Fate(FateKind.PENDING, message="0/2 nodes are available: 2 node(s) exceed max volume count."),
+            "it did not come up within 3 s: no node has room for another home.",
+        ),
+        (Fate(FateKind.IMAGE_PULL), "its image cannot be fetched"),
+        (Fate(FateKind.CRASH, exit_code=7), "its server ended with code 7."),
+    ],
+)
+async def test_a_pod_that_never_comes_up_says_why(make_site: Callable[..., SiteBed], fate: Fate, sentence: str) -> None:
+    bed = make_site(start_timeout_seconds=3 if "within" in sentence else 30)
+    bed.kube.fates.add(fate)
+
+    with pytest.raises(SiteError) as caught:
+        await bed.start(ATTEMPT)
+
+    assert str(caught.value).startswith(sentence)
+    if fate.kind is FateKind.PENDING:
+        assert bed.said[0].startswith("It waits: no node has")
+
+
+async def test_a_quota_of_the_cluster_is_named(bed: SiteBed) -> None:
+    quota = {"metadata": {"name": "all"}, "spec": {"hard": {"requests.cpu": "500m"}}}
+    bed.kube.put("resourcequotas", "users", quota)
+
+    with pytest.raises(SiteError, match="it could not make the pod: the cluster's quota is used up"):
+        await bed.start(ATTEMPT)
+
+
+async def test_a_cluster_that_refuses_connections_was_not_asked(bed: SiteBed) -> None:
+    with bed.kube.dark(), pytest.raises(SiteUnreachable, match="its API cannot be reached"):
+        await bed.start(ATTEMPT)
+    assert bed.pods() == []
+
+
+async def test_new_credentials_count_at_once(bed: SiteBed, tmp_path: Path) -> None:
+    handle = await bed.start(ATTEMPT)
+    path = tmp_path / "kubeconfig-0"
+    old = path.read_text()
+    bed.kube.revoke(bed.token)
+    with pytest.raises(SiteError, match="its API does not take the hub's credentials"):
+        await bed.site.list()
+
+    bed.kube.kubeconfig(path, "users", token=bed.new_token())
+
+    assert path.read_text() != old
+    assert await bed.site.list() == [ATTEMPT]
+    await polls(bed, handle, Status.RUNNING)
+
+
+@pytest.mark.parametrize("text", ["", "{", "- a", "apiVersion: v1\n"])
+async def test_credentials_that_are_none_are_told_without_what_they_hold(
+    bed: SiteBed, tmp_path: Path, caplog: pytest.LogCaptureFixture, text: str
+) -> None:
+    (tmp_path / "kubeconfig-0").write_text(text + "# secret-of-the-cluster")
+
+    with pytest.raises(SiteUnreachable, match="its credentials cannot be used; the hub's log says why"):
+        await bed.start(ATTEMPT)
+
+    assert "secret-of-the-cluster" not in caplog.text
+    assert await bed.site.poll(Handle("esac", ATTEMPT, "")) is Status.UNKNOWN
+
+
+@pytest.mark.parametrize("then", list(GapEnd))
+async def test_what_a_watch_has_missed_is_not_gone(bed: SiteBed, then: GapEnd) -> None:
+    await bed.start("f" * 32)
+    bed.kube.faults.add(Fault(FaultKind.WATCH_GAP, resource="pods", gap_seconds=1.0, then=then))
+
+    handle = await bed.start(ATTEMPT)
+
+    assert await bed.site.poll(handle) is Status.RUNNING
+    await bed.site.stop(handle)
+    assert [pod["metadata"]["name"] for pod in bed.pods()] == [f"session-{'f' * 32}"]
+
+
+@pytest.mark.parametrize("kind", [FaultKind.WATCH_DISORDER, FaultKind.WATCH_DUPLICATE, FaultKind.WATCH_CUT])
+async def test_events_in_disorder_end_in_the_truth(bed: SiteBed, kind: FaultKind) -> None:
+    bed.kube.faults.add(Fault(kind, times=4))
+
+    handle = await bed.start(ATTEMPT)
+
+    assert await bed.site.poll(handle) is Status.RUNNING
+    assert len(bed.said) == len(set(bed.said))
+    await bed.site.stop(handle)
+    assert bed.pods() == []
+
+
+async def test_a_slow_cluster_with_faults_makes_one_pod_of_each(bed: SiteBed) -> None:
+    bed.kube.latency_seconds = 0.5
+    bed.kube.faults.error(500, times=None, every=10)
+
+    handles = await asyncio.gather(*(bed.start(f"{number:032x}") for number in range(5)))
+
+    assert sorted(pod["metadata"]["name"] for pod in bed.pods()) == [f"session-{number:032x}" for number in range(5)]
+    bed.kube.faults.clear()
+    bed.kube.latency_seconds = 0
+    await asyncio.gather(*(bed.site.stop(handle) for handle in handles))
+    assert bed.pods() == []
