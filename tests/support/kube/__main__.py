@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import signal
+import threading
 from pathlib import Path
 
 from .bed import KubeBed
@@ -36,8 +37,9 @@ def main() -> None:
         tls=arguments.tls,
         port=arguments.port,
     )
-    signals = {signal.SIGTERM, signal.SIGINT}
-    signal.pthread_sigmask(signal.SIG_BLOCK, signals)  # before the bed's thread begins, which then leaves them to us
+    told = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: told.set())
     with bed:
         bed.latency_seconds = arguments.latency_ms / 1000
         kubeconfig = bed.kubeconfig(arguments.json.with_suffix(".kubeconfig"))
@@ -47,7 +49,7 @@ def main() -> None:
         written.write_text(json.dumps(said))
         written.replace(arguments.json)  # who waits for the file finds it whole
         print(f"cluster at {bed.url}", flush=True)
-        signal.sigwait(signals)
+        told.wait()
 
 
 if __name__ == "__main__":
