@@ -54,9 +54,9 @@ async def variables(reader: Reader, pod: Object, container: Object, address: str
 
 
 def command_line(container: Object, known: dict[str, str], address: str, image_command: list[str]) -> list[str]:
-    """The command with its arguments. Without one it is the image's, which arguments then follow."""
-    command = list(container.get("command") or image_command)
-    return [_localised(expand(word, known), address) for word in [*command, *(container.get("args") or [])]]
+    """The command with its arguments. Images have no entry point here: arguments alone are a command, too."""
+    command = [*(container.get("command") or []), *(container.get("args") or [])] or image_command
+    return [_localised(expand(word, known), address) for word in command]
 
 
 def expand(text: str, known: dict[str, str]) -> str:

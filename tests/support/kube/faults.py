@@ -132,9 +132,18 @@ class Faults:
 
     def __init__(self) -> None:
         self.rules: list[Fault] = []
-        self.requests_per_second: float | None = None
+        self._rate: float | None = None
         self._tokens = 0.0
-        self._filled_at = time.monotonic()
+        self._filled_at = 0.0
+
+    @property
+    def requests_per_second(self) -> float | None:
+        """How many the server takes; None: all of them."""
+        return self._rate
+
+    @requests_per_second.setter
+    def requests_per_second(self, rate: float | None) -> None:
+        self._rate, self._tokens, self._filled_at = rate, rate or 0.0, time.monotonic()
 
     def add(self, fault: Fault) -> Fault:
         """Puts a rule in force and returns it, so that a test may ask for its ``hits``."""
@@ -160,7 +169,7 @@ class Faults:
 
     def check_rate(self) -> None:
         """Counts a request. Raises :class:`ApiError` 429 when there are too many in a second."""
-        rate = self.requests_per_second
+        rate = self._rate
         if rate is None:
             return
         now = time.monotonic()

@@ -64,7 +64,7 @@ class Kubelet:
         self.nodes = set(nodes)
         self.directory = directory
         self.fates = fates or Fates()
-        self.images = dict(images or {})
+        self.images = {} if images is None else images
         self.pods_at = pods_at
         self.back_off_seconds = back_off_seconds
         #: What is to be done when a pod's fate takes its node away; it is told the node's name.
