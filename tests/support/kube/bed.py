@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import json
 import secrets
 import shutil
 import tempfile
-import threading
 import time
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Self, TypeVar
 
 from .api import Api
 from .certificates import ServerIdentity, make_identity
 from .cluster import EmulatedCluster
-from .errors import ApiError
 from .fates import Fates
 from .faults import Faults
 from .listener import Listener
@@ -29,10 +26,10 @@ from .resources import NAMESPACES, Object, Resources
 from .rights import ADMIN, Account, Accounts, Rule
 from .server import Recorded, Server
 from .store import Store
+from .threaded import LoopThread
 
 #: What is under way gets so long to be written down.
 SETTLE_SECONDS = 1.0
-_CALL_SECONDS = 30.0
 T = TypeVar("T")
 
 
@@ -88,8 +85,7 @@ class KubeBed:
         self._server = Server(self._store, self._resources, self._api, self._accounts, self.faults, git_version)
         self._listener = Listener(self._server.app, port, self._identity)
         self._octet = take_octet()
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="kube-bed", daemon=True)
+        self._thread = LoopThread("kube-bed")
         self._cluster: EmulatedCluster
 
     # --- life ---------------------------------------------------------------------------------------------------
@@ -107,7 +103,7 @@ class KubeBed:
     def start(self) -> None:
         """Begins to answer."""
         self._thread.start()
-        self._wait_for(self._start())
+        self._thread.wait_for(self._start())
 
     async def _start(self) -> None:
         self._cluster = EmulatedCluster(
@@ -122,11 +118,9 @@ class KubeBed:
     def stop(self) -> None:
         """Ends, with all that runs on its nodes."""
         try:
-            self._wait_for(self._stop())
+            self._thread.wait_for(self._stop())
         finally:
-            self._loop.call_soon_threadsafe(self._loop.stop)
-            self._thread.join(timeout=10)
-            self._loop.close()
+            self._thread.stop()
             self._octet.free()
             if not self._keeps_directory:
                 shutil.rmtree(self._directory, ignore_errors=True)
@@ -152,13 +146,17 @@ class KubeBed:
         self.account(token, user, rules)
         return token
 
+    def add_account(self, namespace: str, name: str, rules: Iterable[Rule]) -> str:
+        """The token of a service account with such rights."""
+        return self.add_token(f"system:serviceaccount:{namespace}:{name}", rules)
+
     def account(self, token: str, user: str, rules: Iterable[Rule]) -> Account:
         """Makes a given token good for what the rules allow, instead of what it was good for."""
-        return self._call(lambda: self._accounts.add(token, user, rules))
+        return self._thread.call(lambda: self._accounts.add(token, user, rules))
 
     def revoke(self, token: str) -> None:
         """From now on the token is answered 401, as one that has expired. Raises KeyError."""
-        self._call(lambda: self._accounts.revoke(token))
+        self._thread.call(lambda: self._accounts.revoke(token))
 
     def kubeconfig(self, path: Path, namespace: str = "default", *, token: str | None = None) -> Path:
         """Writes a file by which clients find this cluster, as the administrator unless another token is given."""
@@ -182,34 +180,34 @@ class KubeBed:
     def namespace(self, name: str) -> str:
         """Makes a namespace unless it is there; its name."""
         if not any(item["metadata"]["name"] == name for item in self.objects("namespaces")):
-            self._call(lambda: self._api.insert(NAMESPACES, {"metadata": {"name": name}}, ""))
+            self._thread.call(lambda: self._api.insert(NAMESPACES, {"metadata": {"name": name}}, ""))
         return name
 
     def objects(self, resource: str, namespace: str = "") -> list[Object]:
         """All objects of a resource, or those of a namespace, as they are now. They are yours."""
-        items = self._call(lambda: self._store.items(self._resources.named(resource), namespace))
+        items = self._thread.call(lambda: self._store.items(self._resources.named(resource), namespace))
         return [dict(json.loads(json.dumps(item))) for item in items]
 
     def object(self, resource: str, namespace: str, name: str) -> Object | None:
         """One object as it is now, or None. Give an empty namespace for what has none."""
-        found = self._call(lambda: self._store.find(self._resources.named(resource), namespace, name))
+        found = self._thread.call(lambda: self._store.find(self._resources.named(resource), namespace, name))
         return None if found is None else dict(json.loads(json.dumps(found)))
 
     def put(self, resource: str, namespace: str, item: Object) -> Object:
         """Makes an object, or puts it in the place of the one by its name, behind the clients' backs."""
-        return self._call(lambda: self._cluster.put(self._resources.named(resource), namespace, item))
+        return self._thread.call(lambda: self._cluster.put(self._resources.named(resource), namespace, item))
 
     def patch(self, resource: str, namespace: str, name: str, patch: Object) -> Object:
         """Changes an object, its status too, by a strategic merge patch, behind the clients' backs."""
-        return self._call(lambda: self._cluster.patch(self._resources.named(resource), namespace, name, patch))
+        return self._thread.call(lambda: self._cluster.patch(self._resources.named(resource), namespace, name, patch))
 
     def delete(self, resource: str, namespace: str, name: str, *, grace_seconds: int | None = 0) -> None:
         """Deletes an object behind the clients' backs."""
-        self._call(lambda: self._cluster.delete(self._resources.named(resource), namespace, name, grace_seconds))
+        self._thread.call(lambda: self._cluster.delete(self._resources.named(resource), namespace, name, grace_seconds))
 
     def logs(self, namespace: str, pod: str, container: str = "") -> str:
         """What a pod's container has written since it was last started."""
-        return self._call(lambda: self._cluster.log_of(namespace, pod, container))
+        return self._thread.call(lambda: self._cluster.log_of(namespace, pod, container))
 
     def wait_until(self, holds: Callable[[], T], what: str, seconds: float = 20.0) -> T:
         """Waits until a look says something true, and returns that.
@@ -240,11 +238,11 @@ class KubeBed:
         ends_at = time.monotonic() + SETTLE_SECONDS
         while self._server.under_way and time.monotonic() < ends_at:  # some are to hang for ever
             time.sleep(0.001)
-        return self._call(lambda: list(self._server.recorded))
+        return self._thread.call(lambda: list(self._server.recorded))
 
     def forget_requests(self) -> None:
         """Forgets what was asked so far."""
-        self._call(self._server.recorded.clear)
+        self._thread.call(self._server.recorded.clear)
 
     # --- weather ------------------------------------------------------------------------------------------------
 
@@ -268,11 +266,11 @@ class KubeBed:
 
     def go_dark(self) -> None:
         """Connections are refused and those that are there are cut. What runs on the nodes runs on."""
-        self._wait_for(self._listener.close())
+        self._thread.wait_for(self._listener.close())
 
     def come_back(self) -> None:
         """Answers again, at the same address."""
-        self._wait_for(self._listener.open())
+        self._thread.wait_for(self._listener.open())
 
     @contextmanager
     def dark(self) -> Iterator[None]:
@@ -285,34 +283,16 @@ class KubeBed:
 
     def compact(self) -> None:
         """Forgets all changes: who goes on from an older version is told 410."""
-        self._call(self._store.compact)
+        self._thread.call(self._store.compact)
 
     def cut_watches(self) -> None:
         """Cuts the connections of all watches that are under way."""
-        self._call(self._server.cut_streams)
+        self._thread.call(self._server.cut_streams)
 
     def lose_node(self, node: str, *, evict_after_seconds: float | None = None, kill: bool = True) -> None:
         """See :meth:`.nodes.Nodes.lose`."""
-        self._call(lambda: self._cluster.nodes.lose(node, evict_after_seconds=evict_after_seconds, kill=kill))
+        self._thread.call(lambda: self._cluster.nodes.lose(node, evict_after_seconds=evict_after_seconds, kill=kill))
 
     def find_node(self, node: str) -> None:
         """See :meth:`.nodes.Nodes.find`."""
-        self._call(lambda: self._cluster.nodes.find(node))
-
-    # --- its own thread -----------------------------------------------------------------------------------------
-
-    def _call(self, function: Callable[[], T]) -> T:
-        """Runs a function in the bed's loop, where all that it holds is changed."""
-        if threading.current_thread() is self._thread:
-            return function()
-
-        async def call() -> T:
-            return function()
-
-        return self._wait_for(call())
-
-    def _wait_for(self, work: Coroutine[Any, Any, T]) -> T:
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(timeout=_CALL_SECONDS)
-
-
-__all__ = ["ApiError", "KubeBed", "NodeSpec"]
+        self._thread.call(lambda: self._cluster.nodes.find(node))

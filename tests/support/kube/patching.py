@@ -22,9 +22,8 @@ JSON = "application/json-patch+json"
 
 #: By which key the items of a list are told apart.
 MERGED_BY = {
-    "conditions": "type", "containers": "name", "containerStatuses": "name", "env": "name",
-    "imagePullSecrets": "name", "initContainers": "name", "ownerReferences": "uid", "podIPs": "ip",
-    "secrets": "name", "taints": "key", "volumeMounts": "mountPath", "volumes": "name",
+    "conditions": "type", "containers": "name", "env": "name", "imagePullSecrets": "name", "initContainers": "name",
+    "ownerReferences": "uid", "podIPs": "ip", "secrets": "name", "volumeMounts": "mountPath", "volumes": "name",
 }  # fmt: skip
 #: Lists of plain values that are united.
 UNITED = frozenset({"finalizers"})

@@ -16,8 +16,8 @@ def nobody_known_is_401(target: Target) -> None:
 def a_missing_right_is_told_in_full(target: Target) -> None:
     space = target.namespace()
     namespace = space.rpartition("/")[2]
-    user = f"reader-of-{namespace}"
-    token = target.make_user(user, [Rule(("get", "list"), ("pods",), namespace, ("",))])
+    user = f"system:serviceaccount:{namespace}:reader"
+    token = target.make_account(namespace, "reader", [Rule(("get", "list"), ("pods",), namespace, ("",))])
     assert target.ask("GET", f"{space}/pods", token=token).status == 200
     refused = target.ask("POST", f"{space}/pods", pod("p"), token=token)
     assert refused.error == (403, "Forbidden")
@@ -34,8 +34,8 @@ def a_missing_right_is_told_in_full(target: Target) -> None:
 def a_right_is_of_one_namespace(target: Target) -> None:
     own, other = target.namespace(), target.namespace()
     namespace = own.rpartition("/")[2]
-    user = f"reader-of-{namespace}"
-    token = target.make_user(user, [Rule(("get", "list", "watch"), ("pods",), namespace, ("",))])
+    user = f"system:serviceaccount:{namespace}:reader"
+    token = target.make_account(namespace, "reader", [Rule(("get", "list", "watch"), ("pods",), namespace, ("",))])
     assert target.ask("GET", f"{own}/pods", token=token).status == 200
     assert target.ask("GET", f"{other}/pods", token=token).error == (403, "Forbidden")
     everywhere = target.ask("GET", "/api/v1/pods", token=token)
@@ -47,8 +47,8 @@ def a_right_is_of_one_namespace(target: Target) -> None:
 def a_subresource_is_a_right_of_its_own(target: Target) -> None:
     space = target.namespace()
     namespace = space.rpartition("/")[2]
-    user = f"reader-of-{namespace}"
-    token = target.make_user(user, [Rule(("get", "patch"), ("pods",), namespace, ("",))])
+    user = f"system:serviceaccount:{namespace}:reader"
+    token = target.make_account(namespace, "reader", [Rule(("get", "patch"), ("pods",), namespace, ("",))])
     target.make(f"{space}/pods", pod("p", nodeSelector={"no": "where"}))
     refused = target.ask("GET", f"{space}/pods/p/log", token=token)
     assert refused.body["message"] == (
@@ -63,7 +63,7 @@ def a_right_may_be_of_named_objects(target: Target) -> None:
     space = target.namespace()
     namespace = space.rpartition("/")[2]
     rule = Rule(("get",), ("configmaps",), namespace, ("",), ("mine",))
-    token = target.make_user(f"reader-of-{namespace}", [rule])
+    token = target.make_account(namespace, "reader", [rule])
     for name in ("mine", "theirs"):
         target.make(f"{space}/configmaps", config(name))
     assert target.ask("GET", f"{space}/configmaps/mine", token=token).status == 200
@@ -73,8 +73,8 @@ def a_right_may_be_of_named_objects(target: Target) -> None:
 def a_right_is_of_one_group(target: Target) -> None:
     space = target.namespace()
     namespace = space.rpartition("/")[2]
-    user = f"reader-of-{namespace}"
-    token = target.make_user(user, [Rule(("list",), ("ingresses",), namespace, ("",))])
+    user = f"system:serviceaccount:{namespace}:reader"
+    token = target.make_account(namespace, "reader", [Rule(("list",), ("ingresses",), namespace, ("",))])
     refused = target.ask("GET", f"/apis/networking.k8s.io/v1/namespaces/{namespace}/ingresses", token=token)
     assert refused.body["message"] == (
         f'ingresses.networking.k8s.io is forbidden: User "{user}" cannot list resource "ingresses" '

@@ -7,7 +7,7 @@ import ssl
 import time
 import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, TypeVar
 
@@ -43,16 +43,15 @@ class Answer:
 class Target:
     """A cluster's API, and a token of one who may do all.
 
-    ``make_user`` gives the token of a new user with such rights; ``compact`` makes the server forget all versions but
-    the newest.
+    ``make_account`` makes a service account of a namespace and a name with such rights, and gives its token;
+    ``compact`` makes the server forget all versions but the newest.
     """
 
     url: str
     token: str
-    make_user: Callable[[str, Sequence[Rule]], str]
+    make_account: Callable[[str, str, Sequence[Rule]], str]
     compact: Callable[[], None]
     authority: str | None = None
-    _namespaces: list[str] = field(default_factory=list)
 
     @cached_property
     def client(self) -> httpx.Client:

@@ -14,7 +14,7 @@ from tests.support.kube.probe_target import Target
 @pytest.fixture(scope="module")
 def target() -> Iterator[Target]:
     with KubeBed(tls=True, back_off_seconds=0.2) as bed:
-        target = Target(bed.url, bed.token, bed.add_token, bed.compact, bed.authority)
+        target = Target(bed.url, bed.token, bed.add_account, bed.compact, bed.authority)
         yield target
         target.close()
 

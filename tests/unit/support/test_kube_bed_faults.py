@@ -19,7 +19,7 @@ MAPS = "/api/v1/namespaces/science/configmaps"
 
 @pytest.fixture
 def target(kube_bed: KubeBed) -> Iterator[Target]:
-    target = Target(kube_bed.url, kube_bed.token, kube_bed.add_token, kube_bed.compact)
+    target = Target(kube_bed.url, kube_bed.token, kube_bed.add_account, kube_bed.compact)
     yield target
     target.close()
 
@@ -230,7 +230,7 @@ def test_a_watch_under_way_meets_a_compaction_unharmed_and_an_old_one_does_not(
 
 def test_a_short_memory_forgets_by_itself() -> None:
     with KubeBed(history=3, namespaces=["science"], nodes=[]) as bed:
-        target = Target(bed.url, bed.token, bed.add_token, bed.compact)
+        target = Target(bed.url, bed.token, bed.add_account, bed.compact)
         version = target.version(MAPS)
         for number in range(5):
             target.make(MAPS, config(f"c{number}"))
