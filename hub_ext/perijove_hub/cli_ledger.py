@@ -1,4 +1,4 @@
-"""The command ``perijove ledger``: copies of the ledger, and whether it is whole."""
+"""The command ``perijove ledger``: copies of the ledger, its tables, and whether it is whole."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 FAULTY, WRONG_USE = 1, 2
 
 LEDGER_DESCRIPTION = """\
-Copy the ledger, put a copy back, and check that it is whole.
+Copy the ledger, put a copy back, bring its tables to a version, and check that it is whole.
 """
 
 LEDGER_EPILOG = """\
@@ -46,6 +46,14 @@ entries. Changes nothing; the ledger may be in use. The exit code is 0 when all 
 """
 
 
+MIGRATE_DESCRIPTION = """\
+Make the tables, or bring them to the version of this program, before control and the controller of this version start;
+they do it themselves when they start. Two that migrate wait for each other.
+
+With --to they go to an older revision, so that an older program can use them again: stop control and the controller
+first. What that revision does not know is lost, so make a backup before.
+"""
+
 DIFFERENCE_DESCRIPTION = """\
 After a copy was put back, say what reality and the ledger did not agree on: servers that ran and were taken up, leases
 that were closed since nothing ran, and use that was taken back. Reconciling takes one inventory and one sweep.
@@ -56,7 +64,7 @@ def add_ledger_command(commands: argparse._SubParsersAction[argparse.ArgumentPar
     """Add ``ledger`` with its own commands."""
     ledger = commands.add_parser(
         "ledger",
-        help="copy, restore and check the ledger",
+        help="copy, restore, migrate and check the ledger",
         description=LEDGER_DESCRIPTION,
         epilog=LEDGER_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -66,6 +74,7 @@ def add_ledger_command(commands: argparse._SubParsersAction[argparse.ArgumentPar
         ("backup", _backup, "write a copy to a file", BACKUP_DESCRIPTION),
         ("restore", _restore, "put a copy back", RESTORE_DESCRIPTION),
         ("check", _check, "say whether it is whole", CHECK_DESCRIPTION),
+        ("migrate", _migrate, "bring its tables to this version", MIGRATE_DESCRIPTION),
         ("difference", _difference, "say what was reconciled", DIFFERENCE_DESCRIPTION),
     ):
         task = tasks.add_parser(
@@ -79,6 +88,10 @@ def add_ledger_command(commands: argparse._SubParsersAction[argparse.ArgumentPar
         )
         if name in ("backup", "restore"):
             task.add_argument("file", type=Path, metavar="FILE", help="of the copy")
+        if name == "migrate":
+            task.add_argument(
+                "--to", metavar="REVISION", help="as `perijove ledger check` of the older program says it"
+            )
         if name == "difference":
             task.add_argument("--since", type=_moment, required=True, metavar="TIME", help="as 2026-01-31T12:00Z")
         task.set_defaults(run=_told(run))
@@ -123,6 +136,29 @@ def _check(options: argparse.Namespace) -> int:
     for finding in findings:
         print(finding.sentence, file=sys.stdout if finding.is_good else sys.stderr)
     return 0 if all(finding.is_good for finding in findings) else FAULTY
+
+
+def _migrate(options: argparse.Namespace) -> int:
+    from perijove_hub.ledger.checking import known_revisions
+    from perijove_hub.ledger.database import Database, newest_revision
+    from perijove_hub.ledger.engines import DatabaseError, parse_address
+    from perijove_hub.ledger.guards import take_guard
+
+    if options.to is None:
+        Database(options.database).migrate()
+    elif options.to not in (known := known_revisions()):
+        raise DatabaseError(f"--to: {options.to} is no revision that this program knows; expected one of {known}")
+    else:
+        # of several controls on PostgreSQL we do not know, but with them runs a controller
+        guards = [take_guard(parse_address(options.database), role) for role in ("control", "controller")]
+        try:
+            Database(options.database).downgrade(options.to)
+        finally:
+            for guard in guards:
+                if guard is not None:
+                    guard.release()
+    print(f"The tables are of revision {options.to or newest_revision()}.")
+    return 0
 
 
 def _difference(options: argparse.Namespace) -> int:

@@ -16,6 +16,7 @@ from traitlets.config.loader import LazyConfigValue
 
 from perijove_hub.admission.client import HUB_SECRET, ControlClient
 from perijove_hub.policy import Platform, load_platform
+from perijove_hub.policy.gateways import OWN_SERVICES
 from perijove_hub.policy.models import KubernetesSite
 from perijove_hub.policy.secrets import Secrets
 from perijove_hub.sites import Bounded, LocalProcesses, SiteInterface
@@ -83,8 +84,8 @@ class HubOptions:
 def configure(c: Any, options: HubOptions) -> None:
     """Make a hub a Perijove hub; call it from ``jupyterhub_config.py``.
 
-    Services, roles, handlers and scopes that are there already stay; later ones have to be added, as with
-    ``c.JupyterHub.services.append(…)``, not put in the place of these.
+    Services, roles, handlers and scopes that are there already stay, but for services of our own names, whose place
+    ours take; later ones have to be added, as with ``c.JupyterHub.services.append(…)``, not put in the place of these.
 
     Raises:
         PlatformFileError: the platform file is wrong.
@@ -115,7 +116,8 @@ def configure(c: Any, options: HubOptions) -> None:
     hub.custom_scopes = _given(hub, "custom_scopes", {}) | {
         ADMIN_SCOPE: {"description": "See and change everybody's limits and use in Perijove"}
     }
-    given = _given(hub, "services", [])
+    # a chart names ours, too, to have their tokens made
+    given = [each for each in _given(hub, "services", []) if each.get("name") not in OWN_SERVICES]
     known = {each.get("name") for each in given}
     hub.services = [
         *given,

@@ -62,6 +62,20 @@ async def test_what_the_hub_has_already_stays_however_it_was_said(options: HubOp
     assert c.JupyterHub.init_spawners_timeout == 30
 
 
+async def test_services_of_our_names_that_a_chart_has_given_tokens_are_there_once(options: HubOptions) -> None:
+    c = Config()
+    c.JupyterHub.services = [
+        {"name": "perijove", "api_token": "e" * 32},
+        {"name": "mine"},
+        {"name": "perijove-controller"},
+    ]
+    configure(c, options)
+    await asyncio.sleep(0)
+    assert names(c.JupyterHub.services) == ["mine", "perijove", "perijove-controller"]
+    assert c.JupyterHub.services[1]["api_token"] == options.control_token
+    assert c.JupyterHub.services[1]["url"] == options.control_url
+
+
 async def test_a_hub_that_says_nothing_gets_plain_values_that_can_be_added_to(options: HubOptions) -> None:
     c = Config()
     configure(c, options)
