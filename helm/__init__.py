@@ -1,0 +1,1 @@
+"""Helm charts, and the programs that keep them in step with the models."""
