@@ -29,7 +29,8 @@ configure(
 )
 
 house = PerijoveSpawner.house
-PerijoveSpawner.house = replace(house, sites={**house.sites, OUT_OF_ORDER: OutOfOrder()})
+if OUT_OF_ORDER in house.sites:
+    PerijoveSpawner.house = replace(house, sites={**house.sites, OUT_OF_ORDER: OutOfOrder()})
 
 c.JupyterHub.bind_url = told["public_url"]
 c.JupyterHub.hub_bind_url = told["hub_url"]

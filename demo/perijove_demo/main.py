@@ -20,6 +20,7 @@ from perijove_demo.build import build_labextension, build_pages, find_proxy
 from perijove_demo.clouds import CONTROL_KEY, Cloud
 from perijove_demo.data.build import build_demo_data
 from perijove_demo.data.catalogue import buckets
+from perijove_demo.from_values import with_groups, write_local_platform
 from perijove_demo.gateways import DaskSite
 from perijove_demo.leftovers import STATE_VARIABLE, end_leftovers, find_leftovers
 from perijove_demo.platform import STORE_SECRET, write_platform
@@ -69,6 +70,8 @@ class DemoOptions:
     state_dir: Path
     build: bool
     reset: bool
+    #: Values of the chart ``perijove``, whose platform is shown in the place of the demo's own.
+    values: Path | None = None
 
 
 def report(line: str) -> None:
@@ -94,7 +97,7 @@ async def run_demo(options: DemoOptions) -> None:
                 report(f"ended {count} processes that an earlier demo had left behind")
             # before anything is forgotten, as a refusal is no reason to
             check_free(options.port)
-            state.prepare(reset=options.reset)
+            state.prepare(reset=options.reset, with_data=options.values is None)
             await _run_until_signal(Demo(options, state, proxy_command))
 
 
@@ -153,7 +156,9 @@ class Demo:
         self._options = options
         self._state = state
         self._proxy_command = proxy_command
-        ports = free_ports(7 + 2 * len(CLOUDS))
+        # a platform out of values has stores and gateways elsewhere, or none
+        clouds = CLOUDS if options.values is None else {}
+        ports = free_ports(5 + 3 * len(clouds))
         self._public_url = f"http://127.0.0.1:{options.port or ports[0]}"
         self._hub_url, self._control_url = (f"http://127.0.0.1:{port}" for port in ports[1:3])
         self._proxy_api_url = f"http://127.0.0.1:{ports[3]}"
@@ -162,12 +167,12 @@ class Demo:
                 name, port, state.path("clouds", name), CLOUDS[name],
                 state.secret(f"root-{name}"), state.secret(f"control-{name}"),
             )
-            for name, port in zip(CLOUDS, ports[4:6], strict=True)
+            for name, port in zip(clouds, ports[5::3], strict=True)
         }  # fmt: skip
-        self._archive_port = ports[6]
+        self._archive_port = ports[4]
         self._gateways = {
             site: self._gateway(site, *pair)
-            for site, pair in zip(CLOUDS, zip(ports[7::2], ports[8::2], strict=True), strict=True)
+            for site, pair in zip(clouds, zip(ports[6::3], ports[7::3], strict=True), strict=True)
         }
         self._accounts = state.accounts()
         self._tokens: dict[str, str] = {}
@@ -193,12 +198,13 @@ class Demo:
         if self._options.build:
             await build_pages()
             await build_labextension(report)
-        report("starting two stores")
-        await _together(*(self._start_cloud(cloud) for cloud in self._clouds.values()))
-        await build_demo_data(self._state.directory, self._clouds, report)
-        self._state.mark_data_ready()
+        if self._options.values is None:
+            report("starting two stores")
+            await _together(*(self._start_cloud(cloud) for cloud in self._clouds.values()))
+            await build_demo_data(self._state.directory, self._clouds, report)
+            self._state.mark_data_ready()
         self._write_configuration()
-        report("starting control, controller, proxy, two Dask Gateways and the hub")
+        report(f"starting control, controller, proxy{', two Dask Gateways' if self._gateways else ''} and the hub")
         await _together(*(self._supervisor.start(child) for child in self._services()))
         # the hub looks for its services once, as it starts: they come first
         await self._wait_for("control", f"{self._control_url}/services/perijove/api/v1/health")
@@ -237,13 +243,10 @@ class Demo:
 
     def _write_configuration(self) -> None:
         path = self._state.path("perijove.yaml")
-        write_platform(
-            path,
-            {name: cloud.endpoint for name, cloud in self._clouds.items()},
-            f"http://127.0.0.1:{self._archive_port}",
-            self._gateways,
-        )
-        load_platform(path)  # ours is right, or this is a fault of ours that shows here
+        self._write_platform(path)
+        platform = load_platform(path)  # ours is right, or this is a fault of ours that shows here
+        if self._options.values is not None:
+            self._accounts = with_groups(self._accounts, platform)
         self._state.secret(HUB_SECRET)
         told = {
             "state_dir": str(self._state.directory),
@@ -271,6 +274,17 @@ class Demo:
         self._state.write("jupyter/labconfig/page_config.json", json.dumps(LAB_CONFIG))
         self._state.write("hub.json", json.dumps(told))
 
+    def _write_platform(self, path: Path) -> None:
+        if self._options.values is not None:
+            write_local_platform(self._options.values, path)
+            return
+        write_platform(
+            path,
+            {name: cloud.endpoint for name, cloud in self._clouds.items()},
+            f"http://127.0.0.1:{self._archive_port}",
+            self._gateways,
+        )
+
     def _services(self) -> list[Child]:
         python = [sys.executable, "-m", "perijove_hub"]
         ledger = [
@@ -295,7 +309,7 @@ class Demo:
             sys.executable, "-m", "perijove_demo.archive", str(self._state.path("archive")), str(self._archive_port),
         ]  # fmt: skip
         return [
-            self._child("archive", archive, self._base_env()),
+            *([self._child("archive", archive, self._base_env())] if self._clouds else []),
             self._child("control", [*python, "control", *ledger, *secrets_dir, "--port", port], control),
             self._child("controller", [*python, "controller", *ledger], controller),
             self._child("proxy", self._proxy(), {

@@ -64,11 +64,12 @@ class State:
             raise DemoProblem(f"{directory} holds something that is not a demo; choose another with --state-dir.")
         self._lock = self._locked()
 
-    def prepare(self, *, reset: bool) -> None:
+    def prepare(self, *, reset: bool, with_data: bool = True) -> None:
         """Make it fit for a start. Nothing of an earlier demo may run on it any more.
 
         Args:
             reset: forget what it holds.
+            with_data: the demo's own data are to be built there.
 
         Raises:
             DemoProblem: it is of another version, may not be written, or the disk is too full.
@@ -77,7 +78,7 @@ class State:
             if reset:
                 self._clear()
             self._check_version()
-            self._check_disk()
+            self._check_disk(with_data)
             self.directory.chmod(0o700)
         self.write("state.json", json.dumps({"version": STATE_VERSION}))
 
@@ -164,9 +165,9 @@ class State:
                 "start with --reset to begin anew, or use --state-dir."
             )
 
-    def _check_disk(self) -> None:
+    def _check_disk(self, with_data: bool) -> None:
         needed = LATER_START_BYTES
-        if not self.path(DATA_MARK).exists():
+        if with_data and not self.path(DATA_MARK).exists():
             # a first start that was broken off goes on where it was: what it has written is not needed again
             held = sum(path.lstat().st_size for path in self.directory.rglob("*") if not path.is_dir())
             needed = max(needed, FIRST_START_BYTES - held)

@@ -93,9 +93,15 @@ def make_parser() -> argparse.ArgumentParser:
     demo.add_argument(
         "--state-dir",
         type=Path,
-        default=Path(".perijove"),
         metavar="DIR",
-        help="where users, ledger, homes and data are kept (default: %(default)s)",
+        help="where users, ledger, homes and data are kept (default: .perijove, of --from-values .perijove-values)",
+    )
+    demo.add_argument(
+        "--from-values",
+        type=Path,
+        metavar="FILE",
+        help="run the platform of these values of the Helm chart, such as helm/examples/one-cluster.yaml, with all its "
+        "sites on this machine",
     )
     demo.add_argument("--no-build", action="store_true", help="do not build the JupyterLab extension, take it as it is")
     demo.add_argument(
@@ -198,7 +204,10 @@ def _demo(options: argparse.Namespace) -> int:
     except ModuleNotFoundError as error:
         return _complain(f"{error.name} is missing: install the demo with pip install 'perijove[demo]'")
     try:
-        asyncio.run(run_demo(DemoOptions(options.port, options.state_dir, not options.no_build, options.reset)))
+        # what is kept of one platform fits no other
+        state_dir = options.state_dir or Path(".perijove" if options.from_values is None else ".perijove-values")
+        told = DemoOptions(options.port, state_dir, not options.no_build, options.reset, options.from_values)
+        asyncio.run(run_demo(told))
     except DemoProblem as error:
         return _complain(str(error))
     return 0
