@@ -94,6 +94,7 @@ class PlatformValues(Values):
     """The values of ``perijove``. What other charts get is judged by their own schemas."""
 
     platform: Platform
+    allow_local_sites: bool
     public_control_url: MaybeAddress
     image: Image
     database: Database

@@ -106,6 +106,7 @@ def test_what_only_an_admin_knows_is_asked_for(charts: Charts, chart: str, missi
     ("path", "value", "said"),
     [
         ("image.name", "", "image.name: name the image"),
+        ("allowLocalSites", False, "platform.sites.near.kind: sessions of a local site would run in the hub's own pod"),
         ("control.replicas", 2, "control.replicas: more than one control needs PostgreSQL"),
         ("jupyterhub.hub.image.tag", "", "jupyterhub.hub.image: name and tag the image"),
         ("jupyterhub.hub.config.JupyterHub.authenticator_class", None, "authenticator_class: say who may log in"),

@@ -32,6 +32,7 @@ LEAST: dict[str, dict[str, Any]] = {
             },
             "profiles": {"small": {"title": "Small", "cpu": 1, "memory_gib": 1}},
         },
+        "allowLocalSites": True,
         "image": {"name": "registry.example.org/perijove/services"},
         "jupyterhub": {
             "hub": {

@@ -104,6 +104,11 @@ securityContext:
 {{- fail "dask-gateway.gateway.image: name the image with perijove[gateway] that you have built and pushed" }}
 {{- end }}
 {{- end }}
+{{- range $name, $site := .Values.platform.sites }}
+{{- if and (eq $site.kind "local") (not $.Values.allowLocalSites) }}
+{{- fail (printf "platform.sites.%s.kind: sessions of a local site would run in the hub's own pod, beside its Secrets; expected kubernetes, or allowLocalSites for a test" $name) }}
+{{- end }}
+{{- end }}
 {{- if .Values.jupyterhub.enabled }}{{ include "perijove.checkHub" . }}{{ end }}
 {{- end }}
 
