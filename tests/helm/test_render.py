@@ -204,3 +204,15 @@ def test_services_reach_the_pods_that_they_name(charts: Charts) -> None:
         assert len(found) == 1
         names = {port["name"] for each in found[0]["spec"]["containers"] for port in each["ports"]}
         assert {port["targetPort"] for port in service["spec"]["ports"]} <= names
+
+
+@every_example
+def test_every_port_says_its_protocol_as_applying_at_the_server_asks_of_older_clusters(
+    charts: Charts, path: Path, chart: str
+) -> None:
+    manifests = charts.render(chart, path, least=False)
+    ports = [port for each in of_kind(manifests, "Service") for port in each["spec"]["ports"]]
+    for _, pod in pods(manifests):
+        ports += [port for each in pod["spec"]["containers"] for port in each.get("ports", ())]
+    assert all("protocol" in port for port in ports)
+    assert ports or chart == "perijove-site"

@@ -18,8 +18,8 @@
     - {name: JUPYTERHUB_SERVICE_PREFIX, value: /services/perijove/}
     {{- include "perijove.databaseEnv" . | nindent 4 }}
   ports:
-    - {name: http, containerPort: 8010}
-    - {name: metrics, containerPort: {{ .Values.metrics.port }}}
+    - {name: http, containerPort: 8010, protocol: TCP}
+    - {name: metrics, containerPort: {{ .Values.metrics.port }}, protocol: TCP}
   # it migrates the tables before it serves, where no Job has done so
   startupProbe:
     httpGet: {path: /services/perijove/api/v1/health, port: http}
@@ -69,7 +69,7 @@
     {{- include "perijove.hubEnv" (list . "perijove-controller") | nindent 4 }}
     {{- include "perijove.databaseEnv" . | nindent 4 }}
   ports:
-    - {name: of-controller, containerPort: {{ include "perijove.controllerMetricsPort" . }}}
+    - {name: of-controller, containerPort: {{ include "perijove.controllerMetricsPort" . }}, protocol: TCP}
   startupProbe:
     httpGet: {path: /metrics, port: of-controller}
     periodSeconds: 3
