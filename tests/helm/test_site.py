@@ -22,7 +22,7 @@ case "$*" in
   *clusters*) printf https://api.far.example:6443 ;;
   *ca*) printf Q0E= ;;
   *data.token*) printf dG9rZW4= ;;
-  "patch secret"*) shift 3; printf %s "$2" > patch.json ;;
+  "patch secret"*) cat > patch.json ;;
 esac
 """
 
@@ -88,12 +88,12 @@ def test_homes_outlive_the_release_and_a_namespace_may_be_the_admin_s(charts: Ch
 
 def test_the_notes_lead_to_a_kubeconfig_that_the_hub_can_use(charts: Charts, tmp_path: Path) -> None:
     notes = charts.notes("perijove-site")
-    commands = "\n".join(line[2:] for line in notes.splitlines() if line.startswith("  "))
+    commands = "\n".join(line for line in notes.splitlines() if line.startswith("  "))
     (tmp_path / "kubectl").write_text(KUBECTL)
     (tmp_path / "kubectl").chmod(0o755)
     env = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
     # up to what goes into the platform file, and without the removal of what we look at
-    script = commands.partition("\nsites:")[0].replace("\nrm ", "\n: ")
+    script = commands.partition("\n  sites:")[0].replace("\n  rm ", "\n  : ")
     subprocess.run(["sh", "-euc", script], cwd=tmp_path, env=env, check=True)
     written = tmp_path / "far-kubeconfig"
     assert written.stat().st_mode & 0o077 == 0
@@ -108,7 +108,7 @@ def test_the_notes_lead_to_a_kubeconfig_that_the_hub_can_use(charts: Charts, tmp
     assert kubeconfig["current-context"] == "far"
     patch = yaml.safe_load((tmp_path / "patch.json").read_text())
     assert base64.b64decode(patch["data"]["far-kubeconfig"]) == written.read_bytes()
-    site = yaml.safe_load(re.sub(r"(?s).*\nsites:", "sites:", commands).partition("\n\n")[0])["sites"]["far"]
+    site = yaml.safe_load(re.sub(r"(?s).*\n  sites:", "  sites:", notes).partition("\n\n")[0])["sites"]["far"]
     assert site["kubeconfig"] == {"secret": "far-kubeconfig"}
     assert site["connect"] == "ingress"
 
