@@ -10,7 +10,7 @@ from typing import Any
 from benchmarks.echo import recorded_path
 from benchmarks.hub_spawners import COUNTED, start_seconds
 from perijove_hub.admission.client import ControlClient
-from perijove_hub.sites import Handle, StartSpec, Status
+from perijove_hub.sites import Ending, Handle, StartSpec, Status
 
 
 class EchoSite:
@@ -49,9 +49,9 @@ class EchoSite:
         await self._light()
         return sorted(self._attempts)
 
-    async def reason(self, attempt_id: str) -> str:
+    async def ending(self, attempt_id: str) -> Ending:
         """It says nothing."""
-        return ""
+        return Ending()
 
     async def log_tail(self, attempt_id: str) -> str:
         """It says nothing."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from perijove_hub.sites import Handle, SiteError, StartSpec, Status
+from perijove_hub.sites import Ending, Handle, SiteError, StartSpec, Status
 
 #: The name of the site in the demo's platform file.
 OUT_OF_ORDER = "polar"
@@ -32,9 +32,9 @@ class OutOfOrder:
         """Nothing runs here."""
         return []
 
-    async def reason(self, attempt_id: str) -> str:
+    async def ending(self, attempt_id: str) -> Ending:
         """Nothing ended here."""
-        return ""
+        return Ending()
 
     async def log_tail(self, attempt_id: str) -> str:
         """Nothing was written here."""

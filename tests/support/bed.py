@@ -80,6 +80,7 @@ class Bed:
         names = ("public", "hub", "control", "proxy_api", "gate", "metrics", "control_metrics")
         self._ports = dict(zip(names, free_ports(len(names)), strict=True))
         self.url = f"http://127.0.0.1:{self._ports['public']}"
+        self.hub_api_url = f"http://127.0.0.1:{self._ports['hub']}/hub/api"
         self._token = secrets.token_hex(16)
         self._control_token, self._controller_token = secrets.token_hex(16), secrets.token_hex(16)
         self._proxy_token = secrets.token_hex(16)
@@ -87,7 +88,7 @@ class Bed:
         (directory / "secrets").mkdir()
         (directory / "faults").mkdir()
         self._write("secrets/hub-to-control", secrets.token_hex(16))
-        self._write("perijove.yaml", platform)
+        self._write("perijove.yaml", platform.replace("HUB_API_URL", self.hub_api_url))
         self._write("bed.json", json.dumps(self._told()))
         self.gate = Gate(f"http://127.0.0.1:{self._ports['control']}", self._ports["gate"])
         self.api = httpx.Client(

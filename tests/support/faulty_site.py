@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from perijove_hub.sites import Bounded, Handle, SiteError, SiteInterface, SiteUnreachable, StartSpec, Status
+from perijove_hub.sites import Bounded, Ending, Handle, SiteError, SiteInterface, SiteUnreachable, StartSpec, Status
 from perijove_hub.spawner import PerijoveSpawner
 
 CUT_OFF = "connection refused"
@@ -58,8 +58,8 @@ class FaultySite:
         await self._misbehave()
         return await self._site.list()
 
-    async def reason(self, attempt_id: str) -> str:
-        return await self._site.reason(attempt_id)
+    async def ending(self, attempt_id: str) -> Ending:
+        return await self._site.ending(attempt_id)
 
     async def log_tail(self, attempt_id: str) -> str:
         if self.fault == "unreachable":

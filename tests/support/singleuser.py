@@ -47,8 +47,8 @@ def main() -> None:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
     if FAULT == "deaf":
         time.sleep(3600)
-    port = urlsplit(os.environ["JUPYTERHUB_SERVICE_URL"]).port
-    ThreadingHTTPServer(("127.0.0.1", port or 0), Handler).serve_forever()
+    at = urlsplit(os.environ["JUPYTERHUB_SERVICE_URL"])
+    ThreadingHTTPServer((at.hostname or "127.0.0.1", at.port or 0), Handler).serve_forever()
 
 
 if __name__ == "__main__":

@@ -2,8 +2,9 @@
 
 from perijove_hub.sites.bounded import Bounded
 from perijove_hub.sites.local import LocalProcesses
-from perijove_hub.sites.models import Handle, SiteError, SiteInterface, SiteUnreachable, StartSpec, Status
+from perijove_hub.sites.models import Ending, Handle, SiteError, SiteInterface, SiteUnreachable, StartSpec, Status
 
 __all__ = [
-    "Bounded", "Handle", "LocalProcesses", "SiteError", "SiteInterface", "SiteUnreachable", "StartSpec", "Status",
+    "Bounded", "Ending", "Handle", "LocalProcesses", "SiteError", "SiteInterface", "SiteUnreachable", "StartSpec",
+    "Status",
 ]  # fmt: skip

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Awaitable, Sequence
 from typing import TypeVar
 
-from perijove_hub.sites.models import Handle, SiteError, SiteInterface, StartSpec, Status
+from perijove_hub.sites.models import Ending, Handle, SiteError, SiteInterface, StartSpec, Status
 
 log = logging.getLogger(__name__)
 
@@ -58,12 +58,12 @@ class Bounded:
         """See :class:`~perijove_hub.sites.models.SiteInterface`."""
         return await self._answer(self._site.list(), LIST_SECONDS, "list what it runs")
 
-    async def reason(self, attempt_id: str) -> str:
+    async def ending(self, attempt_id: str) -> Ending:
         """See :class:`~perijove_hub.sites.models.SiteInterface`."""
         try:
-            return await self._answer(self._site.reason(attempt_id), POLL_SECONDS, "say why it ended")
+            return await self._answer(self._site.ending(attempt_id), POLL_SECONDS, "say how it ended")
         except SiteError:
-            return ""
+            return Ending()
 
     async def log_tail(self, attempt_id: str) -> str:
         """See :class:`~perijove_hub.sites.models.SiteInterface`."""

@@ -25,7 +25,7 @@ from typing import ParamSpec, TypeVar
 import psutil
 
 from perijove_hub.sites.disk import directory_bytes
-from perijove_hub.sites.models import Handle, SiteError, StartSpec, Status
+from perijove_hub.sites.models import Ending, Handle, SiteError, StartSpec, Status
 from perijove_hub.sites.names import directory_name
 
 log = logging.getLogger(__name__)
@@ -111,9 +111,9 @@ class LocalProcesses:
         """See :class:`~perijove_hub.sites.models.SiteInterface`."""
         return await self._in_thread(self._running_attempts)
 
-    async def reason(self, attempt_id: str) -> str:
+    async def ending(self, attempt_id: str) -> Ending:
         """See :class:`~perijove_hub.sites.models.SiteInterface`. A process that has ended leaves its log only."""
-        return ""
+        return Ending()
 
     async def log_tail(self, attempt_id: str) -> str:
         """See :class:`~perijove_hub.sites.models.SiteInterface`."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
@@ -58,6 +59,14 @@ class Handle:
     url: str
 
 
+@dataclass(frozen=True)
+class Ending:
+    """How a workload has ended: why, in plain words, and when, where the site knows more than that it is over."""
+
+    reason: str = ""
+    at: datetime | None = None
+
+
 class SiteInterface(Protocol):
     """A place that can run workloads. Everything it creates carries the attempt id."""
 
@@ -86,8 +95,8 @@ class SiteInterface(Protocol):
             SiteError: the site cannot tell.
         """
 
-    async def reason(self, attempt_id: str) -> str:
-        """Why a workload is over, in plain words, as far as the site knows more than that; else empty. Never raises."""
+    async def ending(self, attempt_id: str) -> Ending:
+        """How a workload that is stopped has ended, as far as the site knows. Never raises."""
 
     async def log_tail(self, attempt_id: str) -> str:
         """The last lines that the workload wrote; empty when there are none. Never raises."""

@@ -12,7 +12,7 @@ from perijove.models import Candidate, Lease, LeasePatch
 from perijove_hub.admission.client import REQUEST_SECONDS, ControlClient, ControlRefused, ControlUnreachable
 from perijove_hub.policy.models import Platform
 from perijove_hub.policy.secrets import SecretError
-from perijove_hub.sites import Handle, SiteError, SiteInterface, SiteUnreachable, StartSpec, Status
+from perijove_hub.sites import Ending, Handle, SiteError, SiteInterface, SiteUnreachable, StartSpec, Status
 from perijove_hub.spawning.readiness import wait_until_ready
 from perijove_hub.spawning.refusals import StartFailed, StartRefused, unreachable
 from perijove_hub.spawning.state import SavedSession, Terms
@@ -72,7 +72,7 @@ class Attempt:
     recorded_site: str | None = None
     _failures: list[str] = field(default_factory=list)
     _log_tail: str = ""
-    _ended_because: str = ""
+    _ending: Ending = field(default_factory=Ending)
     #: a site failed the start and control has not been told yet; it is, with the next move that is granted
     _untold_failure: bool = False
     #: a workload that did not end in time is left to the inventories
@@ -249,7 +249,7 @@ class Attempt:
             await asyncio.sleep(CHECK_SECONDS)
         if status is Status.STOPPED:
             # asked now: what is left of it is cleared away next
-            self._ended_because = await site.reason(self.id)
+            self._ending = await site.ending(self.id)
         return status
 
     async def stop(self) -> None:
@@ -284,8 +284,15 @@ class Attempt:
         """Close the lease. It must not fail: what it cannot tell control, the next inventory will."""
         if not self.lease_id:
             return
-        reason = (self.stopping_reason or self._ended_because or "its process ended by itself")[:2000]
-        patch = LeasePatch(state="ended", reason=reason, site_failed=site_failed, log_tail=self._log_tail or None)
+        reason = (self.stopping_reason or self._ending.reason or "its process ended by itself")[:2000]
+        patch = LeasePatch(
+            state="ended",
+            reason=reason,
+            site_failed=site_failed,
+            log_tail=self._log_tail or None,
+            # what dies by itself is paid for until then; what is stopped, until that is done
+            ended_at=None if self.stopping_reason else self._ending.at,
+        )
         try:
             await self.house.control.move(self.lease_id, patch, deadline_seconds)
         except (ControlRefused, ControlUnreachable, SecretError) as error:

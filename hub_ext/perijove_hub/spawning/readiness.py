@@ -46,7 +46,7 @@ async def wait_until_ready(
             return headers
         if loop.time() >= next_look:
             if await site.poll(handle) is Status.STOPPED:
-                why = await site.reason(handle.attempt_id)
+                why = (await site.ending(handle.attempt_id)).reason
                 raise StartFailed(f"{why or 'the server ended while starting'}.", sites_fault=True)
             next_look = loop.time() + LOOK_SECONDS
         await asyncio.sleep(poll_seconds)

@@ -191,7 +191,7 @@ class LeaseHandler(BaseHandler):
         patch = self.body(LeasePatch)
         if patch.state == "starting" and patch.site is None:
             raise problem_error(422, "Does not fit", "site: say where it is starting.")
-        moved = await self.state.admission.move(lease_id, patch)
+        moved = await self.state.admission.move(lease_id, patch, patch.ended_at)
         self.write_model(moved.said(self.state.clock()))
 
     async def _patch_cluster(self, lease_id: str, site: str) -> None:

@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Literal
 
-from pydantic import Field, field_validator
+from pydantic import AwareDatetime, Field, field_validator
 
 from .base import Asked, AttemptId, HubName, Moment, OwnerName, Price, Reason, Resources, Said, ServerName, Slug
 
@@ -144,6 +144,10 @@ class LeasePatch(Asked):
     )
     log_tail: str | None = Field(
         default=None, max_length=8000, description="with `ended` after a failed start: the end of the server's log"
+    )
+
+    ended_at: AwareDatetime | None = Field(
+        default=None, description="with `ended`: when it was over, where that is noticed late"
     )
 
     @field_validator("reason", "log_tail")
@@ -304,4 +308,5 @@ __all__ = [
     "OPEN_STATES", "Activity", "AttemptFacts", "Candidate", "Explanation", "ExtendRequest", "FailedStart", "HomeSize",
     "Inventory", "InventoryAnswer", "KeepRequest", "Kind", "Lease", "LeaseOffer", "LeasePatch", "LeaseRequest",
     "LeaseState", "PlacementRequest", "Price", "Rejection", "SeenAttempt", "SessionWish", "SpawnSpec",
+    "StopRequest",
 ]  # fmt: skip

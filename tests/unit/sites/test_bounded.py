@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pytest
 
 from perijove.models import Resources
-from perijove_hub.sites import Bounded, Handle, SiteError, SiteUnreachable, StartSpec, Status
+from perijove_hub.sites import Bounded, Ending, Handle, SiteError, SiteUnreachable, StartSpec, Status
 from perijove_hub.sites import bounded as bounded_module
 
 HANDLE = Handle("far", "a" * 32, "http://127.0.0.1:9")
@@ -36,9 +36,9 @@ class Site:
         await self._misbehave()
         return [HANDLE.attempt_id]
 
-    async def reason(self, attempt_id: str) -> str:
+    async def ending(self, attempt_id: str) -> Ending:
         await self._misbehave()
-        return "too large"
+        return Ending("too large")
 
     async def log_tail(self, attempt_id: str) -> str:
         await self._misbehave()

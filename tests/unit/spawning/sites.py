@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from perijove_hub.sites import Handle, StartSpec, Status
+from perijove_hub.sites import Ending, Handle, StartSpec, Status
 
 
 @dataclass
@@ -49,9 +49,9 @@ class ScriptedSite:
         await self._call("list")
         return self.seen
 
-    async def reason(self, attempt_id: str) -> str:
-        await self._call("reason")
-        return self.why
+    async def ending(self, attempt_id: str) -> Ending:
+        await self._call("ending")
+        return Ending(self.why)
 
     async def log_tail(self, attempt_id: str) -> str:
         await self._call("log_tail")

@@ -93,7 +93,7 @@ async def test_a_server_that_ended_is_not_waited_for(monkeypatch: pytest.MonkeyP
     site = ScriptedSite(status=[Status.RUNNING, Status.UNKNOWN, Status.STOPPED])
     with pytest.raises(StartFailed, match=r"^the server ended while starting\.$"):
         await wait("http://127.0.0.1:9", site, seconds=10)
-    assert site.asked == [*["poll"] * 3, "reason"]
+    assert site.asked == [*["poll"] * 3, "ending"]
 
 
 async def test_the_hub_is_told_of_the_answer_once_and_asks_for_itself_the_next_time(address: Address) -> None:

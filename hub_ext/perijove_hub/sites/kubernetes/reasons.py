@@ -55,13 +55,14 @@ class Seen:
     status: Status
     reason: str = ""
     is_hopeless: bool = False
+    ended_at: datetime | None = None
 
 
 def look(pod: Pod, now: datetime) -> Seen:
     """What is to be said of a pod as its cluster shows it."""
     status = pod.get("status", {})
     if (ended := _ended(status)) is not None:
-        return Seen(Status.STOPPED, ended)
+        return Seen(Status.STOPPED, ended, ended_at=_end_of(status))
     if _is_lost(pod, now):
         return Seen(Status.STOPPED, "the node that it ran on is gone")
     waiting = _waiting(status)
@@ -88,6 +89,15 @@ def _ended(status: Mapping[str, Any]) -> str | None:
             return _spoken_end(end)
     if phase in ("Failed", "Succeeded"):
         return _with("it ended", status.get("message", ""))
+    return None
+
+
+def _end_of(status: Mapping[str, Any]) -> datetime | None:
+    """When its container has ended, by the clock of its node."""
+    for container in status.get("containerStatuses") or ():
+        end = container.get("state", {}).get("terminated") or {}
+        if container.get("name") == CONTAINER and end.get("finishedAt"):
+            return parsed_time(end["finishedAt"])
     return None
 
 

@@ -7,7 +7,7 @@ import logging
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from kubernetes_asyncio.client import ApiException
@@ -16,7 +16,7 @@ from perijove_hub.policy.sites import KubernetesSite
 from perijove_hub.sites.kubernetes import pods, reasons
 from perijove_hub.sites.kubernetes.cluster import NETWORK_FAULTS, REQUEST_SECONDS, Cluster, site_error, spoken
 from perijove_hub.sites.kubernetes.pods import ATTEMPT_LABEL, SITE_LABEL, ClusterKubeSpawner
-from perijove_hub.sites.models import Handle, SiteError, SiteUnreachable, StartSpec, Status
+from perijove_hub.sites.models import Ending, Handle, SiteError, SiteUnreachable, StartSpec, Status
 
 log = logging.getLogger(__name__)
 
@@ -26,9 +26,8 @@ LOOK_SECONDS = 0.5
 STALE_SECONDS = 75.0
 #: So much earlier than whoever waits for a start gives up, which is to hear why.
 MARGIN_SECONDS = 2.0
-#: A pod that has ended is kept for so long, for who looks into it.
-FINISHED_KEPT = timedelta(minutes=10)
-REASONS_KEPT = 1000
+#: How so many attempts have ended is remembered.
+ENDINGS_KEPT = 1000
 LOG_LINES, LOG_BYTES = 200, 8000
 
 FAULTS = (ApiException, *NETWORK_FAULTS)
@@ -58,7 +57,7 @@ class KubernetesPods:
         self._cluster = cluster
         self._hub_api_url = hub_api_url
         self._clock = clock
-        self._reasons: OrderedDict[str, str] = OrderedDict()
+        self._endings: OrderedDict[str, Ending] = OrderedDict()
         self._background: set[asyncio.Task[None]] = set()
 
     async def start(self, spec: StartSpec, attempt_id: str) -> Handle:
@@ -133,16 +132,18 @@ class KubernetesPods:
             log.debug("cluster %s does not tell: %s", self.name, type(error).__name__)
             return Status.UNKNOWN
         if pod is None:
-            self._remember(handle.attempt_id, "its pod was removed from the cluster", is_new=False)
+            self._endings.setdefault(handle.attempt_id, Ending("its pod was removed from the cluster"))
             return Status.STOPPED
         seen = reasons.look(pod, self._clock())
         if seen.status is Status.STOPPED:
-            self._remember(handle.attempt_id, seen.reason)
+            self._endings[handle.attempt_id] = Ending(seen.reason, seen.ended_at)
+        while len(self._endings) > ENDINGS_KEPT:
+            self._endings.popitem(last=False)
         return seen.status
 
-    async def reason(self, attempt_id: str) -> str:
+    async def ending(self, attempt_id: str) -> Ending:
         """See :class:`~perijove_hub.sites.models.SiteInterface`."""
-        return self._reasons.get(attempt_id, "")
+        return self._endings.get(attempt_id, Ending())
 
     async def stop(self, handle: Handle) -> None:
         """See :class:`~perijove_hub.sites.models.SiteInterface`."""
@@ -163,14 +164,8 @@ class KubernetesPods:
                 found = (await answer.json())["items"]
         except FAULTS as error:
             raise site_error(error, "list what it runs") from error
-        now, running = self._clock(), []
-        for pod in found:
-            attempt_id = pod["metadata"]["labels"][ATTEMPT_LABEL]
-            if reasons.look(pod, now).status is not Status.STOPPED:
-                running.append(attempt_id)
-            elif now - reasons.parsed_time(pod["metadata"]["creationTimestamp"]) > FINISHED_KEPT:
-                self._later(self._remove(attempt_id))
-        return running
+        # ended ones, too: whose server asks hears how they ended, and the others are removed as nobody's
+        return [pod["metadata"]["labels"][ATTEMPT_LABEL] for pod in found]
 
     async def log_tail(self, attempt_id: str) -> str:
         """See :class:`~perijove_hub.sites.models.SiteInterface`."""
@@ -227,12 +222,6 @@ class KubernetesPods:
             raise SiteError(str(error)) from error
         except FAULTS as error:  # a TimeoutError of KubeSpawner's among them
             raise site_error(error, "end it") from error
-
-    def _remember(self, attempt_id: str, reason: str, *, is_new: bool = True) -> None:
-        if is_new or attempt_id not in self._reasons:
-            self._reasons[attempt_id] = reason
-        if len(self._reasons) > REASONS_KEPT:
-            self._reasons.popitem(last=False)
 
     def _later(self, work: Any) -> None:
         task = asyncio.ensure_future(work)

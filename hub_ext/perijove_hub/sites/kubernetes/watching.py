@@ -22,8 +22,28 @@ AGAIN_SECONDS = 5.0
 REQUEST_SECONDS = 30
 
 
+class _Newest(dict[str, dict[str, Any]]):
+    """Objects by name, of which an older state never takes the place of a newer one.
+
+    Events come in disorder where there are several API servers. That versions grow, as whole numbers, is promised since
+    Kubernetes 1.35 (KEP-5504) and was so before.
+    """
+
+    def __setitem__(self, name: str, item: dict[str, Any]) -> None:
+        known = self.get(name)
+        if known is None or _version(item) >= _version(known):
+            super().__setitem__(name, item)
+
+
+def _version(item: dict[str, Any]) -> int:
+    text = str(item["metadata"].get("resourceVersion", ""))
+    return int(text) if text.isdigit() else 0
+
+
 class _Watching(ResourceReflector):  # type: ignore[misc]  # kubespawner has no types
     """A reflector of the cluster of its spawner."""
+
+    resources: Any
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         # its log holds a traceback for each try; what changes is said by ours
@@ -46,6 +66,7 @@ class _Watching(ResourceReflector):  # type: ignore[misc]  # kubespawner has no 
         except Exception:
             self._tell(is_heard=False)
             raise
+        self.resources = _Newest(self.resources)
         self.heard_at = time.monotonic()
         self._tell(is_heard=True)
         return found

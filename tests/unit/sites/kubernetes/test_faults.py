@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from kubespawner.reflector import ResourceReflector
 
-from perijove_hub.sites import Handle, SiteError, SiteUnreachable, Status
+from perijove_hub.sites import Ending, Handle, SiteError, SiteUnreachable, Status
 from perijove_hub.sites.kubernetes import pods, reasons, watching
 from perijove_hub.sites.kubernetes import site as site_module
 from tests.support.kube import Fate, FateKind, Fault, FaultKind, GapEnd
@@ -155,8 +155,8 @@ async def test_a_session_that_dies_is_noticed_with_the_reason(bed: SiteBed, fate
 
     await polls(bed, handle, Status.STOPPED)
 
-    assert await bed.site.reason(ATTEMPT) == reason
-    assert await bed.site.list() == []
+    assert (await bed.site.ending(ATTEMPT)).reason == reason
+    assert await bed.site.list() == [ATTEMPT]  # until somebody has heard how it ended
     await bed.site.stop(handle)
     assert bed.pods() == []
 
@@ -172,7 +172,7 @@ async def test_a_session_whose_node_is_gone_is_over_once_the_cluster_says_so(
     bed.kube.delete("pods", "users", NAME, grace_seconds=1)
 
     await polls(bed, handle, Status.STOPPED)
-    assert await bed.site.reason(ATTEMPT) == "the node that it ran on is gone"
+    assert await bed.site.ending(ATTEMPT) == Ending("the node that it ran on is gone")
     await bed.site.stop(handle)
     assert bed.pods() == []
 

@@ -138,19 +138,6 @@ async def test_a_start_that_nobody_waits_for_any_more_leaves_nothing(bed: SiteBe
     assert await bed.site.list() == []
 
 
-async def test_a_pod_that_has_ended_is_no_attempt_and_is_cleared_away_later(bed: SiteBed) -> None:
-    handle = await bed.start(ATTEMPT)
-    bed.kube.patch("pods", "users", NAME, {"status": {"phase": "Failed", "reason": "Evicted"}})
-    assert (await bed.site.list(), len(bed.pods())) == ([], 1)
-
-    bed.kube.patch("pods", "users", NAME, {"metadata": {"creationTimestamp": "2026-01-01T00:00:00Z"}})
-    assert await bed.site.list() == []
-
-    while bed.pods():  # noqa: ASYNC110 - as above
-        await asyncio.sleep(0.05)
-    assert await bed.site.poll(handle) is Status.STOPPED
-
-
 async def test_behind_an_edge_a_session_has_a_path_of_its_own_that_goes_with_it(
     make_site: Callable[..., SiteBed],
 ) -> None:

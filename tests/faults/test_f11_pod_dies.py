@@ -1,0 +1,54 @@
+"""F11: a pod is evicted, killed for its memory, or its node is gone: noticed soon, told why, charged until then."""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime
+
+import pytest
+
+from tests.support.killing import new_user
+from tests.support.kube import Fate, FateKind
+from tests.support.kube_platform import KubePlatform, clusters, kube_platform
+
+__all__ = ["clusters", "kube_platform"]
+
+FATES = [
+    (
+        Fate(FateKind.OOM, after_seconds=2),
+        "it used more memory than it has: choose a larger size, or load less at once",
+    ),
+    (Fate(FateKind.EVICTED, after_seconds=2), "its node has put it out: The node was low on resource: memory."),
+    (Fate(FateKind.CRASH, after_seconds=2, exit_code=3), "its server ended with code 3"),
+]
+
+
+@pytest.mark.parametrize(("fate", "reason"), FATES, ids=["memory", "evicted", "crash"])
+def test_the_owner_reads_why_and_pays_no_longer(clusters: KubePlatform, fate: Fate, reason: str) -> None:
+    user = new_user(clusters)
+    clusters.near.fates.add(fate)
+    assert clusters.ask(user, site="near").status_code == 201
+    begun = time.monotonic()
+
+    clusters.wait("its end", lambda: clusters.leases_of(user)[0]["state"] == "ended", seconds=60)
+
+    [lease] = clusters.leases_of(user)
+    assert lease["reason"].startswith(reason)
+    length = datetime.fromisoformat(lease["ended"]) - datetime.fromisoformat(lease["started"])
+    assert length.total_seconds() <= time.monotonic() - begun + 1
+    clusters.wait("nothing left", lambda: not clusters.servers(user) and not clusters.pods())
+
+
+def test_a_node_that_is_gone_takes_its_sessions_along_once_the_cluster_says_so(clusters: KubePlatform) -> None:
+    user = new_user(clusters)
+    assert clusters.ask(user, site="near").status_code == 201
+    [name] = [pod["metadata"]["name"] for pod in clusters.pods("near").values()]
+    clusters.near.lose_node("node-1")
+    try:
+        # the controller of nodes gives it up; nobody on the node can confirm that
+        clusters.near.patch("pods", "users", name, {"status": {"phase": "Failed", "reason": "NodeLost"}})
+        clusters.wait("its end", lambda: clusters.leases_of(user)[0]["state"] == "ended", seconds=60)
+        assert clusters.leases_of(user)[0]["reason"].startswith("the node that it ran on is gone")
+    finally:
+        clusters.near.find_node("node-1")
+    clusters.wait("nothing left", lambda: not clusters.pods())
