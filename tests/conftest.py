@@ -3,10 +3,15 @@
 # before any test brings ecCodes: its libraries hold an SQLite of 2018, which whoever loads SQLite later would get
 import sqlite3  # noqa: F401 - loaded for that only
 
+import pytest
+
 from tests.support.ledgers import empty_ledger, ledger
 from tests.support.postgres import postgres, postgres_server
 
 __all__ = ["empty_ledger", "ledger", "postgres", "postgres_server"]
+
+# its probe is made of assertions, which are to say what they found
+pytest.register_assert_rewrite("tests.support.kube")
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:

@@ -144,7 +144,7 @@ class Api:
             if request.resource.needs_version and not asked.get("resourceVersion"):
                 missing = ("metadata.resourceVersion", "FieldValueInvalid", "must be specified for an update")
                 raise errors.invalid(request.resource.kind, request.name, [missing], group=request.resource.group)
-        _check_is_same(request.resource, old, asked)
+        _check_is_same(request.resource, old, asked, is_patch=request.verb == "patch")
         new = _combined(request, old, sent)
         check_change(request.resource, old, new)
         if request.dry_run or _same(old, new):
@@ -205,11 +205,14 @@ def _checked_body(request: ApiRequest) -> Object:
     return body
 
 
-def _check_is_same(resource: Resource, old: Object, asked: Object) -> None:
+def _check_is_same(resource: Resource, old: Object, asked: Object, *, is_patch: bool) -> None:
     """What the caller says about version and uid has to hold."""
     name = old["metadata"]["name"]
-    if asked.get("uid") not in (None, "", old["metadata"]["uid"]):
-        raise errors.other_uid(resource, name, asked["uid"], old["metadata"]["uid"])
+    if (uid := asked.get("uid")) not in (None, "", old["metadata"]["uid"]):
+        if not is_patch:
+            raise errors.other_uid(resource, name, uid, old["metadata"]["uid"])
+        cause = ("metadata.uid", "FieldValueInvalid", f'Invalid value: "{uid}": field is immutable')
+        raise errors.invalid(resource.kind, name, [cause], group=resource.group)
     if asked.get("resourceVersion") not in (None, "", old["metadata"]["resourceVersion"]):
         raise errors.stale(resource, name)
 

@@ -63,13 +63,9 @@ def finish(store: Store, resource: Resource, item: Object) -> Object:
 def _check_preconditions(resource: Resource, item: Object, how: Deletion) -> None:
     metadata = item["metadata"]
     if how.uid and how.uid != metadata["uid"]:
-        raise errors.other_uid(resource, metadata["name"], how.uid, metadata["uid"])
+        raise errors.unlike(resource, metadata["name"], "UID", how.uid, metadata["uid"])
     if how.version and how.version != metadata["resourceVersion"]:
-        why = (
-            f"Precondition failed: ResourceVersion in precondition: {how.version}, "
-            f"ResourceVersion in object meta: {metadata['resourceVersion']}"
-        )
-        raise errors.conflict(resource, metadata["name"], why)
+        raise errors.unlike(resource, metadata["name"], "ResourceVersion", how.version, metadata["resourceVersion"])
 
 
 def _pod_grace(pod: Object, asked_seconds: int | None) -> int:

@@ -81,6 +81,17 @@ def stale(resource: Resource, name: str) -> ApiError:
     return conflict(resource, name, why)
 
 
+def unlike(resource: Resource, name: str, field: str, expected: str, found: str) -> ApiError:
+    """What is to be deleted is not the object, or not the version, that the caller means."""
+    happened = "deleted and then recreated" if field == "UID" else "modified"
+    why = (
+        f"the {field} in the precondition ({expected}) does not match the {field} in record ({found}). "
+        f"The object might have been {happened}"
+    )
+    message = f'Operation cannot be fulfilled on {resource.kind} "{name}": {why}'
+    return ApiError(409, "Conflict", message, details=_details(resource, name))
+
+
 def other_uid(resource: Resource, name: str, expected: str, found: str) -> ApiError:
     """An object by this name is there, but it is another one."""
     why = f"Precondition failed: UID in precondition: {expected}, UID in object meta: {found}"

@@ -95,7 +95,7 @@ class PodRun:
         """Starts a container, and again as the policy says; whether it ended well."""
         state, back_off_seconds = container.state, 0.0
         while True:
-            process = container.process = await self._started(container)
+            process = await self._started(container)
             self._phase = "Running" if self._is_initialized else self._phase
             await self.tell()
             code = await process.wait()
@@ -131,6 +131,7 @@ class PodRun:
                 container.state.wait("RunContainerError", message)
                 await self._say("Failed", f"Error: {message}", warning=True)
             else:
+                container.process = process  # before anything is told, so that nothing that runs is forgotten
                 await self._say("Pulled", f'Container image "{image}" already present on machine')
                 await self._say("Created", f"Created container: {container.state.name}")
                 await self._say("Started", f"Started container {container.state.name}")

@@ -87,7 +87,7 @@ def labels_are_validated(target: Target) -> None:
 
 def pods_need_containers_with_images(target: Target) -> None:
     space = target.namespace()
-    bare = {"metadata": {"name": "p"}, "spec": {"containers": []}}
+    bare = {**pod("p"), "spec": {"automountServiceAccountToken": False, "containers": []}}
     assert target.ask("POST", f"{space}/pods", bare).error == (422, "Invalid")
     without_image = pod("p", container={"image": ""})
     answer = target.ask("POST", f"{space}/pods", without_image)
@@ -201,7 +201,7 @@ def a_deletion_can_name_the_object_it_means(target: Target) -> None:
     wrong = {"preconditions": {"uid": "00000000-0000-0000-0000-000000000000"}}
     answer = target.ask("DELETE", f"{space}/configmaps/c", wrong)
     assert answer.error == (409, "Conflict")
-    assert "Precondition failed: UID in precondition" in answer.body["message"]
+    assert "the UID in the precondition (00000000-0000-0000-0000-000000000000) does not match" in answer.body["message"]
     right = {"preconditions": {"uid": made["metadata"]["uid"]}}
     assert target.ask("DELETE", f"{space}/configmaps/c", right).status == 200
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from .probe_target import Target, config, names, pod, seen
 
@@ -67,17 +69,8 @@ def without_a_version_the_state_comes_first(target: Target) -> None:
 def a_watch_tells_at_once(target: Target) -> None:
     space = target.namespace()
     version = target.version(f"{space}/configmaps")
-    told: list[float] = []
-
-    def change() -> None:
-        time.sleep(0.3)
-        target.make(f"{space}/configmaps", config("c"))
-        told.append(time.monotonic())
-
-    changing = threading.Thread(target=change)
-    changing.start()
-    events = target.watch(f"{space}/configmaps", 2, resourceVersion=version, fieldSelector="metadata.name=c")
-    changing.join()
+    with _soon(lambda: target.make(f"{space}/configmaps", config("c"))):
+        events = target.watch(f"{space}/configmaps", 2, resourceVersion=version, fieldSelector="metadata.name=c")
     assert seen(events) == [("ADDED", "c")]
 
 
@@ -109,15 +102,31 @@ def a_version_that_is_forgotten_has_expired(target: Target) -> None:
 
 def bookmarks_come_to_whom_allows_them(target: Target) -> None:
     space = target.namespace()
-    version = target.version(f"{space}/configmaps")
-    made = target.make(f"{space}/configmaps", config("c"))
-    events = target.watch(f"{space}/configmaps", 4, resourceVersion=version, allowWatchBookmarks="true")
-    bookmarks = [item for kind, item in events if kind == "BOOKMARK"]
-    assert bookmarks
-    assert bookmarks[-1]["kind"] == "ConfigMap"
-    assert int(bookmarks[-1]["metadata"]["resourceVersion"]) >= int(made["metadata"]["resourceVersion"])
-    silent = target.watch(f"{space}/configmaps", 3, resourceVersion=version)
-    assert "BOOKMARK" not in [kind for kind, _ in silent]
+    query = {"resourceVersion": target.version(f"{space}/configmaps"), "labelSelector": "probe"}
+    for allowed in ("true", "false"):  # a real server sends one only when there was a change that was not selected
+        with _soon(lambda allowed=allowed: target.make(f"{space}/configmaps", config(f"when-{allowed}"))):  # type: ignore[misc]
+            events = target.watch(f"{space}/configmaps", 4, allowWatchBookmarks=allowed, **query)
+        if allowed == "true":
+            [(kind, bookmark)] = events[-1:]
+            made = target.get(f"{space}/configmaps/when-true")
+            assert (kind, bookmark["kind"]) == ("BOOKMARK", "ConfigMap")
+            assert int(bookmark["metadata"]["resourceVersion"]) >= int(made["metadata"]["resourceVersion"])
+        else:
+            assert events == []
+
+
+@contextmanager
+def _soon(act: Callable[[], object]) -> Iterator[None]:
+    """Does something a moment after what follows has begun."""
+
+    def run() -> None:
+        time.sleep(0.3)
+        act()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    yield
+    thread.join()
 
 
 CHECKS = [

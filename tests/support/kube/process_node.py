@@ -83,7 +83,7 @@ class RemoteCluster(Reader):
     async def set_status(self, pod: Object, status: Object) -> None:
         """See :class:`~.kubelet.Cluster`."""
         patch = {"metadata": {"uid": pod["metadata"]["uid"]}, "status": status}
-        await self.ask("PATCH", f"{_path(pod)}/status", patch, kind=STRATEGIC, expected=[404, 409])
+        await self.ask("PATCH", f"{_path(pod)}/status", patch, kind=STRATEGIC, expected=[404, 409, 422])
 
     async def remove(self, pod: Object) -> None:
         """See :class:`~.kubelet.Cluster`."""
