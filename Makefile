@@ -1,9 +1,11 @@
 # Two commands do all the set-up on a machine with Python 3.11 and Node 20:
 #   make demo    a whole platform on this machine; ARGS="--port 0 --state-dir DIR" passes options on
 #   make test    every check and test, with a summary at the end
-# And two more take their time:
+# And three more take their time:
 #   make bench   measurements beside named peers, for benchmarks/results; ARGS="decision --quick" runs some of them
 #   make soak    a thousand random operations and faults on a whole platform; SEED=N repeats one
+#   make conformance   the probe of API semantics on the emulated cluster of the tests and on a real Kubernetes control
+#                      plane, for benchmarks/results/conformance.md; PERIJOVE_CONTROL_PLANE=ARCHIVE saves building one
 # What they install goes into .venv and node_modules; `make test` also installs a browser, PostgreSQL, nginx and DaCHS, a
 # service of the Virtual Observatory, with the system's packages, when they are not there.
 
@@ -25,7 +27,7 @@ EXTENSION_SOURCES := $(shell find labextension/src labextension/style labextensi
 # what the pages of control take from npm's packages; the last file that their build writes
 VENDOR := hub_ext/perijove_hub/web/static/vendor/chart.umd.min.js
 
-.PHONY: demo test lint unit ui docs helm schemas bench soak clean help
+.PHONY: demo test lint unit ui docs helm schemas bench soak conformance clean help
 
 help:
 	@sed -n '1,/^$$/s/^# \{0,1\}//p' Makefile
@@ -62,6 +64,19 @@ bench: .make/bench .make/peers/installed .make/npm .make/browser .make/postgres
 soak: .make/dev .make/npm .make/postgres
 	@PERIJOVE_SOAK_OPERATIONS=1000 PERIJOVE_SOAK_SEED=$(SEED) PERIJOVE_SOAK_REPORT=benchmarks/results/soak.md \
 		$(BIN)/python -m pytest -q -s tests/soak
+
+conformance: .make/dev .make/etcd
+	@PERIJOVE_CONFORMANCE_REPORT=benchmarks/results/conformance.md $(BIN)/python -m pytest -q tests/conformance
+
+# the last program that the script writes
+ifndef PERIJOVE_CONTROL_PLANE
+conformance: .make/control-plane/kube-scheduler
+endif
+
+.make/control-plane/kube-scheduler: tests/conformance/build_control_plane.sh | .make/etcd
+	@echo "  building a Kubernetes control plane from Debian's sources; PERIJOVE_CONTROL_PLANE=ARCHIVE would save that"
+	@tests/conformance/build_control_plane.sh .make/control-plane
+	@rm -rf .make/control-plane/work
 
 .make/venv: | .python-check
 	@mkdir -p .make
@@ -129,6 +144,12 @@ $(VENDOR): hub_ext/build_pages.mjs .make/npm
 .make/nginx:
 	@mkdir -p .make
 	@test -x /usr/sbin/nginx || command -v nginx > /dev/null || { echo "  installing nginx"; apt-get update -qq && apt-get install -y -qq --no-install-recommends nginx > /dev/null; }
+	@touch $@
+
+# where a real control plane keeps its objects
+.make/etcd:
+	@mkdir -p .make
+	@command -v etcd > /dev/null || { echo "  installing etcd"; apt-get update -qq && apt-get install -y -qq --no-install-recommends etcd-server > /dev/null; }
 	@touch $@
 
 # a service of the Virtual Observatory; without its package gavodachs2-server, which would set up a database of the system

@@ -69,7 +69,7 @@ def find_programs(into: Path) -> Path:
         where = f"the archive {named}" if named else f"{BUILT}"
         raise Missing(
             f"{where} has no {', '.join(absent)}: name an archive of a control plane by {ARCHIVE_VARIABLE}, or build "
-            "one with `make .make/control-plane`"
+            "one with `make .make/control-plane/kube-scheduler`"
         )
     return folder
 
