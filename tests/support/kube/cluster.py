@@ -23,7 +23,7 @@ from .store import Change, Store
 
 #: How long a node may be silent before its pods are to go: short beside the five minutes of real clusters.
 EVICT_AFTER_SECONDS = 2.0
-RETRY_SECONDS = 5.0
+RETRY_SECONDS = 1.0
 
 
 class EmulatedCluster:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
+import time
 from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
@@ -46,6 +47,8 @@ class Recorded:
     namespace: str = ""
     name: str = ""
     body: Any = field(default=None, repr=False)
+    #: When it came, by the monotonic clock.
+    at_seconds: float = field(default_factory=time.monotonic, repr=False)
     #: A stream has begun: it was recorded then.
     began: bool = field(default=False, repr=False)
 

@@ -7,71 +7,32 @@ import logging
 import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
-from jupyterhub.objects import Hub
-from kubernetes_asyncio import config
-from kubernetes_asyncio.client import ApiClient, Configuration, CoreV1Api
 from kubespawner import KubeSpawner
-from kubespawner.reflector import ResourceReflector
 from kubespawner.spawner import PodReflector
-from traitlets.config import Config
 
-from tests.support.kube import KubeBed, Rule
+from tests.support.kube import KubeBed
+from tests.support.kube.stock_spawner import stock_client, stock_rules, stock_spawner
 
 pytest_plugins = ["tests.support.kube.fixtures"]
-#: What KubeSpawner does to a cluster, and no more.
-RULES = [
-    Rule(("get", "list", "watch", "create", "delete"), ("pods",), "science", ("",)),
-    Rule(("get", "list", "watch"), ("events",), "science", ("",)),
-    Rule(("create",), ("persistentvolumeclaims",), "science", ("",)),
-]
-
-
-class Spawner(KubeSpawner):
-    """Stock, but for reflectors that no other test shares."""
-
-    reflectors: ClassVar[dict[Any, ResourceReflector]] = {}
-
-
-class User(SimpleNamespace):
-    """As much of the hub's user as a spawner asks for."""
-
-    def __init__(self, name: str) -> None:
-        server = SimpleNamespace(base_url=f"/user/{name}/")
-        super().__init__(name=name, escaped_name=name, server=server, url=f"/user/{name}/", id=1)
 
 
 @pytest.fixture
-async def api(kube_bed: KubeBed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[CoreV1Api]:
-    """The client that KubeSpawner makes of a kubeconfig, which here is one with its rights only."""
-    monkeypatch.setattr("kubespawner.spawner.load_config", lambda **arguments: None)
-    token = kube_bed.add_token("system:serviceaccount:hub:hub", RULES)
-    await config.load_kube_config(str(kube_bed.kubeconfig(tmp_path / "config", "science", token=token)))
-    async with ApiClient() as client:
-        yield CoreV1Api(client)
-    Configuration.set_default(None)
+def kubeconfig(kube_bed: KubeBed, tmp_path: Path) -> Path:
+    """As one who may do what KubeSpawner does, and no more."""
+    token = kube_bed.add_account("hub", "hub", stock_rules("science"))
+    return kube_bed.kubeconfig(tmp_path / "config", "science", token=token)
 
 
 @pytest.fixture
-async def spawner(api: CoreV1Api, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[KubeSpawner]:
-    monkeypatch.setattr("kubespawner.spawner.shared_client", lambda kind: api)
-    monkeypatch.setattr("kubespawner.reflector.shared_client", lambda kind: api)
-    settings = {
-        "namespace": "science",
-        "cmd": ["sleep", "300"],
-        "image": "jupyter:1",
-        "storage_pvc_ensure": True,
-        "volumes": [{"name": "home", "persistentVolumeClaim": {"claimName": "{pvc_name}"}}],
-        "storage_capacity": "1Gi",
-    }
-    made = Spawner(hub=Hub(), user=User("ana"), config=Config(Spawner=settings), _mock=True)
-    made.api_token = "hub-token"
-    yield made
-    await Spawner._stop_all_reflectors()
-    Spawner.reflectors.clear()
+async def spawner(kubeconfig: Path) -> AsyncIterator[KubeSpawner]:
+    volume = {"name": "home", "persistentVolumeClaim": {"claimName": "{pvc_name}"}}
+    settings = {"storage_pvc_ensure": True, "storage_capacity": "1Gi", "volumes": [volume]}
+    command = {"cmd": ["sleep", "300"], "image": "jupyter:1"}
+    async with stock_spawner(kubeconfig, "ana", namespace="science", **settings, **command) as made:
+        yield made
 
 
 async def until(holds: Callable[[], Any]) -> None:
@@ -81,25 +42,23 @@ async def until(holds: Callable[[], Any]) -> None:
         await asyncio.sleep(0.01)
 
 
-async def test_a_reflector_follows_pods(
-    kube_bed: KubeBed, api: CoreV1Api, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    monkeypatch.setattr("kubespawner.reflector.shared_client", lambda kind: api)
+async def test_a_reflector_follows_pods(kube_bed: KubeBed, kubeconfig: Path, caplog: pytest.LogCaptureFixture) -> None:
     labels = {"component": "singleuser-server"}
     container = {"name": "notebook", "image": "jupyter:1", "command": ["sleep", "300"]}
     manifest = {"metadata": {"name": "before", "labels": labels}, "spec": {"containers": [container]}}
     kube_bed.put("pods", "science", manifest)
-    reflector = PodReflector(parent=KubeSpawner(_mock=True), namespace="science", labels=labels)
-    await reflector.start()
-    try:
-        assert list(reflector.pods) == ["science/before"]
-        await until(lambda: any(request.verb == "watch" for request in kube_bed.requests))
-        kube_bed.put("pods", "science", {**manifest, "metadata": {"name": "after", "labels": labels}})
-        await until(lambda: (reflector.pods.get("science/after") or {}).get("status", {}).get("phase") == "Running")
-        kube_bed.delete("pods", "science", "before")
-        await until(lambda: list(reflector.pods) == ["science/after"])
-    finally:
-        await reflector.stop()
+    async with stock_client(kubeconfig):
+        reflector = PodReflector(parent=KubeSpawner(_mock=True), namespace="science", labels=labels)
+        await reflector.start()
+        try:
+            assert list(reflector.pods) == ["science/before"]
+            await until(lambda: any(request.verb == "watch" for request in kube_bed.requests))
+            kube_bed.put("pods", "science", {**manifest, "metadata": {"name": "after", "labels": labels}})
+            await until(lambda: (reflector.pods.get("science/after") or {}).get("status", {}).get("phase") == "Running")
+            kube_bed.delete("pods", "science", "before")
+            await until(lambda: list(reflector.pods) == ["science/after"])
+        finally:
+            await reflector.stop()
     asked = {(request.verb, request.query.get("resourceVersionMatch")) for request in kube_bed.requests}
     assert asked == {("list", None), ("list", "NotOlderThan"), ("watch", None)}
     assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
