@@ -20,6 +20,7 @@ from perijove_hub.hub import CONTROL_SCOPES, CONTROLLER_SCOPES
 from perijove_hub.policy import load_platform
 from perijove_hub.policy.secrets import Secrets
 from perijove_hub.spawner import PerijoveSpawner
+from perijove_hub.spawning import anew
 from perijove_hub.web.hub_handlers import PlacementHandler
 from tests.helm.test_render import ON_POSTGRESQL
 from tests.support.helm import CHARTS, EXAMPLES, Charts, the
@@ -46,16 +47,21 @@ def mounted(charts: Charts, directory: Path, *values: dict[str, Any]) -> Path:
     return directory
 
 
-async def run_config(monkeypatch: pytest.MonkeyPatch, directory: Path) -> Config:
-    """Run what stands in hub.extraConfig; /etc/perijove is ``directory``."""
+async def run_config(monkeypatch: pytest.MonkeyPatch, directory: Path) -> tuple[Config, list[Path]]:
+    """Run what stands in hub.extraConfig; /etc/perijove is ``directory``. With it, the files that the hub follows."""
+    followed: list[Path] = []
 
     async def tell_nobody(*_: Any) -> None:
         """There is no hub that runs."""
+
+    async def follow(path: Path, *_: Any) -> None:
+        followed.append(path)
 
     z2jh = ModuleType("z2jh")
     z2jh.get_secret_value = lambda key: f"the token of {key}".ljust(40, ".")  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "z2jh", z2jh)
     monkeypatch.setattr(hub_module, "tell_control", tell_nobody)
+    monkeypatch.setattr(anew, "_follow", follow)
     for holder, names in ((PerijoveSpawner, ("house", "homes")), (PlacementHandler, ("control",))):
         for name in names:
             monkeypatch.setattr(holder, name, None, raising=False)
@@ -69,11 +75,12 @@ async def run_config(monkeypatch: pytest.MonkeyPatch, directory: Path) -> Config
         assert "/etc/perijove" in text
         exec(compile(text.replace("/etc/perijove", str(directory)), "extraConfig", "exec"), {"c": c})
     await asyncio.sleep(0)
-    return c
+    return c, followed
 
 
 async def test_it_makes_the_hub_a_perijove_hub(charts: Charts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    c = await run_config(monkeypatch, mounted(charts, tmp_path))
+    c, followed = await run_config(monkeypatch, mounted(charts, tmp_path))
+    assert followed == [tmp_path / "platform" / "perijove.yaml"]
     assert c.JupyterHub.spawner_class is PerijoveSpawner
     assert list(PerijoveSpawner.house.sites) == ["near"]
     services = {each["name"]: each for each in c.JupyterHub.services}
@@ -97,7 +104,7 @@ async def test_it_makes_the_hub_a_perijove_hub(charts: Charts, tmp_path: Path, m
 async def test_users_servers_find_control(
     charts: Charts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, values: dict[str, Any], found: str
 ) -> None:
-    c = await run_config(monkeypatch, mounted(charts, tmp_path, values))
+    c, _ = await run_config(monkeypatch, mounted(charts, tmp_path, values))
     assert c.PerijoveSpawner.control_url == found
 
 
