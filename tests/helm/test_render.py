@@ -186,6 +186,13 @@ def test_another_platform_file_rolls_the_pods_and_another_secret_name_does_not(c
     assert not set(before) & set(after)
 
 
+def test_a_hub_of_another_release_in_the_namespace_is_as_good(charts: Charts) -> None:
+    alone = {**LEAST["perijove"], "jupyterhub": {"enabled": False}}
+    manifests = charts.render("perijove", alone, least=False)
+    assert {each["metadata"]["name"] for each in of_kind(manifests, "Deployment")} == {"perijove-control"}
+    judge(manifests, "1.37")
+
+
 def test_probes_ask_for_health_and_none_of_them_ends_a_control_whose_ledger_is_away(charts: Charts) -> None:
     (control, controller) = the(charts.render("perijove"), "Deployment", "perijove-control")["spec"]["template"][
         "spec"

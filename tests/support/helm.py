@@ -134,7 +134,13 @@ class Charts:
 
 
 def copy_charts(directory: Path) -> Charts:
-    """The charts in ``directory``, with empty charts of the names and versions that they depend on."""
+    """The charts in ``directory``, with empty charts of the names and versions that they depend on.
+
+    Raises:
+        FileNotFoundError: there is no Helm.
+    """
+    if not HELM.exists():
+        raise FileNotFoundError(f"{HELM} is missing: run `make .make/helm`, or name another one in PERIJOVE_HELM")
     for chart in LEAST:
         shutil.copytree(CHARTS / chart, directory / chart)
         for dependency in yaml.safe_load((directory / chart / "Chart.yaml").read_text()).get("dependencies", ()):
