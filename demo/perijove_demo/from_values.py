@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
@@ -42,7 +43,8 @@ def write_local_platform(values: Path, path: Path) -> None:
     platform = document.get("platform") if isinstance(document, dict) else None
     if not isinstance(platform, dict) or not isinstance(platform.get("sites"), dict):
         raise DemoProblem(f"{values}: expected values of the chart perijove, with platform.sites in them.")
-    local = {name: _local(name, site) for name, site in platform["sites"].items()}
+    _check(values, platform)
+    local = {name: _local(site) for name, site in platform["sites"].items()}
     kept = {key: value for key, value in platform.items() if key != "public_url"}
     # in the order of the file, which people see
     plain = YAML(typ="safe", pure=True)
@@ -51,10 +53,20 @@ def write_local_platform(values: Path, path: Path) -> None:
         plain.dump(kept | {"sites": local, "admission": {**(platform.get("admission") or {}), **LOOKS}}, file)
 
 
-def _local(name: str, site: Any) -> dict[str, Any]:
+def _check(values: Path, platform: dict[str, Any]) -> None:
+    """Refuse what the platform of the values may not say: made local, a slip in the key of a cluster would not show."""
+    try:
+        Platform.model_validate(platform)
+    except ValidationError as error:
+        fault = error.errors()[0]
+        # pydantic puts the kind of a site into the place of a fault
+        where = ".".join(str(part) for part in fault["loc"] if part not in ("local", "kubernetes"))
+        said = "unknown key" if fault["type"] == "extra_forbidden" else fault["msg"].removeprefix("Value error, ")
+        raise DemoProblem(f"{values}: platform.{where}: {said}") from error
+
+
+def _local(site: dict[str, Any]) -> dict[str, Any]:
     """What a local site can have of a site: neither a cluster, nor its Dask Gateway."""
-    if not isinstance(site, dict):
-        raise DemoProblem(f"platform.sites.{name}: expected the keys of a site.")
     return {key: site[key] for key in LocalSite.model_fields if key in site and key != "dask"} | {"kind": "local"}
 
 

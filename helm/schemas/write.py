@@ -30,7 +30,9 @@ def _plain(part: Any, *, is_names: bool = False) -> Any:
         return [_plain(each) for each in part]
     if not isinstance(part, dict):
         return part
-    left_out = () if is_names else ("default", "title", "discriminator")
+    if "discriminator" in part and not is_names:
+        return _by_kind(part["discriminator"])
+    left_out = () if is_names else ("default", "title")
     plain = {
         key: _plain(value, is_names=key in ("properties", "$defs"))
         for key, value in part.items()
@@ -40,3 +42,17 @@ def _plain(part: Any, *, is_names: bool = False) -> Any:
         # pydantic refuses a name that does not fit, and says so to nobody
         plain["additionalProperties"] = False
     return plain
+
+
+def _by_kind(discriminator: dict[str, Any]) -> dict[str, Any]:
+    """One of several models, by the key that tells them apart: of `oneOf`, Helm would tell why it is none of all."""
+    key, mapping = discriminator["propertyName"], discriminator["mapping"]
+    return {
+        "type": "object",
+        "required": [key],
+        "properties": {key: {"enum": sorted(mapping)}},
+        "allOf": [
+            {"if": {"properties": {key: {"const": kind}}, "required": [key]}, "then": {"$ref": where}}
+            for kind, where in sorted(mapping.items())
+        ],
+    }

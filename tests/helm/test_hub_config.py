@@ -83,6 +83,8 @@ async def test_it_makes_the_hub_a_perijove_hub(charts: Charts, tmp_path: Path, m
     assert followed == [tmp_path / "platform" / "perijove.yaml"]
     assert c.JupyterHub.spawner_class is PerijoveSpawner
     assert list(PerijoveSpawner.house.sites) == ["near"]
+    # where the pods of the hub's own cluster find it
+    assert PerijoveSpawner.house.platform.sites["near"].hub_api_url == f"{c.JupyterHub.hub_connect_url}/hub/api"
     services = {each["name"]: each for each in c.JupyterHub.services}
     assert list(services) == ["mine", "perijove", "perijove-controller"]
     assert services["perijove"]["url"] == "http://perijove-control:8010"

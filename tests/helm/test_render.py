@@ -14,7 +14,7 @@ import yaml
 from perijove_hub.cli import make_parser
 from perijove_hub.policy.load import parse_platform
 from perijove_hub.policy.models import Platform
-from tests.support.helm import EXAMPLES, KNOWS_CLUSTERS, LEAST, Charts, Manifest, of_kind, pods, the
+from tests.support.helm import EXAMPLES, LEAST, Charts, Manifest, of_kind, pods, the
 
 #: Of each example, whose values it has.
 EXAMPLE_CHARTS = {
@@ -69,7 +69,6 @@ def judge(manifests: Sequence[Manifest], version: str) -> None:
         kubernetes_validate.validate(each, version, strict=True)
 
 
-@pytest.mark.skipif(not KNOWS_CLUSTERS, reason="the models of this version know no sites that are clusters")
 @pytest.mark.parametrize("path", [path for path, chart in EXAMPLE_CHARTS.items() if chart == "perijove"])
 def test_the_platform_of_an_example_is_a_good_one(path: Path) -> None:
     told = yaml.safe_load(path.read_text())["platform"]
@@ -92,7 +91,9 @@ def test_each_site_of_an_example_has_its_values_beside() -> None:
 
 def test_the_platform_file_comes_through_unchanged(charts: Charts) -> None:
     example = Path(EXAMPLES.parents[1] / "perijove.example.yaml")
-    manifests = charts.render("perijove", {**LEAST["perijove"], "platform": read(example)}, least=False)
+    manifests = charts.render(
+        "perijove", {**LEAST["perijove"], "platform": read(example), "allowLocalSites": True}, least=False
+    )
     told = the(manifests, "ConfigMap", "perijove-platform")["data"]["perijove.yaml"]
     before, after = parse_platform(example.read_text(), "before"), parse_platform(told, "after")
     # Helm sorts the keys of a map: profiles are in the order of their names, and nothing else differs

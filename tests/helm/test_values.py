@@ -18,6 +18,9 @@ from tests.support.helm import CHARTS, LEAST, Charts, HelmRefused
 MODELS = {"perijove": PlatformValues, "perijove-site": SiteValues}
 
 
+LOCAL = {"kind": "local", "title": "Own", "region": "here", "capacity": {"cpu": 1, "memory_gib": 1}}
+
+
 def nested(path: str, value: Any) -> dict[str, Any]:
     """The values that ``--set path=value`` makes."""
     for part in reversed(path.split(".")):
@@ -68,6 +71,8 @@ def test_each_key_of_the_values_is_explained(chart: str) -> None:
         ("perijove", "daskGateway.enable", True, "additional properties 'enable' not allowed"),
         ("perijove", "platform.site", {}, "at '/platform': additional properties 'site' not allowed"),
         ("perijove", "platform.sites.near.capacity.cpus", 1, "additional properties 'cpus' not allowed"),
+        ("perijove", "platform.sites.near.connects", "pod", "additional properties 'connects' not allowed"),
+        ("perijove", "platform.sites.near.kind", "slurm", "/platform/sites/near/kind': value must be one of"),
         ("perijove", "platform.profiles.small.cpu", "many", "at '/platform/profiles/small/cpu'"),
         ("perijove", "platform.admission.slice", "an hour", "at '/platform/admission/slice'"),
         ("perijove", "platform.profiles", {"No Slug": {"title": "X", "cpu": 1, "memory_gib": 1}}, "No Slug"),
@@ -106,7 +111,11 @@ def test_what_only_an_admin_knows_is_asked_for(charts: Charts, chart: str, missi
     ("path", "value", "said"),
     [
         ("image.name", "", "image.name: name the image"),
-        ("allowLocalSites", False, "platform.sites.near.kind: sessions of a local site would run in the hub's own pod"),
+        (
+            "platform.sites.own",
+            LOCAL,
+            "platform.sites.own.kind: sessions of a local site would run in the hub's own pod",
+        ),
         ("control.replicas", 2, "control.replicas: more than one control needs PostgreSQL"),
         ("jupyterhub.hub.image.tag", "", "jupyterhub.hub.image: name and tag the image"),
         ("jupyterhub.hub.config.JupyterHub.authenticator_class", None, "authenticator_class: say who may log in"),

@@ -12,8 +12,6 @@ from typing import Any
 
 import yaml
 
-from perijove_hub.policy import Platform
-
 ROOT = Path(__file__).resolve().parents[2]
 CHARTS = ROOT / "helm"
 EXAMPLES = CHARTS / "examples"
@@ -27,12 +25,13 @@ LEAST: dict[str, dict[str, Any]] = {
         "platform": {
             "sites": {
                 "near": {
-                    "kind": "local", "title": "Near", "region": "here", "capacity": {"cpu": 4, "memory_gib": 8},
+                    "kind": "kubernetes", "title": "Near", "region": "here", "capacity": {"cpu": 4, "memory_gib": 8},
+                    "namespace": "perijove-users", "image": "registry.example.org/perijove/user:0.1.0",
+                    "hub_api_url": "http://hub.perijove:8081/hub/api",
                 }
             },
             "profiles": {"small": {"title": "Small", "cpu": 1, "memory_gib": 1}},
         },
-        "allowLocalSites": True,
         "image": {"name": "registry.example.org/perijove/services"},
         "jupyterhub": {
             "hub": {
@@ -46,9 +45,6 @@ LEAST: dict[str, dict[str, Any]] = {
 
 #: The namespace into which each is installed.
 NAMESPACES = {"perijove": "perijove", "perijove-site": "perijove-site"}
-
-#: Of the models of this program, whether they know sites that are clusters; the schema is made of them.
-KNOWS_CLUSTERS = '"kubernetes"' in str(Platform.model_json_schema()).replace("'", '"')
 
 Manifest = dict[str, Any]
 
@@ -102,9 +98,6 @@ class Charts:
             options += ["--kube-version", kube_version]
         if upgrade:
             options.append("--is-upgrade")
-        if not KNOWS_CLUSTERS and any(isinstance(each, Path) for each in values):
-            # until the models know clusters, the schema refuses examples that have some
-            options.append("--skip-schema-validation")
         given = [LEAST[chart], *values] if least else list(values)
         text = self._run(["template", release or chart, str(self.directory / chart), *options], given)
         return [each for each in yaml.safe_load_all(text) if each]

@@ -4,7 +4,7 @@ app.kubernetes.io/name: perijove-site
 app.kubernetes.io/instance: {{ .Release.Name }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
-perijove.dev/site: {{ .Values.site | quote }}
+perijove.io/site: {{ .Values.site | quote }}
 {{- end }}
 
 {{/* Whether the hub runs in this cluster. */}}

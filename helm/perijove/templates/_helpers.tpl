@@ -115,7 +115,7 @@ securityContext:
 {{- define "perijove.checkHub" -}}
 {{- $hub := .Values.jupyterhub.hub }}
 {{- if not (and $hub.image.name $hub.image.tag) }}
-{{- fail "jupyterhub.hub.image: name and tag the image of the hub with perijove[hub] that you have built and pushed" }}
+{{- fail "jupyterhub.hub.image: name and tag the image of the hub with perijove[hub,kubernetes] that you have built and pushed" }}
 {{- end }}
 {{- $authenticator := dig "JupyterHub" "authenticator_class" "" $hub.config }}
 {{- if not $authenticator }}

@@ -50,7 +50,8 @@ def test_the_scientist_is_in_every_group_that_the_platform_names(tmp_path: Path)
         ("a: [", "is no YAML"),
         ("sites: {a: {kind: local}}", "expected values of the chart perijove, with platform.sites in them"),
         ("platform: {profiles: {}}", "expected values of the chart perijove"),
-        ("platform: {sites: {a: 1}}", "platform.sites.a: expected the keys of a site"),
+        ("platform: {sites: {a: 1}, profiles: {}}", "platform.sites.a: Input should be a valid dictionary"),
+        ("platform: {sites: {a: {kind: kubernetes, conect: pod}}}", "platform.sites.a.title: Field required"),
         ("- a", "expected values of the chart perijove"),
     ],
 )
