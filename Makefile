@@ -51,7 +51,7 @@ ui: .make/dev .make/npm $(VENDOR) $(EXTENSION) .make/extension .make/browser
 docs: .make/dev
 	@$(BIN)/python tests/run.py docs
 
-helm: .make/dev .make/helm
+helm: .make/dev .make/npm .make/helm
 	@$(BIN)/python tests/run.py helm
 
 # after a change of the models of the platform file or of the charts' values

@@ -319,11 +319,11 @@ def test_item_54_the_hub_has_the_verbs_that_it_uses_and_no_others(charts: Charts
         for group in rule["apiGroups"]
         for resource in rule["resources"]
     }
-    by_ingress = {"services": "get create delete", "networking.k8s.io/ingresses": "get create delete"}
+    by_ingress = {"services": "create", "networking.k8s.io/ingresses": "create"}
     assert rights == {
         "pods": "get list watch create delete",
         "pods/log": "get",
-        "persistentvolumeclaims": "get list create delete",
+        "persistentvolumeclaims": "get create",
         "events": "get list watch",
         **(by_ingress if connect == "ingress" else {}),
     }
