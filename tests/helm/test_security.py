@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,8 @@ import yaml
 from helm.schemas.site import SiteValues
 from tests.helm.test_render import EXAMPLE_CHARTS, ON_POSTGRESQL, every_example
 from tests.support.helm import EXAMPLES, Charts, HelmRefused, Manifest, of_kind, pods, the
+from tests.support.kube import Rule, rules_of_role
+from tests.support.kube_platform import HUB_RIGHTS
 from tests.support.network_policies import Peer, allows
 from tests.support.pod_security import violations
 
@@ -327,6 +329,16 @@ def test_item_54_the_hub_has_the_verbs_that_it_uses_and_no_others(charts: Charts
         "events": "get list watch",
         **(by_ingress if connect == "ingress" else {}),
     }
+
+
+def test_item_54_the_rights_under_which_sessions_in_clusters_are_tested_are_those_of_the_chart(charts: Charts) -> None:
+    network = {"network": {"ingressFrom": [{"ipBlock": {"cidr": "192.0.2.0/28"}}]}}
+    role = the(charts.render("perijove-site", {"connect": "pod"}, network), "Role", "perijove-hub")
+
+    def rights(rules: Iterable[Rule]) -> set[tuple[str, str]]:
+        return {(verb, resource) for rule in rules for verb in rule.verbs for resource in rule.resources}
+
+    assert rights(rules_of_role(role)) == rights(HUB_RIGHTS)
 
 
 def test_item_54_control_controller_and_hub_have_no_right_in_the_hub_s_namespace(charts: Charts) -> None:
