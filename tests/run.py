@@ -22,7 +22,7 @@ BIN = Path(sys.executable).parent
 IN_PAIRS = ["-n", "2", "--dist", "loadfile"]
 #: One more than there are cores: most of these tests wait, for servers, sweeps and graces.
 IN_THREES = ["-n", "3", "--dist", "loadfile"]
-OURS = ["hub_ext", "server_ext", "demo", "docs", "helm", "tests", "benchmarks"]
+OURS = ["hub_ext", "server_ext", "demo", "docs", "helm", "images", "tests", "benchmarks"]
 #: How often what a check prints is passed on.
 SHOW_SECONDS = 0.5
 #: What one machine of the continuous integration has.
@@ -88,6 +88,7 @@ CHECKS = [
     _pytest("hub", *IN_THREES),
     _pytest("faults", *IN_PAIRS),
     _pytest("helm", *IN_PAIRS),
+    _pytest("images", cores=1),
     _pytest("integration", cores=1),
     _pytest("soak", "-s", cores=1),
     _pytest("demo", cores=1),
