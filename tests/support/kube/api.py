@@ -147,7 +147,7 @@ class Api:
         _check_is_same(request.resource, old, asked, is_patch=request.verb == "patch")
         new = _combined(request, old, sent)
         check_change(request.resource, old, new)
-        if request.dry_run or _same(old, new):
+        if request.dry_run or old == new:
             return new if request.dry_run else old
         return finish(self._store, request.resource, self._store.replace(request.resource, new))
 
@@ -238,10 +238,6 @@ def _combined(request: ApiRequest, old: Object, sent: Object) -> Object:
     if request.resource is SECRETS:
         encode_secret(new)
     return new
-
-
-def _same(old: Object, new: Object) -> bool:
-    return {**old, "metadata": {**old["metadata"]}} == new
 
 
 def _how(request: ApiRequest) -> Deletion:

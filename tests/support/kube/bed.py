@@ -127,6 +127,7 @@ class KubeBed:
 
     async def _stop(self) -> None:
         await self._listener.close()
+        self._server.close()
         await self._cluster.close()
 
     def __enter__(self) -> Self:

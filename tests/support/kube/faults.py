@@ -24,7 +24,7 @@ class FaultKind(StrEnum):
     LOST_ANSWER = "lost_answer"
     #: never answers; nothing has happened
     HANG = "hang"
-    #: carries the request out ``delay_seconds`` late
+    #: carries the request out ``delay_seconds`` late, even when the client has given up by then
     DELAY = "delay"
     #: for ``gap_seconds`` the stream loses its events; then it does what ``then`` says
     WATCH_GAP = "watch_gap"

@@ -104,11 +104,14 @@ class ProcessNode:
         authority: the certificate to pin, in PEM.
         directory: for logs and homes.
         spec: its name, and what it says it has.
+        back_off_seconds: how long a container that has failed twice waits to be started again.
     """
 
     def __init__(
         self, url: str, token: str, authority: str, directory: Path, spec: NodeSpec, *, back_off_seconds: float = 10.0
     ) -> None:
+        #: What an image runs whose manifest says no command, by globs over images.
+        self.images: dict[str, list[str]] = {}
         self._url = url
         self._token = token
         self._context = ssl.create_default_context(cadata=authority)
@@ -150,6 +153,7 @@ class ProcessNode:
             [self._spec.name],
             self._directory,
             self._octet.number,
+            images=self.images,
             back_off_seconds=self._back_off_seconds,
         )
         await self._register()

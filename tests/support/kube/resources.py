@@ -54,6 +54,8 @@ class Resource:
         }
         if self.short_names:
             shown["shortNames"] = list(self.short_names)
+        if self.plural in ("pods", "services"):
+            shown["categories"] = ["all"]  # what people see first
         below = [
             {
                 "name": f"{self.plural}/{subresource}",

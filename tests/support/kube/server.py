@@ -15,7 +15,7 @@ from aiohttp import web
 from . import errors
 from .api import Api
 from .errors import ApiError
-from .faults import FaultKind, Faults
+from .faults import Fault, FaultKind, Faults
 from .request import ApiRequest, parse_path, read_request
 from .resources import Object, Resources
 from .rights import Account, Accounts
@@ -71,12 +71,18 @@ class Server:
         major, minor = git_version.removeprefix("v").split(".")[:2]
         self._version = {"major": major, "minor": minor, "gitVersion": git_version, "platform": "linux/amd64"}
         self._streams: set[asyncio.Task[Any]] = set()
+        self._late: set[asyncio.Task[web.StreamResponse]] = set()
 
     def app(self) -> web.Application:
         """As aiohttp serves it."""
         app = web.Application(client_max_size=_MAX_BODY_BYTES)
         app.router.add_route("*", "/{path:.*}", self._answer)
         return app
+
+    def close(self) -> None:
+        """What is late is not carried out any more."""
+        for task in self._late:
+            task.cancel()
 
     def cut_streams(self) -> None:
         """Ends the connections of all watches that are under way."""
@@ -103,8 +109,6 @@ class Server:
                 self.recorded.append(entry)
 
     async def _answer_recorded(self, http: web.Request, entry: Recorded) -> web.StreamResponse:
-        if self.latency_seconds:
-            await asyncio.sleep(self.latency_seconds)
         account = self._accounts.who(http.headers.get("Authorization", ""))
         if account is None:
             _note_target(entry, http, self._resources)
@@ -120,15 +124,38 @@ class Server:
 
     async def _answer_with_faults(self, request: ApiRequest, account: Account, entry: Recorded) -> web.StreamResponse:
         fault = self._faults.pick(request)
+        delay_seconds = self.latency_seconds
         match fault.kind if fault else None:
             case FaultKind.DROP:
                 raise Cut
             case FaultKind.HANG:
                 await asyncio.Event().wait()
-            case FaultKind.ERROR if fault:
-                raise fault.to_error(request)
             case FaultKind.DELAY if fault:
-                await asyncio.sleep(fault.delay_seconds)
+                delay_seconds += fault.delay_seconds
+        if delay_seconds and request.verb != "watch":  # a slow server does not hear that nobody waits any more
+            late = asyncio.ensure_future(self._carry_out_late(request, account, fault, entry, delay_seconds))
+            self._late.add(late)
+            late.add_done_callback(self._forget_late)
+            return await asyncio.shield(late)
+        await asyncio.sleep(delay_seconds)
+        return await self._carry_out(request, account, fault, entry)
+
+    async def _carry_out_late(
+        self, request: ApiRequest, account: Account, fault: Fault | None, entry: Recorded, delay_seconds: float
+    ) -> web.StreamResponse:
+        await asyncio.sleep(delay_seconds)
+        return await self._carry_out(request, account, fault, entry)
+
+    def _forget_late(self, late: asyncio.Task[web.StreamResponse]) -> None:
+        self._late.discard(late)
+        if not late.cancelled():
+            late.exception()  # whoever waited has heard of it
+
+    async def _carry_out(
+        self, request: ApiRequest, account: Account, fault: Fault | None, entry: Recorded
+    ) -> web.StreamResponse:
+        if fault and fault.kind is FaultKind.ERROR:
+            raise fault.to_error(request)
         account.check(request.verb, request.resource, request.subresource, request.namespace, request.name)
         if request.verb == "watch":
             return await self._watch(request, entry)

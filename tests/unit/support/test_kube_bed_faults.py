@@ -111,6 +111,15 @@ def test_requests_are_late_by_order(kube_bed: KubeBed, target: Target) -> None:
     assert time.monotonic() - began > 0.2
 
 
+def test_what_is_late_is_carried_out_though_nobody_waits_any_more(kube_bed: KubeBed, target: Target) -> None:
+    kube_bed.latency_seconds = 0.5
+    headers = {"Authorization": f"Bearer {kube_bed.token}"}
+    with pytest.raises(httpx.ReadTimeout):
+        target.client.post(MAPS, json=config("c"), headers=headers, timeout=0.1)
+    kube_bed.wait_until(lambda: kube_bed.object("configmaps", "science", "c"), "it was made")
+    assert target.ask("POST", MAPS, config("c")).error == (409, "AlreadyExists")
+
+
 def test_the_whole_server_takes_so_many_requests_a_second(kube_bed: KubeBed, target: Target) -> None:
     kube_bed.faults.requests_per_second = 5
     statuses = [target.ask("GET", MAPS).status for _ in range(30)]
