@@ -91,6 +91,10 @@ class Fates:
             self._by_uid[uid] = self._first(pod)
         return self._by_uid[uid]
 
+    def spend(self, pod: Object) -> None:
+        """What was decided has come to pass, and happens once only."""
+        self._by_uid[pod["metadata"]["uid"]] = None
+
     def _first(self, pod: Object) -> Fate | None:
         for fate in self.rules:
             if (fate.times is None or fate.hits < fate.times) and fate.matches(pod):

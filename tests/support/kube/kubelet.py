@@ -112,19 +112,26 @@ class Kubelet:
         for run in self._of(node):
             run.fall_silent()
             if kill:
-                run.kill()
+                run.lose_power()
 
     def wake(self, node: str, pods: Iterable[Object]) -> None:
-        """A silent node is heard again: it tells how its pods fare, and ends those that were to go."""
+        """A silent node is heard again: it tells how its pods fare, and ends those that were to go.
+
+        What a loss of power has ended it starts again, unless the pod says never.
+        """
         self._silent.discard(node)
         there = {pod["metadata"]["uid"]: pod for pod in pods if pod["spec"].get("nodeName") == node}
         for run in self._of(node):
-            if run.uid not in there:
+            pod = there.get(run.uid)
+            if pod is None:
                 self.saw("DELETED", run.pod)
-        for uid, pod in there.items():
-            if known := self._runs.get(uid):
-                known.is_silent = False
-                self._begin(known.tell())
+            elif run.has_lost_power and run.restarts != "Never" and not pod["metadata"].get("deletionTimestamp"):
+                self._runs[run.uid] = PodRun(self, pod)
+                self._begin(self._runs[run.uid].run())
+            else:
+                run.is_silent = False
+                self._begin(run.tell())
+        for pod in there.values():
             self.saw("MODIFIED", pod)
 
     async def close(self) -> None:

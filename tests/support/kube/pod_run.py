@@ -45,6 +45,7 @@ class PodRun:
         self.address = kubelet.new_address()
         self.containers = _containers(pod, "containers")
         self.is_silent = False
+        self.has_lost_power = False
         self._kubelet = kubelet
         self._init_containers = _containers(pod, "initContainers")
         self._fate: Fate | None = kubelet.fates.of(pod)
@@ -74,10 +75,10 @@ class PodRun:
             await self._pull_for_ever(fate)
         self._directory.mkdir(parents=True, exist_ok=True)
         for container in self._init_containers:
-            if not await self._tend(container, "Never" if self._restarts == "Never" else "OnFailure"):
+            if not await self._tend(container, "Never" if self.restarts == "Never" else "OnFailure"):
                 return await self._end("Failed")
         self._is_initialized = True
-        tending = [asyncio.ensure_future(self._tend(each, self._restarts)) for each in self.containers]
+        tending = [asyncio.ensure_future(self._tend(each, self.restarts)) for each in self.containers]
         befalling = asyncio.ensure_future(self._befall(fate)) if fate else None
         try:
             well = await asyncio.gather(*tending)
@@ -88,7 +89,8 @@ class PodRun:
         return await self._end("Succeeded" if all(well) else "Failed")
 
     @property
-    def _restarts(self) -> str:
+    def restarts(self) -> str:
+        """When its containers are started again: ``Always``, ``OnFailure`` or ``Never``."""
         return str(self.pod["spec"].get("restartPolicy", "Always"))
 
     async def _tend(self, container: Container, policy: str) -> bool:
@@ -200,6 +202,7 @@ class PodRun:
                 case FateKind.EVICTED:
                     return await self._evict(fate)
                 case FateKind.NODE_GONE:
+                    self._kubelet.fates.spend(self.pod)
                     return self._kubelet.on_node_gone(self.pod["spec"]["nodeName"])
 
     def _strike(self, exit_code: int, reason: str) -> None:
@@ -246,10 +249,15 @@ class PodRun:
         await asyncio.gather(*(process.wait() for process in running))
 
     def kill(self) -> None:
-        """Ends what runs, as a loss of power does."""
+        """Ends what runs, at once."""
         for container in self.all_containers:
             if container.process:
                 container.process.kill()
+
+    def lose_power(self) -> None:
+        """What runs ends, and nothing is started again."""
+        self.has_lost_power = self._is_ending = True
+        self.kill()
 
     def fall_silent(self) -> None:
         """Nothing is told of it any more."""

@@ -94,7 +94,6 @@ class Watch:
                     await self._send_with_faults(event)
             if self._bookmarks and now >= bookmark_at and not self._is_busy():
                 bookmark_at = now + self._bookmark_seconds
-                version = self._store.version
                 await self._send("BOOKMARK", self._bookmark(version))
             if not self._store.since(self._request.resource, version):
                 await self._store.wait(self._waker, self._pause(bookmark_at))

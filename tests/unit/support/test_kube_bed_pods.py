@@ -280,6 +280,25 @@ def test_fate_a_node_that_is_gone(kube_bed: KubeBed) -> None:
     kube_bed.wait_until(lambda: not kube_bed.objects("pods", "science"), "its node confirms that it is gone")
 
 
+def test_a_node_that_lost_its_power_starts_its_pods_again(kube_bed: KubeBed) -> None:
+    for name, policy in (("p", "OnFailure"), ("q", "Never")):
+        start(kube_bed, name, restartPolicy=policy)
+    first = kube_bed.wait_for_pod("science", "p")["status"]
+    before = process_of(first)
+    kube_bed.wait_for_pod("science", "q")
+    kube_bed.lose_node("node-1")
+    kube_bed.wait_until(lambda: not runs(before), "the machine is off")
+    kube_bed.find_node("node-1")
+    kube_bed.wait_for_pod("science", "q", "Failed")
+
+    def again() -> bool:
+        status = kube_bed.wait_for_pod("science", "p")["status"]
+        return bool(status["podIP"] != first["podIP"])
+
+    kube_bed.wait_until(again, "it was started again")
+    assert runs(process_of(kube_bed.wait_for_pod("science", "p")["status"]))
+
+
 def test_a_node_that_was_cut_off_runs_on_and_comes_back(kube_bed: KubeBed) -> None:
     start(kube_bed, "p")
     process = process_of(kube_bed.wait_for_pod("science", "p")["status"])
