@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import fnmatch
 import itertools
+import logging
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
@@ -18,6 +19,7 @@ from .fates import Fates
 from .pod_run import PodRun
 from .resources import Object
 
+_log = logging.getLogger(__name__)
 #: What an image runs whose manifest names no command and of which the bed is told nothing.
 PAUSE = ["sleep", "infinity"]
 
@@ -149,4 +151,9 @@ class Kubelet:
     def _begin(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            _log.error("the node's agent gave a pod up", exc_info=error)

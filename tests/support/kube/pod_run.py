@@ -165,24 +165,23 @@ class PodRun:
 
     async def _pull_for_ever(self, fate: Fate) -> None:
         image = self.containers[0].manifest["image"]
+        failed = f'Failed to pull image "{image}": {fate.said}'
+        waits = f'Back-off pulling image "{image}"'
         while True:
             await self._say("Pulling", f'Pulling image "{image}"')
-            said = f'Failed to pull image "{image}": {fate.said}'
-            for reason, message, event in (
-                ("ErrImagePull", said, ("Failed", said)),
-                (
-                    "ImagePullBackOff",
-                    f'Back-off pulling image "{image}"',
-                    ("BackOff", f'Back-off pulling image "{image}"'),
-                ),
-            ):
-                for container in self.containers:
-                    container.state.wait(reason, message)
-                await self._say(*event, warning=True)
-                if reason == "ErrImagePull":
-                    await self._say("Failed", "Error: ErrImagePull", warning=True)
-                await self.tell()
-                await asyncio.sleep(RETRY_SECONDS)
+            await self._say("Failed", failed, warning=True)
+            await self._say("Failed", "Error: ErrImagePull", warning=True)
+            await self._hold("ErrImagePull", failed)
+            await self._say("BackOff", waits)
+            await self._say("Failed", "Error: ImagePullBackOff", warning=True)
+            await self._hold("ImagePullBackOff", waits)
+
+    async def _hold(self, reason: str, message: str) -> None:
+        """All containers wait for a while, and the pod says why."""
+        for container in self.containers:
+            container.state.wait(reason, message)
+        await self.tell()
+        await asyncio.sleep(RETRY_SECONDS)
 
     async def _befall(self, fate: Fate) -> None:
         """What the fate does to the pod once it runs; to its first container each time that it is started again."""

@@ -100,6 +100,8 @@ class Server:
             return response
         except ApiError as error:
             entry.status = error.code
+            if not entry.verb:
+                _note_target(entry, http, self._resources)
             return _error_response(error)
         except Cut:
             return _cut(http)
@@ -111,7 +113,6 @@ class Server:
     async def _answer_recorded(self, http: web.Request, entry: Recorded) -> web.StreamResponse:
         account = self._accounts.who(http.headers.get("Authorization", ""))
         if account is None:
-            _note_target(entry, http, self._resources)
             raise errors.unauthorized()
         entry.user = account.user
         self._faults.check_rate()

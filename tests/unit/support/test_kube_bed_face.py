@@ -56,7 +56,11 @@ async def test_a_token_has_the_rights_of_a_role_until_it_is_revoked(kube_bed: Ku
         with pytest.raises(ApiException) as unknown:
             await core.list_namespaced_pod("science")
         assert unknown.value.status == 401
-    assert [(request.user, request.status) for request in kube_bed.requests] == [("hub", 200), ("hub", 403), ("", 401)]
+    assert [(request.user, request.verb, request.status) for request in kube_bed.requests] == [
+        ("hub", "list", 200),
+        ("hub", "delete", 403),
+        ("", "list", 401),
+    ]
 
 
 async def test_requests_are_recorded_as_rights_name_them(kube_bed: KubeBed, tmp_path: Path) -> None:

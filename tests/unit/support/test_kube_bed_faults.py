@@ -124,6 +124,7 @@ def test_the_whole_server_takes_so_many_requests_a_second(kube_bed: KubeBed, tar
     kube_bed.faults.requests_per_second = 5
     statuses = [target.ask("GET", MAPS).status for _ in range(30)]
     assert set(statuses) == {200, 429}
+    assert {(request.verb, request.resource) for request in kube_bed.requests} == {("list", "configmaps")}
     kube_bed.faults.clear()
     assert target.ask("GET", MAPS).status == 200
 
