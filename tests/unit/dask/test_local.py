@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import subprocess
+import time
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -38,6 +39,9 @@ def sleeping(where: Path, **environment: str) -> Iterator[subprocess.Popen[bytes
     """A process that works there, with this in its environment."""
     process = subprocess.Popen(SLEEP, cwd=where, env={**os.environ, **environment})
     try:
+        # Popen returns in the middle of exec: for a moment the process shows no environment at all
+        while not Path(f"/proc/{process.pid}/environ").read_bytes():
+            time.sleep(0.001)
         yield process
     finally:
         process.kill()
