@@ -220,3 +220,4 @@ async def tell_control(hub: JupyterHub, platform: Platform) -> None:
         await asyncio.gather(PerijoveSpawner.homes.run(), *(reporter.report_for_ever() for reporter in reporters))
     finally:
         await house.control.close()
+        await asyncio.gather(*(site.close() for site in house.sites.values() if isinstance(site, Bounded)))

@@ -28,7 +28,7 @@ from perijove_hub.spawning.state import HOME_KEY, SESSION_KEY, Terms, saved_sess
 from perijove_hub.web.spawn_form import render_spawn_form
 
 #: How long a server that its site shows may be out of reach of a hub that has just come up.
-RECOVER_SECONDS = 600
+RECOVER_SECONDS = 86_400
 #: How long after a refusal the hub may take to draw the form again.
 DRAWN_SECONDS = 5.0
 

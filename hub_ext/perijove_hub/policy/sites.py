@@ -85,6 +85,10 @@ class IngressEdge(PlatformModel):
     tls_secret: KubernetesName | None = Field(
         default=None, description="the cluster's secret with the certificate; absent: the edge has one of its own"
     )
+    path_type: Literal["Prefix", "ImplementationSpecific"] = Field(
+        default="ImplementationSpecific",
+        description="of each Ingress: ingress-nginx takes names with a dot or an @ by its own reading only",
+    )
     annotations: dict[LabelKey, str] = Field(default_factory=dict, description="of each Ingress, for its controller")
 
 

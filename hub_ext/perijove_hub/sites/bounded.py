@@ -79,6 +79,12 @@ class Bounded:
         except SiteError:
             return None
 
+    async def close(self) -> None:
+        """Let go of connections, where the site has any; the workloads go on."""
+        close = getattr(self._site, "close", None)
+        if close is not None:
+            await close()
+
     async def _answer(self, call: Awaitable[Answer], seconds: float, what: str) -> Answer:
         try:
             async with asyncio.timeout(seconds):

@@ -11,6 +11,7 @@ import logging
 from collections.abc import Callable
 from io import StringIO
 from typing import Any
+from urllib.parse import urlsplit
 
 import aiohttp
 from kubernetes_asyncio import client, config
@@ -19,12 +20,14 @@ from kubernetes_asyncio.config.kube_config import KubeConfigLoader
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
+from perijove_hub.policy.secrets import SecretError
 from perijove_hub.sites.models import SiteError, SiteUnreachable
 
 log = logging.getLogger(__name__)
 
 #: How long one request may take.
 REQUEST_SECONDS = 10.0
+RETRY_AFTER_MAX_SECONDS = 10.0
 #: What a network does: no connection, one that breaks off, no answer in time.
 NETWORK_FAULTS = (aiohttp.ClientError, OSError, TimeoutError)
 
@@ -43,6 +46,7 @@ class Cluster:
         self._text: str | None = None
         self._api_client: client.ApiClient | None = None
         self._apis: dict[str, Any] = {}
+        self._told_unusable = ""
         self._connecting = asyncio.Lock()
 
     def api(self, group: str) -> Any:
@@ -65,15 +69,25 @@ class Cluster:
                 if self._api_client is not None and text == self._text:
                     return
                 made = await _api_client(text if self._kubeconfig else None)
+            except (SecretError, Unfit) as error:
+                self._tell_unusable(str(error))
+                raise SiteUnreachable("its credentials cannot be used; the hub's log says why") from error
             except Exception as error:  # whatever a kubeconfig does wrong: the other clusters must not feel it
                 # its text may hold a token, and so may what is raised about it
-                log.error("no way into cluster %s: %s", self.name, type(error).__name__)  # noqa: TRY400
+                self._tell_unusable(type(error).__name__)
                 raise SiteUnreachable("its credentials cannot be used; the hub's log says why") from error
+            self._told_unusable = ""
             before, self._api_client, self._text = self._api_client, made, text
             self._apis.clear()
         if before is not None:
             log.info("cluster %s has new credentials", self.name)
             await before.close()
+
+    def _tell_unusable(self, why: str) -> None:
+        """Once for each reason, and not at each look at each session."""
+        if why != self._told_unusable:
+            self._told_unusable = why
+            log.error("no way into cluster %s: %s", self.name, why)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -94,14 +108,50 @@ async def _api_client(kubeconfig: str | None) -> client.ApiClient:
     return client.ApiClient(settings)
 
 
+class Unfit(Exception):
+    """A kubeconfig that is not used, and why; nothing of what it holds."""
+
+
+#: What a kubeconfig may not say: it comes from the admin of another cluster, and these run commands of theirs in the
+#: hub, read its files and send them where they like, or trust whoever answers.
+_FOREIGN = {
+    "exec": "a command that would run in the hub", "auth-provider": "a plugin that would run in the hub",
+    "tokenFile": "a file of the hub", "client-certificate": "a file of the hub", "client-key": "a file of the hub",
+    "certificate-authority": "a file of the hub", "insecure-skip-tls-verify": "no check of who answers",
+    "proxy-url": "a way round the hub's own",
+}  # fmt: skip
+
+
 def _parsed(kubeconfig: str) -> dict[str, Any]:
+    """A kubeconfig with all that it needs in itself.
+
+    Raises:
+        Unfit: it is none, or wants more.
+    """
     try:
         parsed = YAML(typ="safe").load(StringIO(kubeconfig))
     except YAMLError as error:
-        raise ValueError("the kubeconfig is no YAML") from error
+        raise Unfit("the kubeconfig is no YAML") from error
     if not isinstance(parsed, dict):
-        raise ValueError("the kubeconfig is no mapping of keys")  # noqa: TRY004 - it is the file's value
+        raise Unfit("the kubeconfig is no mapping of keys")
+    for each in (*_parts(parsed, "users", "user"), *_parts(parsed, "clusters", "cluster")):
+        for key, what in _FOREIGN.items():
+            if each.get(key):
+                raise Unfit(f"the kubeconfig has {key}: {what}. Give it a token of a service account, and data in it")
+        server = urlsplit(str(each.get("server") or "https://"))
+        if server.scheme != "https" and server.hostname not in ("127.0.0.1", "localhost"):
+            raise Unfit("the kubeconfig has a server without https: a token would pass in the clear")
     return parsed
+
+
+def _parts(parsed: dict[str, Any], several: str, one: str) -> list[dict[str, Any]]:
+    named = parsed.get(several) or []
+    if not isinstance(named, list) or not all(isinstance(each, dict) for each in named):
+        raise Unfit(f"the kubeconfig's {several} are no list of names with what belongs to each")
+    found = [each.get(one) or {} for each in named]
+    if not all(isinstance(each, dict) for each in found):
+        raise Unfit(f"the kubeconfig's {several} have a {one} that is no mapping of keys")
+    return found
 
 
 def is_passing(error: ApiException) -> bool:
@@ -110,9 +160,9 @@ def is_passing(error: ApiException) -> bool:
 
 
 def retry_after_seconds(error: ApiException) -> float | None:
-    """How long the server asks to wait, if it does; at most half a minute of it."""
+    """How long the server asks to wait, if it does; at most as long as leaves room for more tries."""
     said = str(error.headers.get("Retry-After", "")) if error.headers else ""
-    return min(float(said), 30.0) if said.isdigit() else None
+    return min(float(said), RETRY_AFTER_MAX_SECONDS) if said.isdigit() else None
 
 
 def spoken(error: BaseException) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 import random
 from collections.abc import Iterator
 from types import SimpleNamespace
@@ -24,7 +25,14 @@ from kubespawner.objects import make_owner_reference
 from traitlets import Any as AnyTrait
 
 from perijove_hub.policy.sites import KubernetesSite
-from perijove_hub.sites.kubernetes.cluster import NETWORK_FAULTS, Cluster, is_passing, retry_after_seconds, spoken
+from perijove_hub.sites.kubernetes.cluster import (
+    NETWORK_FAULTS,
+    REQUEST_SECONDS,
+    Cluster,
+    is_passing,
+    retry_after_seconds,
+    spoken,
+)
 from perijove_hub.sites.kubernetes.watching import REFLECTORS, Pods
 from perijove_hub.sites.local import RESCUE_FOLDERS
 from perijove_hub.sites.models import SiteError, SiteUnreachable, StartSpec
@@ -38,6 +46,11 @@ PORT = 8888
 RESCUE_PATH = "/opt/perijove-rescue"
 #: How long a server has to save before it is killed.
 GRACE_SECONDS = 10
+#: Kubernetes waits five minutes for a node that is gone before it gives up its pods; a session is missed before.
+NODE_GONE = [
+    {"key": f"node.kubernetes.io/{what}", "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 45}
+    for what in ("not-ready", "unreachable")
+]
 #: How long a pod may take to be gone, once that was asked for.
 GONE_SECONDS = 45
 #: How long making or deleting something is tried while the cluster refuses for the moment.
@@ -80,6 +93,8 @@ class ClusterKubeSpawner(KubeSpawner):  # type: ignore[misc]  # kubespawner has 
     def __init__(self, **kwargs: Any) -> None:
         self._may_be_there = False
         self._refusals = 0
+        #: whether the cluster has taken that the pod is to go
+        self.is_told_to_end = False
         with _no_process_wide_cluster():
             super().__init__(**kwargs)
 
@@ -98,14 +113,18 @@ class ClusterKubeSpawner(KubeSpawner):  # type: ignore[misc]  # kubespawner has 
         return (self.cluster, kind, self.namespace)
 
     async def _start_reflector(self, kind: str, reflector_class: Any, replace: bool = False, **kwargs: Any) -> Any:
-        """Once for all who wait, whoever of them gives up; one that did not come up, or has ended, is begun anew."""
+        """Once for all who wait, whoever of them gives up; one that did not come up, or has ended, is begun anew.
+
+        KubeSpawner wants one replaced that does not show what it waits for. Ours begin again by themselves, and others
+        look at the picture meanwhile.
+        """
         key = self._get_reflector_key(kind)
         known = self.reflectors.get(key)
-        if known is not None and known.watch_task is not None and not known.watch_task.done() and not replace:
+        if known is not None and known.watch_task is not None and not known.watch_task.done():
             return known
         if key not in _starting:
             self.reflectors.pop(key, None)
-            begun = super()._start_reflector(kind, REFLECTORS[kind], replace=replace, **kwargs)
+            begun = super()._start_reflector(kind, REFLECTORS[kind], **kwargs)
             _starting[key] = asyncio.ensure_future(begun)
             _starting[key].add_done_callback(lambda done: _forget(key, done))
         return await asyncio.shield(_starting[key])
@@ -147,20 +166,24 @@ class ClusterKubeSpawner(KubeSpawner):  # type: ignore[misc]  # kubespawner has 
 
     async def _make_create_pod_request(self, pod: Any, request_timeout: float) -> bool:
         # 409: an answer was lost, and it is there; its name is of this attempt and of nothing else
-        made = self.api.create_namespaced_pod(self.namespace, pod)
+        before, self._may_be_there = self._may_be_there, True
         try:
-            is_made = await _attempt(made, request_timeout, "make the pod", fine=(409,))
+            return await _attempt(self._create(pod), request_timeout, "make the pod", fine=(409,))
         except SiteUnreachable:
             # an API server that is started again refuses for some seconds; then another site may be tried
-            if self._may_be_there or self._refusals >= REFUSALS_MAX:
-                raise
+            self._may_be_there = before
             self._refusals += 1
+            if self._refusals >= REFUSALS_MAX:
+                raise
+            await asyncio.sleep(_PAUSE_SECONDS)
             return False
-        except SiteError:
-            self._may_be_there = True
-            raise
-        self._may_be_there = True
-        return is_made
+
+    async def _create(self, pod: Any) -> None:
+        made = await self.api.create_namespaced_pod(self.namespace, pod)
+        # the picture has it from now on, whatever its watch has heard
+        if self.picture is not None:
+            shown = self.api.api_client.sanitize_for_serialization(made)
+            self.picture.resources[f"{self.namespace}/{self.pod_name}"] = shown
 
     async def _make_create_pvc_request(self, pvc: Any, request_timeout: float) -> bool:
         try:
@@ -189,7 +212,8 @@ class ClusterKubeSpawner(KubeSpawner):  # type: ignore[misc]  # kubespawner has 
         ended = self.api.delete_namespaced_pod(
             pod_name, self.namespace, body=delete_options, grace_period_seconds=grace_seconds
         )
-        return await _attempt(ended, request_timeout, "delete the pod", fine=(404,))
+        self.is_told_to_end = await _attempt(ended, request_timeout, "delete the pod", fine=(404,))
+        return self.is_told_to_end
 
 
 async def _attempt(call: Any, seconds: float, what: str, *, fine: tuple[int, ...] = (), fine_is: bool = True) -> bool:
@@ -289,7 +313,7 @@ def for_start(
         extra_pod_config={"restartPolicy": "Never", "enableServiceLinks": False},
         extra_labels={ATTEMPT_LABEL: attempt_id, SITE_LABEL: site, HUB_ACCESS_LABEL: "true"},
         storage_pvc_ensure=has_home,
-        storage_capacity=f"{storage.size_gib:g}Gi",
+        storage_capacity=str(math.ceil(storage.size_gib * 2**30)),
         storage_class=storage.class_name,
         storage_access_modes=[storage.access_mode],
         storage_extra_labels={SITE_LABEL: site},
@@ -300,7 +324,7 @@ def for_start(
         ],
         working_dir=storage.path,
         node_selector=policy.node_selector,
-        tolerations=[each.model_dump(exclude_none=True) for each in policy.tolerations],
+        tolerations=[*NODE_GONE, *(each.model_dump(exclude_none=True) for each in policy.tolerations)],
         **({} if policy.ingress is None else _edge(policy, site)),
     )
 
@@ -341,7 +365,7 @@ def _ingress(spawner: ClusterKubeSpawner, pod: dict[str, Any], policy: Kubernete
     backend = client.V1IngressBackend(
         service=client.V1IngressServiceBackend(name=spawner.pod_name, port=client.V1ServiceBackendPort(number=PORT))
     )
-    path = client.V1HTTPIngressPath(path=spawner.spec.path, path_type="Prefix", backend=backend)
+    path = client.V1HTTPIngressPath(path=spawner.spec.path, path_type=edge.path_type, backend=backend)
     return client.V1Ingress(
         metadata=client.V1ObjectMeta(
             name=spawner.pod_name,
@@ -371,6 +395,7 @@ def _made(
         pvc_name_template=name_of_pvc or "none",
         delete_grace_period=GRACE_SECONDS,
         start_timeout=GONE_SECONDS if not traits else int(policy.start_timeout_seconds),
+        k8s_api_request_timeout=int(REQUEST_SECONDS),
         k8s_api_request_retry_timeout=RETRY_SECONDS,
         log=log,
         **traits,

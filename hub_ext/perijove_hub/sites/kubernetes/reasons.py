@@ -64,7 +64,7 @@ def look(pod: Pod, now: datetime) -> Seen:
     if (ended := _ended(status)) is not None:
         return Seen(Status.STOPPED, ended, ended_at=_end_of(status))
     if _is_lost(pod, now):
-        return Seen(Status.STOPPED, "the node that it ran on is gone")
+        return Seen(Status.STOPPED, "the node that it ran on is gone", ended_at=_missed_since(status))
     waiting = _waiting(status)
     if waiting is not None:
         reason, message = waiting.get("reason", ""), waiting.get("message", "")
@@ -82,7 +82,7 @@ def _ended(status: Mapping[str, Any]) -> str | None:
     phase, reason = status.get("phase"), status.get("reason")
     if reason == "Evicted":
         return _with("its node has put it out", status.get("message", ""))
-    if reason in ("NodeLost", "NodeShutdown", "Terminated", "Preempting"):
+    if reason in ("NodeLost", "NodeShutdown", "Terminated", "Preempting") and phase in ("Failed", "Succeeded"):
         return _with("the node that it ran on is gone or was needed for others", status.get("message", ""))
     for container in status.get("containerStatuses") or ():
         if container.get("name") == CONTAINER and (end := container.get("state", {}).get("terminated")):
@@ -92,13 +92,25 @@ def _ended(status: Mapping[str, Any]) -> str | None:
     return None
 
 
+def _missed_since(status: Mapping[str, Any]) -> datetime | None:
+    """Since when its node says nothing of it."""
+    for condition in status.get("conditions") or ():
+        if (
+            condition.get("type") == "Ready"
+            and condition.get("status") != "True"
+            and condition.get("lastTransitionTime")
+        ):
+            return parsed_time(condition["lastTransitionTime"])
+    return None
+
+
 def _end_of(status: Mapping[str, Any]) -> datetime | None:
     """When its container has ended, by the clock of its node."""
     for container in status.get("containerStatuses") or ():
         end = container.get("state", {}).get("terminated") or {}
         if container.get("name") == CONTAINER and end.get("finishedAt"):
             return parsed_time(end["finishedAt"])
-    return None
+    return _missed_since(status)
 
 
 def _spoken_end(end: Mapping[str, Any]) -> str:
@@ -156,7 +168,8 @@ def step(event: Event) -> str | None:
     if event.get("reason") == "FailedScheduling":
         spoken = spoken_scheduling(event.get("message") or "")
         return f"It waits: {spoken}"
-    if event.get("reason") == "Failed" and "image" in (event.get("message") or "").lower():
+    if event.get("reason") == "Failed" and "pull image" in (event.get("message") or ""):
+        # what the kubelet says of its tries after that says no more
         return _with("Its image cannot be fetched", event.get("message") or "")
     return _STEPS.get(event.get("reason") or "")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections import OrderedDict
@@ -29,6 +30,9 @@ MARGIN_SECONDS = 2.0
 #: How so many attempts have ended is remembered.
 ENDINGS_KEPT = 1000
 LOG_LINES, LOG_BYTES = 200, 8000
+#: No more of a log is fetched: of lines that are longer the end is missing.
+LOG_FETCHED_BYTES = 1 << 20
+REMOVED = Ending("its pod was removed from the cluster")
 
 FAULTS = (ApiException, *NETWORK_FAULTS)
 
@@ -71,6 +75,10 @@ class KubernetesPods:
             # nobody waits for it any more, so nobody would end what the cluster may still make
             self._later(self._remove(attempt_id))
             raise
+        except SiteUnreachable as error:
+            if child.may_be_there:  # it was not reached for what comes after the pod
+                raise SiteError(str(error)) from error
+            raise
         except FAULTS as error:
             if not child.may_be_there:
                 raise SiteUnreachable(spoken(error)) from error
@@ -89,7 +97,7 @@ class KubernetesPods:
         """
         loop = asyncio.get_running_loop()
         until = loop.time() + self._policy.start_timeout_seconds - MARGIN_SECONDS
-        told: set[str] = set()
+        told, was_seen = set[str](), False
         while True:
             await asyncio.wait({starting}, timeout=LOOK_SECONDS)
             events = child.events
@@ -100,21 +108,28 @@ class KubernetesPods:
             pod = child.seen()
             seen = reasons.look(pod, self._clock()) if pod else None
             if starting.done():
-                return self._came_up(starting, seen)
+                return self._came_up(child, starting, seen)
+            if was_seen and pod is None and await self._read(child) is None:
+                raise SiteError("its pod was removed from the cluster.")
+            was_seen = was_seen or pod is not None
             failures = reasons.pull_failures(events)
             if seen and (seen.is_hopeless or seen.status is Status.STOPPED or failures >= reasons.PULL_FAILURES_MAX):
                 raise SiteError(f"{seen.reason or 'its image cannot be fetched'}.")
             if loop.time() > until:
+                if not child.may_be_there:
+                    raise SiteUnreachable("its API does not answer")
                 why = f": {seen.reason}" if seen and seen.reason else ""
                 raise SiteError(f"it did not come up within {self._policy.start_timeout_seconds:g} s{why}.")
 
-    def _came_up(self, starting: asyncio.Future[str], seen: reasons.Seen | None) -> str:
+    def _came_up(self, child: ClusterKubeSpawner, starting: asyncio.Future[str], seen: reasons.Seen | None) -> str:
         try:
             return starting.result()
         except SiteError:
             raise
         except TimeoutError as error:  # KubeSpawner has tried again and again
-            why = seen.reason if seen and seen.reason else "its API has refused for too long"
+            if not child.may_be_there:
+                raise SiteUnreachable("its API does not answer") from error
+            why = seen.reason if seen and seen.reason else "its API took none of it in time"
             raise SiteError(f"it did not come up: {why}.") from error
 
     async def poll(self, handle: Handle) -> Status:
@@ -132,14 +147,17 @@ class KubernetesPods:
             log.debug("cluster %s does not tell: %s", self.name, type(error).__name__)
             return Status.UNKNOWN
         if pod is None:
-            self._endings.setdefault(handle.attempt_id, Ending("its pod was removed from the cluster"))
+            self._remember(handle.attempt_id, self._endings.get(handle.attempt_id) or REMOVED)
             return Status.STOPPED
         seen = reasons.look(pod, self._clock())
         if seen.status is Status.STOPPED:
-            self._endings[handle.attempt_id] = Ending(seen.reason, seen.ended_at)
-        while len(self._endings) > ENDINGS_KEPT:
-            self._endings.popitem(last=False)
+            self._remember(handle.attempt_id, Ending(seen.reason, seen.ended_at))
         return seen.status
+
+    def _remember(self, attempt_id: str, ending: Ending) -> None:
+        self._endings[attempt_id] = ending
+        if len(self._endings) > ENDINGS_KEPT:
+            self._endings.popitem(last=False)
 
     async def ending(self, attempt_id: str) -> Ending:
         """See :class:`~perijove_hub.sites.models.SiteInterface`."""
@@ -174,7 +192,7 @@ class KubernetesPods:
             core = self._cluster.api("CoreV1Api")
             answer = await core.read_namespaced_pod_log(
                 pods.pod_name(attempt_id), self._policy.namespace, container=reasons.CONTAINER,
-                tail_lines=LOG_LINES, limit_bytes=8 * LOG_BYTES, _preload_content=False,
+                tail_lines=LOG_LINES, limit_bytes=LOG_FETCHED_BYTES, _preload_content=False,
             )  # fmt: skip
             said: bytes = await answer.read()
             return said[-LOG_BYTES:].decode(errors="replace") if answer.status == 200 else ""
@@ -191,7 +209,8 @@ class KubernetesPods:
             task.cancel()
         await asyncio.gather(*self._background, return_exceptions=True)
         for key in [key for key in ClusterKubeSpawner.reflectors if key[0] is self._cluster]:
-            await ClusterKubeSpawner.reflectors.pop(key).stop()
+            with contextlib.suppress(asyncio.CancelledError):  # of its pause between two tries
+                await ClusterKubeSpawner.reflectors.pop(key).stop()
         await self._cluster.close()
 
     async def _read(self, child: ClusterKubeSpawner) -> dict[str, Any] | None:
@@ -211,16 +230,25 @@ class KubernetesPods:
         Raises:
             SiteError: it may still be there.
         """
+        child = pods.bare(self._cluster, self._policy, attempt_id)
         try:
             await self._cluster.connect()
-            child = pods.bare(self._cluster, self._policy, attempt_id)
             await child._start_watching_pods()
             pod = child.seen()
             is_over = pod is not None and reasons.look(pod, self._clock()).status is Status.STOPPED
             await child.stop(now=is_over)
+            if pod is None:
+                # what was not in the picture may be there all the same; what was and is not any more is gone
+                async with asyncio.timeout(pods.GRACE_SECONDS + REQUEST_SECONDS):
+                    while await self._read(child) is not None:  # noqa: ASYNC110 - a cluster has no event for it
+                        await asyncio.sleep(LOOK_SECONDS)
         except SiteUnreachable as error:
             raise SiteError(str(error)) from error
-        except FAULTS as error:  # a TimeoutError of KubeSpawner's among them
+        except TimeoutError as error:
+            if child.is_told_to_end:
+                raise SiteError("it was told to end, and is not gone yet") from error
+            raise site_error(error, "end it") from error
+        except FAULTS as error:
             raise site_error(error, "end it") from error
 
     def _later(self, work: Any) -> None:

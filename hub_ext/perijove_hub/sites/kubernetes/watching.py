@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 #: The pause before a watch begins again that KubeSpawner has given up.
 AGAIN_SECONDS = 5.0
 #: How long a list may take to come, and a watch to say something.
-REQUEST_SECONDS = 30
+REQUEST_SECONDS = 15
 
 
 class _Newest(dict[str, dict[str, Any]]):
@@ -44,17 +44,20 @@ class _Watching(ResourceReflector):  # type: ignore[misc]  # kubespawner has no 
     """A reflector of the cluster of its spawner."""
 
     resources: Any
+    parent: Any
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         # its log holds a traceback for each try; what changes is said by ours
         super().__init__(*args, **kwargs, log=logging.getLogger(f"{__name__}.tries"), request_timeout=REQUEST_SECONDS)
         self.heard_at = float("-inf")
         self._is_heard = True
+        # it outlives the spawner that began it, with the token in its environment
+        self.cluster, self.parent = self.parent.cluster, None
 
     @property
     def api(self) -> Any:
         """The client of its cluster, with the credentials in force now."""
-        return self.parent.cluster.api(self.api_group_name)
+        return self.cluster.api(self.api_group_name)
 
     @api.setter
     def api(self, shared: Any) -> None:
@@ -82,7 +85,7 @@ class _Watching(ResourceReflector):  # type: ignore[misc]  # kubespawner has no 
         if is_heard is not self._is_heard:
             self._is_heard = is_heard
             words = "tells of its %s again" if is_heard else "does not tell of its %s"
-            log.warning(f"cluster %s {words}", self.parent.cluster.name, self.kind)
+            log.warning(f"cluster %s {words}", self.cluster.name, self.kind)
 
 
 class Pods(_Watching, PodReflector):  # type: ignore[misc]  # as above
@@ -91,6 +94,13 @@ class Pods(_Watching, PodReflector):  # type: ignore[misc]  # as above
 
 class Events(_Watching, EventReflector):  # type: ignore[misc]  # as above
     """What the cluster says of them."""
+
+    @property
+    def events(self) -> list[Any]:
+        """By time; some come without any, which KubeSpawner's do not bear."""
+        return sorted(
+            self.resources.values(), key=lambda event: event.get("lastTimestamp") or event.get("eventTime") or ""
+        )
 
 
 #: By the kinds that KubeSpawner asks for.

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
+import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from kubespawner.reflector import ResourceReflector
 
-from perijove_hub.sites import Ending, Handle, SiteError, SiteUnreachable, Status
+from perijove_hub.sites import Handle, SiteError, SiteUnreachable, Status
 from perijove_hub.sites.kubernetes import pods, reasons, watching
 from perijove_hub.sites.kubernetes import site as site_module
 from tests.support.kube import Fate, FateKind, Fault, FaultKind, GapEnd
@@ -172,7 +175,10 @@ async def test_a_session_whose_node_is_gone_is_over_once_the_cluster_says_so(
     bed.kube.delete("pods", "users", NAME, grace_seconds=1)
 
     await polls(bed, handle, Status.STOPPED)
-    assert await bed.site.ending(ATTEMPT) == Ending("the node that it ran on is gone")
+    ending = await bed.site.ending(ATTEMPT)
+    assert ending.reason == "the node that it ran on is gone"
+    assert ending.at is not None  # since nothing was heard of it
+    assert ending.at < datetime.now(UTC)
     await bed.site.stop(handle)
     assert bed.pods() == []
 
@@ -218,6 +224,71 @@ async def test_a_cluster_that_refuses_connections_was_not_asked(bed: SiteBed) ->
     assert bed.pods() == []
 
 
+@pytest.mark.parametrize("verb", ["list", "create"])
+async def test_a_cluster_that_never_answers_was_not_asked_and_others_may_be(
+    make_site: Callable[..., SiteBed], verb: str
+) -> None:
+    bed = make_site(start_timeout_seconds=4)
+    resource = "pods" if verb == "list" else "persistentvolumeclaims"
+    bed.kube.faults.add(Fault(FaultKind.HANG, verb, resource, times=None))
+    begun = time.monotonic()
+
+    with pytest.raises(SiteUnreachable, match="its API does not answer"):
+        await bed.start(ATTEMPT, home_site="esac")
+
+    assert time.monotonic() - begun < 10  # and not for as long as one request may take
+    assert bed.pods() == []
+
+
+async def test_what_may_be_there_is_not_called_unreachable(bed: SiteBed) -> None:
+    bed.kube.faults.add(Fault(FaultKind.LOST_ANSWER, "create", "pods"))
+    starting = asyncio.create_task(bed.start(ATTEMPT))
+    while not bed.pods():  # noqa: ASYNC110 - the bed has no event for it
+        await asyncio.sleep(0.002)
+    with bed.kube.dark():
+        with pytest.raises(SiteError) as caught:
+            await starting
+        assert not isinstance(caught.value, SiteUnreachable)
+
+
+async def test_a_pod_that_vanishes_while_it_starts_is_not_waited_for(bed: SiteBed) -> None:
+    bed.kube.fates.add(Fate(FateKind.PENDING))
+    starting = asyncio.create_task(bed.start(ATTEMPT))
+    while not bed.said:  # noqa: ASYNC110 - as above
+        await asyncio.sleep(0.05)
+
+    bed.kube.delete("pods", "users", NAME)
+
+    with pytest.raises(SiteError, match="its pod was removed from the cluster"):
+        await starting
+
+
+async def test_a_pause_that_a_cluster_asks_for_leaves_time_to_ask_again(bed: SiteBed) -> None:
+    handle = await bed.start(ATTEMPT)
+    fault = bed.kube.faults.error(429, "delete", "pods", times=1, retry_after_seconds=3600)
+
+    await bed.site.stop(handle)
+
+    assert (fault.hits, bed.pods()) == (1, [])
+
+
+async def test_the_stop_of_one_that_does_not_end_leaves_the_picture_to_others(
+    bed: SiteBed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pods, "GONE_SECONDS", 1)
+    stuck, other = await bed.start(ATTEMPT), await bed.start("f" * 32)
+    bed.kube.lose_node("node-1", kill=False)  # nobody there says that they are gone
+    with pytest.raises(SiteError, match="it was told to end, and is not gone yet"):
+        await bed.site.stop(stuck)
+    bed.kube.find_node("node-1")
+
+    watches = [each for each in bed.kube.requests if each.verb == "watch" and each.resource == "pods"]
+    assert await bed.site.poll(other) is Status.RUNNING
+    await asyncio.gather(bed.site.stop(stuck), bed.site.stop(other))
+    assert bed.pods() == []
+    assert len(watches) <= 2
+
+
 async def test_new_credentials_count_at_once(bed: SiteBed, tmp_path: Path) -> None:
     handle = await bed.start(ATTEMPT)
     path = tmp_path / "kubeconfig-0"
@@ -244,6 +315,35 @@ async def test_credentials_that_are_none_are_told_without_what_they_hold(
 
     assert "secret-of-the-cluster" not in caplog.text
     assert await bed.site.poll(Handle("esac", ATTEMPT, "")) is Status.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("part", "foreign"),
+    [
+        ("users", {"exec": {"apiVersion": "client.authentication.k8s.io/v1", "command": "touch", "args": ["ran"]}}),
+        ("users", {"auth-provider": {"name": "gcp"}}),
+        ("users", {"tokenFile": "/etc/hostname"}),
+        ("users", {"client-key": "/etc/hostname"}),
+        ("clusters", {"certificate-authority": "/etc/hostname"}),
+        ("clusters", {"insecure-skip-tls-verify": True}),
+        ("clusters", {"server": "http://cluster.example"}),
+    ],
+)
+async def test_a_kubeconfig_of_others_runs_nothing_reads_nothing_and_trusts_nobody(
+    bed: SiteBed, tmp_path: Path, caplog: pytest.LogCaptureFixture, part: str, foreign: dict[str, object]
+) -> None:
+    path = tmp_path / "kubeconfig-0"
+    told = json.loads(path.read_text())
+    told[part][0][part.removesuffix("s")] |= foreign
+    path.write_text(json.dumps(told))
+
+    for _ in range(2):
+        with pytest.raises(SiteUnreachable, match="its credentials cannot be used; the hub's log says why"):
+            await bed.start(ATTEMPT)
+
+    [said] = [record.getMessage() for record in caplog.records if "no way into cluster" in record.getMessage()]
+    assert next(iter(foreign)) in said
+    assert bed.token not in caplog.text
 
 
 @pytest.mark.parametrize("then", list(GapEnd))

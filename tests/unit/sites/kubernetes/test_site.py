@@ -101,7 +101,7 @@ async def test_a_home_is_one_claim_for_all_sessions_of_its_owner(make_site: Call
         await bed.start(f"{number:032x}", home_site="esac", owner="Ana María/x")
 
     [claim] = bed.kube.objects("persistentvolumeclaims", "users")
-    assert claim["spec"]["resources"]["requests"]["storage"] == "20Gi"
+    assert claim["spec"]["resources"]["requests"]["storage"] == str(20 * 2**30)
     assert (claim["spec"]["storageClassName"], claim["spec"]["accessModes"]) == ("fast", ["ReadWriteMany"])
     for pod in bed.pods():
         assert pod["spec"]["volumes"] == [
@@ -161,7 +161,7 @@ async def test_behind_an_edge_a_session_has_a_path_of_its_own_that_goes_with_it(
                     "paths": [
                         {
                             "path": "/user/ana/lab/",
-                            "pathType": "Prefix",
+                            "pathType": "ImplementationSpecific",
                             "backend": {"service": {"name": NAME, "port": {"number": 8888}}},
                         }
                     ]
