@@ -33,8 +33,12 @@ def test_starts_go_elsewhere_and_what_runs_is_untouched(clusters: KubePlatform, 
     clusters.wait("the site to be up again", lambda: clusters.health(running, "near") == "up")
     assert clusters.pods("near").keys() == pods
     said = clusters.log("hub").removeprefix(before)
-    assert said.count("cluster near does not tell of its pods") == 1
-    assert said.count("cluster near tells of its pods again") == 1
+    assert said.count("site near does not tell what it runs") == 1
+    assert said.count("site near tells what it runs again") == 1
+    # a watch that was under way may not have noticed
+    assert (
+        said.count("cluster near does not tell of its pods") == said.count("cluster near tells of its pods again") <= 1
+    )
     assert "Traceback" not in said
     for user in (running, new):
         assert clusters.api.delete(f"users/{user}/server").status_code == 204

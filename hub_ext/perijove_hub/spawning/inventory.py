@@ -47,6 +47,7 @@ class SiteReporter:
         self._site = site
         self._inventory_seconds = inventory_seconds
         self._until_facts = 0
+        self._is_heard = True
 
     async def report_for_ever(self) -> None:
         """Report again and again; whatever goes wrong, the next one comes."""
@@ -79,8 +80,13 @@ class SiteReporter:
         try:
             seen = await self._site.list()
         except SiteError as error:
-            log.warning("site %s does not tell what it runs: %s", self._name, error)
+            if self._is_heard:  # once for each change, and not each minute
+                log.warning("site %s does not tell what it runs: %s", self._name, error)
+            self._is_heard = False
             return Inventory(observed_at=observed_at, reachable=False, homes=homes)
+        if not self._is_heard:
+            log.warning("site %s tells what it runs again", self._name)
+        self._is_heard = True
         after = self._ours()
         owned = before.attempts | after.attempts
         attempts = [self._seen(attempt, attempt in owned) for attempt in {*seen, *after.unseen}]
