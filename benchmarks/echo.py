@@ -1,4 +1,4 @@
-"""One server that answers for all: ``python benchmarks/echo.py PORT DIRECTORY``. It stands for every user's server.
+"""One server that answers for all: ``python benchmarks/echo.py HOST PORT DIRECTORY``. It is every user's server.
 
 It also stands for a control of another machine: to POST and PATCH it answers after as long as control takes, with what
 control answered before, as ``DIRECTORY`` holds it.
@@ -28,7 +28,7 @@ async def _answer(request: web.Request) -> web.Response:
     return web.json_response({}, headers=ANSWER_HEADERS)
 
 
-def main(port: int, directory: Path) -> None:
+def main(host: str, port: int, directory: Path) -> None:
     """Serve until the end."""
 
     @lru_cache
@@ -44,8 +44,8 @@ def main(port: int, directory: Path) -> None:
     for method in CONTROL_SECONDS:
         application.router.add_route(method, "/{path:.*}", answer_as_control)
     application.router.add_route("*", "/{path:.*}", _answer)
-    web.run_app(application, host="127.0.0.1", port=port, access_log=None, print=None)
+    web.run_app(application, host=host, port=port, access_log=None, print=None)
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), Path(sys.argv[2]))
+    main(sys.argv[1], int(sys.argv[2]), Path(sys.argv[3]))

@@ -81,6 +81,20 @@ def count_commits() -> None:
     sqlalchemy.event.listen(sqlalchemy.engine.Engine, "commit", committed)
 
 
+def count_requests() -> None:
+    """Count what is asked of the APIs of clusters, and what of that makes or deletes something."""
+    from kubernetes_asyncio.client.rest import RESTClientObject  # where no cluster is measured, nobody loads it
+
+    request = RESTClientObject.request
+
+    async def counted(client: RESTClientObject, method: str, *arguments: Any, **named: Any) -> Any:
+        COUNTED["requests"] += 1
+        COUNTED["changes"] += method != "GET"
+        return await request(client, method, *arguments, **named)
+
+    setattr(RESTClientObject, "request", counted)  # noqa: B010 - a type checker wants methods left alone
+
+
 class FiguresHandler(RequestHandler):
     """``GET /hub/bench``: what this hub has used and done, and how its servers are."""
 
@@ -96,7 +110,7 @@ class FiguresHandler(RequestHandler):
         self.write(
             json.dumps(
                 {"cpu_seconds": time.process_time(), "rss_bytes": memory.rss, "uss_bytes": memory.uss}
-                | {"commits": COUNTED["commits"], "calls": COUNTED["calls"]}
+                | {name: COUNTED[name] for name in ("commits", "calls", "requests", "changes")}
                 | {name: states[name] for name in ("known", "ready", "checked")}
             )
         )

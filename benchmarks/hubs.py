@@ -7,7 +7,9 @@ import json
 import os
 import secrets
 import signal
+import subprocess
 import sys
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,16 +24,21 @@ from perijove_hub.policy.models import Platform
 
 
 class EchoServers:
-    """Two servers that answer for all workloads; the second one is where it may become dark."""
+    """Two servers that answer for all workloads; the second one is where it may become dark.
 
-    def __init__(self, processes: Processes) -> None:
-        ports = free_ports(2)
-        self.urls = [f"http://127.0.0.1:{port}" for port in ports]
-        for number, port in enumerate(ports):
-            command = [sys.executable, str(ROOT / "benchmarks/echo.py"), str(port), str(processes.directory)]
+    Args:
+        processes: where they run.
+        addresses: host and port of each; free ones of this machine unless given.
+    """
+
+    def __init__(self, processes: Processes, addresses: Sequence[tuple[str, int]] = ()) -> None:
+        addresses = addresses or [("127.0.0.1", port) for port in free_ports(2)]
+        self.urls = [f"http://{host}:{port}" for host, port in addresses]
+        for number, (host, port) in enumerate(addresses):
+            command = [sys.executable, str(ROOT / "benchmarks/echo.py"), host, str(port), str(processes.directory)]
             process = processes.start(f"echo-{number}", command)
             processes.wait(f"echo-{number}", partial(answers, self.urls[number]))
-        self._second = process
+        self._dark = [process]
         self.directory = processes.directory
         self.darkness = processes.directory / "darkness"
         self.pace = processes.directory / "pace"
@@ -44,15 +51,21 @@ class EchoServers:
         """What hubs are told of it."""
         return {"darkness": str(self.darkness), "pace": str(self.pace), "echo_directory": str(self.directory)}
 
+    def darkens(self, process: subprocess.Popen[bytes]) -> None:
+        """What else takes connections and never answers while it is dark."""
+        self._dark.append(process)
+
     def darken(self) -> None:
         """From now on the second one takes connections and never answers, and dark sites hang."""
         self.darkness.touch()
-        os.kill(self._second.pid, signal.SIGSTOP)
+        for process in self._dark:
+            os.kill(process.pid, signal.SIGSTOP)
 
     def lighten(self) -> None:
         """They answer again."""
         self.darkness.unlink()
-        os.kill(self._second.pid, signal.SIGCONT)
+        for process in self._dark:
+            os.kill(process.pid, signal.SIGCONT)
 
 
 class Hub:
@@ -116,13 +129,18 @@ class Hub:
         for first in range(0, len(names), 200):
             (await self.api.post("users", json={"usernames": names[first : first + 200]})).raise_for_status()
 
-    async def spawn(self, names: list[str], at_once: int = 10) -> None:
-        """Start a server for each, and wait until all are ready."""
+    async def spawn(
+        self,
+        names: list[str],
+        at_once: int = 10,
+        options: Callable[[str], Mapping[str, str] | None] = lambda name: None,
+    ) -> None:
+        """Start a server for each, with what its user chooses, and wait until all are ready."""
         turn = asyncio.Semaphore(at_once)
 
         async def start(name: str) -> None:
             async with turn:
-                answer = await self.api.post(f"users/{name}/server")
+                answer = await self.api.post(f"users/{name}/server", json=options(name))
                 if answer.status_code != 201:
                     raise RuntimeError(f"{self.name}: {name} was not started: {answer.status_code} {answer.text}")
 
@@ -154,7 +172,7 @@ def perijove_hub(
     *,
     is_control_elsewhere: bool = False,
 ) -> Hub:
-    """Perijove's hub with its control; the sites named in ``dark`` are at the second echo server.
+    """Perijove's hub with its control; the local sites named in ``dark`` are at the second echo server.
 
     With ``is_control_elsewhere`` its starts ask what stands for a control of another machine, see
     :func:`benchmarks.hub_sites.count_calls`.
@@ -163,8 +181,9 @@ def perijove_hub(
     told = {
         "kind": "perijove",
         "elsewhere_url": echo.urls[0] if is_control_elsewhere else None,
-        "sites": {name: echo.urls[name in dark] for name in platform.sites},
+        "sites": {name: echo.urls[name in dark] for name, site in platform.sites.items() if site.kind == "local"},
         "dark": dark,
+        "asks_clusters": any(site.kind == "kubernetes" for site in platform.sites.values()),
         **echo.told(),
         "hub": {
             "platform": str(control.platform_file),

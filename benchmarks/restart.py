@@ -48,7 +48,7 @@ def _platform() -> Platform:
 
 
 @dataclass
-class _Restarted:
+class Restarted:
     """A hub, and how long it took to come back."""
 
     hub: Hub
@@ -82,9 +82,9 @@ async def measure(bench: Bench) -> Section:
     names = [f"user-{number:04}" for number in range(servers)]
     with Processes(bench.new_directory("restart")) as processes:
         echo = EchoServers(processes)
-        stock = _Restarted(bare_hub(processes, echo, dark_share=SITES // len(DARK)))
+        stock = Restarted(bare_hub(processes, echo, dark_share=SITES // len(DARK)))
         ledger = bench.postgres.ledger()
-        ours = _Restarted(perijove_hub(processes, echo, _platform(), ledger, DARK))
+        ours = Restarted(perijove_hub(processes, echo, _platform(), ledger, DARK))
         for each in (stock, ours):
             each.hub.start()
             await each.hub.add_users(names)
@@ -102,7 +102,7 @@ async def measure(bench: Bench) -> Section:
             echo.lighten()
 
         await alternate(rounds, restart_stock, restart_ours)
-        kept, light_again = await _in_the_dark(ours, echo, servers, at_dark_sites)
+        kept, light_again = await in_the_dark(ours, echo, servers, at_dark_sites)
         forgotten_by_stock = await _stock_in_the_dark(stock, echo, servers)
         for each in (stock, ours):
             await each.hub.close()
@@ -123,7 +123,7 @@ async def measure(bench: Bench) -> Section:
     )  # fmt: skip
 
 
-async def _in_the_dark(ours: _Restarted, echo: EchoServers, servers: int, dark: int) -> tuple[int, Samples]:
+async def in_the_dark(ours: Restarted, echo: EchoServers, servers: int, dark: int) -> tuple[int, Samples]:
     """How many servers it still knows after a long darkness, and how long it takes until all of them are ready."""
     echo.darken()
     await ours.restart(servers - dark)
@@ -133,7 +133,7 @@ async def _in_the_dark(ours: _Restarted, echo: EchoServers, servers: int, dark: 
     return kept, Samples("s", [await ours.until_ready(kept)])
 
 
-async def _stock_in_the_dark(stock: _Restarted, echo: EchoServers, servers: int) -> int:
+async def _stock_in_the_dark(stock: Restarted, echo: EchoServers, servers: int) -> int:
     """How many servers the stock hub forgets when a share of them does not answer for as long."""
     echo.darken()
     stock.hub.kill()

@@ -22,7 +22,7 @@ from benchmarks.world import POSTGRES
 from tests.support.postgres import PostgresServer
 
 #: Each is a module of this package with a coroutine ``measure(bench)``, which returns a section of the report.
-CLAIMS = ("decision", "rush", "ledger", "spawn", "restart", "reading", "previews", "compute")
+CLAIMS = ("decision", "rush", "ledger", "spawn", "restart", "reading", "previews", "compute", "clusters")
 
 
 @dataclass
