@@ -19,7 +19,10 @@ log = logging.getLogger(__name__)
 #: The pause before a watch begins again that KubeSpawner has given up.
 AGAIN_SECONDS = 5.0
 #: How long a list may take to come, and a watch to say something.
-REQUEST_SECONDS = 15
+REQUEST_SECONDS = 30
+#: After so long a watch begins anew with a list of all, since one that is cut off silently shows nothing. Each costs
+#: two requests and 17 ms of the hub, which every site pays for its pods and for its events; KubeSpawner takes 10 s.
+WATCH_SECONDS = 25
 
 
 class _Newest(dict[str, dict[str, Any]]):
@@ -48,7 +51,9 @@ class _Watching(ResourceReflector):  # type: ignore[misc]  # kubespawner has no 
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         # its log holds a traceback for each try; what changes is said by ours
-        super().__init__(*args, **kwargs, log=logging.getLogger(f"{__name__}.tries"), request_timeout=REQUEST_SECONDS)
+        log_of_tries = logging.getLogger(f"{__name__}.tries")
+        limits = {"request_timeout": REQUEST_SECONDS, "timeout_seconds": WATCH_SECONDS}
+        super().__init__(*args, **kwargs, **limits, log=log_of_tries)
         self.heard_at = float("-inf")
         self._is_heard = True
         # it outlives the spawner that began it, with the token in its environment
