@@ -135,11 +135,18 @@ class ClusterKubeSpawner(KubeSpawner):  # type: ignore[misc]  # kubespawner has 
         found: Pods | None = self.pod_reflector
         return found
 
-    def seen(self) -> dict[str, Any] | None:
-        """The pod as the picture has it."""
+    def seen(self, name: str = "") -> dict[str, Any] | None:
+        """The pod as the picture has it, or another one of its namespace."""
         pods = self.picture.pods if self.picture else {}
-        pod: dict[str, Any] | None = pods.get(f"{self.namespace}/{self.pod_name}")
+        pod: dict[str, Any] | None = pods.get(f"{self.namespace}/{name or self.pod_name}")
         return pod
+
+    @property
+    def events(self) -> list[dict[str, Any]]:
+        """What the cluster says of the pod. KubeSpawner's puts those of all pods in order for each look."""
+        known = self.event_reflector.resources.values() if self.event_reflector else ()
+        mine = [event for event in known if event["involvedObject"]["name"] == self.pod_name]
+        return sorted(mine, key=lambda event: str(event["lastTimestamp"] or event["eventTime"]))
 
     @property
     def may_be_there(self) -> bool:

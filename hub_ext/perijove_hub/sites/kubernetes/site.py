@@ -9,6 +9,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any
 
 from kubernetes_asyncio.client import ApiException
@@ -136,13 +137,12 @@ class KubernetesPods:
         """See :class:`~perijove_hub.sites.models.SiteInterface`."""
         try:
             await self._cluster.connect()
-            child = pods.bare(self._cluster, self._policy, handle.attempt_id)
-            await child._start_watching_pods()
-            pod = child.seen()
-            if child.picture is None or time.monotonic() - child.picture.heard_at > STALE_SECONDS:
+            await self._watcher._start_watching_pods()
+            pod, picture = self._watcher.seen(pods.pod_name(handle.attempt_id)), self._watcher.picture
+            if picture is None or time.monotonic() - picture.heard_at > STALE_SECONDS:
                 return Status.UNKNOWN
             # a watch may have missed it: what is not in the picture is looked for before it counts as gone
-            pod = pod or await self._read(child)
+            pod = pod or await self._read(handle.attempt_id)
         except (SiteError, *FAULTS) as error:
             log.debug("cluster %s does not tell: %s", self.name, type(error).__name__)
             return Status.UNKNOWN
@@ -213,10 +213,18 @@ class KubernetesPods:
                 await ClusterKubeSpawner.reflectors.pop(key).stop()
         await self._cluster.close()
 
-    async def _read(self, child: ClusterKubeSpawner) -> dict[str, Any] | None:
+    @cached_property
+    def _watcher(self) -> ClusterKubeSpawner:
+        """Looks at pods and makes none; one for all polls, since a spawner takes longer to make than a look."""
+        return pods.bare(self._cluster, self._policy, "none")
+
+    async def _read(self, attempt_id: str) -> dict[str, Any] | None:
         """The pod as the cluster has it now; None: it has none."""
+        core = self._cluster.api("CoreV1Api")
         async with asyncio.timeout(REQUEST_SECONDS):
-            answer = await child.api.read_namespaced_pod(child.pod_name, child.namespace, _preload_content=False)
+            answer = await core.read_namespaced_pod(
+                pods.pod_name(attempt_id), self._policy.namespace, _preload_content=False
+            )
             if answer.status == 404:
                 return None
             if answer.status != 200:
