@@ -153,6 +153,20 @@ class ClusterKubeSpawner(KubeSpawner):  # type: ignore[misc]  # kubespawner has 
         """Whether the cluster may have made the pod."""
         return self._may_be_there
 
+    def trust_claim(self) -> None:
+        """The claim of the home was there before: it is not made again unless the scheduler misses it."""
+        self._pvc_exists = True
+
+    async def make_claim(self) -> None:
+        """Make the claim of the home; where the cluster refuses for the moment, whoever asks may ask again.
+
+        Raises:
+            SiteError: it is refused.
+        """
+        # the pod is there: not to reach the cluster now is no reason to try another
+        with contextlib.suppress(SiteUnreachable):
+            await self._make_create_pvc_request(self.get_pvc_manifest(), self.k8s_api_request_timeout)
+
     # --- what is made -----------------------------------------------------------------------------------------------
 
     def get_env(self) -> dict[str, str]:

@@ -141,6 +141,20 @@ def _unscheduled(status: Mapping[str, Any]) -> str | None:
     return None
 
 
+def lacks_claim(pod: Pod) -> bool:
+    """Whether it has no node because the claim of its home is not there."""
+    conditions = pod.get("status", {}).get("conditions") or ()
+    return any(
+        condition.get("type") == "PodScheduled"
+        and re.search(r"persistentvolumeclaim .* not found", _message(condition))
+        for condition in conditions
+    )
+
+
+def _message(condition: Mapping[str, Any]) -> str:
+    return str(condition.get("message") or "")
+
+
 def spoken_scheduling(message: str) -> str:
     """What the scheduler says of a pod that has no node, as ``0/3 nodes are available: 3 Insufficient cpu.``"""
     wants = [

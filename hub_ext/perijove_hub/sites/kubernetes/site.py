@@ -64,11 +64,16 @@ class KubernetesPods:
         self._clock = clock
         self._endings: OrderedDict[str, Ending] = OrderedDict()
         self._background: set[asyncio.Task[None]] = set()
+        #: whose homes have a claim, as far as this hub has seen
+        self._claims: set[str] = set()
 
     async def start(self, spec: StartSpec, attempt_id: str) -> Handle:
         """See :class:`~perijove_hub.sites.models.SiteInterface`."""
         await self._cluster.connect()
         child = pods.for_start(self._cluster, self._policy, self.name, spec, attempt_id, self._hub_api_url)
+        if spec.owner in self._claims:
+            self._claims.discard(spec.owner)  # until it has come up
+            child.trust_claim()
         starting: asyncio.Future[str] = child.start()
         try:
             url = await self._come_up(child, starting, spec.say)
@@ -86,6 +91,8 @@ class KubernetesPods:
             raise site_error(error, "start it") from error
         finally:
             starting.cancel()
+        if spec.home_site is not None:
+            self._claims.add(spec.owner)
         return Handle(self.name, attempt_id, url)
 
     async def _come_up(
@@ -113,6 +120,8 @@ class KubernetesPods:
             if was_seen and pod is None and await self._read(child) is None:
                 raise SiteError("its pod was removed from the cluster.")
             was_seen = was_seen or pod is not None
+            if pod and reasons.lacks_claim(pod):
+                await child.make_claim()
             failures = reasons.pull_failures(events)
             if seen and (seen.is_hopeless or seen.status is Status.STOPPED or failures >= reasons.PULL_FAILURES_MAX):
                 raise SiteError(f"{seen.reason or 'its image cannot be fetched'}.")

@@ -113,6 +113,24 @@ async def test_a_home_is_one_claim_for_all_sessions_of_its_owner(make_site: Call
     assert len(bed.kube.objects("persistentvolumeclaims", "users")) == 1
 
 
+async def test_a_claim_is_asked_for_once_and_made_again_when_it_is_missed(bed: SiteBed) -> None:
+    def claims_asked_for() -> int:
+        return sum((each.verb, each.resource) == ("create", "persistentvolumeclaims") for each in bed.kube.requests)
+
+    for number in range(2):
+        handle = await bed.start(f"{number:032x}", home_site="esac")
+        await bed.site.stop(handle)
+    assert claims_asked_for() == 1
+    [claim] = bed.kube.objects("persistentvolumeclaims", "users")
+    bed.kube.delete("persistentvolumeclaims", "users", claim["metadata"]["name"])
+
+    await bed.start(ATTEMPT, home_site="esac")
+
+    assert claims_asked_for() == 2
+    [again] = bed.kube.objects("persistentvolumeclaims", "users")
+    assert again["metadata"]["name"] == claim["metadata"]["name"]
+
+
 async def test_a_session_without_a_home_has_scratch_and_a_full_one_writes_elsewhere(bed: SiteBed) -> None:
     await bed.start(ATTEMPT, rescue=True)
 
