@@ -89,15 +89,18 @@ def _counted(call: Any) -> Any:
 
 def _elsewhere(call: Any, url: str, recorded: Path) -> Any:
     echo = ControlClient(f"{url}/services/perijove", lambda: "none")
-    is_recorded = False
+    is_begun = is_recorded = False
 
     async def asked_elsewhere(control: ControlClient, *arguments: Any, **named: Any) -> Any:
-        nonlocal is_recorded
+        nonlocal is_begun, is_recorded
         if is_recorded:
             return await call(echo, *arguments, **named)
         answer = await call(control, *arguments, **named)
-        await asyncio.to_thread(recorded.write_text, answer.model_dump_json())
-        is_recorded = True
+        if not is_begun:
+            # of the first ones that come together one is written: who reads would find the next one half done
+            is_begun = True
+            await asyncio.to_thread(recorded.write_text, answer.model_dump_json())
+            is_recorded = True
         return answer
 
     return asked_elsewhere
