@@ -5,7 +5,8 @@
 #   make bench   measurements beside named peers, for benchmarks/results; ARGS="decision --quick" runs some of them
 #   make soak    a thousand random operations and faults on a whole platform; SEED=N repeats one
 #   make conformance   the probe of API semantics on the emulated cluster of the tests and on a real Kubernetes control
-#                      plane, for benchmarks/results/conformance.md; PERIJOVE_CONTROL_PLANE=ARCHIVE saves building one
+#                      plane, sessions and charts on the real one, for benchmarks/results/conformance.md;
+#                      PERIJOVE_CONTROL_PLANE=ARCHIVE saves building one
 # What they install goes into .venv and node_modules; `make test` also installs a browser, PostgreSQL, nginx and DaCHS, a
 # service of the Virtual Observatory, with the system's packages, when they are not there.
 
@@ -65,7 +66,7 @@ soak: .make/dev .make/npm .make/postgres
 	@PERIJOVE_SOAK_OPERATIONS=1000 PERIJOVE_SOAK_SEED=$(SEED) PERIJOVE_SOAK_REPORT=benchmarks/results/soak.md \
 		$(BIN)/python -m pytest -q -s tests/soak
 
-conformance: .make/dev .make/etcd
+conformance: .make/dev .make/npm .make/helm .make/etcd
 	@PERIJOVE_CONFORMANCE_REPORT=benchmarks/results/conformance.md $(BIN)/python -m pytest -q tests/conformance
 
 # the last program that the script writes

@@ -268,6 +268,11 @@ class ControlPlane:
         """The end of the log of one of its programs."""
         return (self.directory / f"{name}.log").read_bytes()[-size_bytes:].decode(errors="replace")
 
+    def objects(self, resource: str, namespace: str = "") -> list[dict[str, Any]]:
+        """All objects of a resource of the core group in a namespace, as they are now."""
+        items: list[dict[str, Any]] = self.target.get(f"/api/v1/namespaces/{namespace}/{resource}")["items"]
+        return items
+
     def kubeconfig(self, path: Path, namespace: str = "default", *, token: str | None = None) -> Path:
         """Writes a file by which clients find this cluster, as the administrator unless another token is given."""
         authority = base64.b64encode(self.authority.encode()).decode()

@@ -69,7 +69,7 @@ class Charts:
         Raises:
             HelmRefused: it finds a fault.
         """
-        return self._run(["lint", "--strict", str(self.directory / chart)], values)
+        return self.run(["lint", "--strict", str(self.directory / chart)], values)
 
     def render(
         self,
@@ -99,15 +99,27 @@ class Charts:
         if upgrade:
             options.append("--is-upgrade")
         given = [LEAST[chart], *values] if least else list(values)
-        text = self._run(["template", release or chart, str(self.directory / chart), *options], given)
+        text = self.run(["template", release or chart, str(self.directory / chart), *options], given)
         return [each for each in yaml.safe_load_all(text) if each]
 
     def notes(self, chart: str, *values: Mapping[str, Any]) -> str:
         """What people read after an install."""
         command = ["install", "x", str(self.directory / chart), "--dry-run=client", "--namespace", NAMESPACES[chart]]
-        return self._run(command, [LEAST[chart], *values]).partition("NOTES:\n")[2]
+        return self.run(command, [LEAST[chart], *values]).partition("NOTES:\n")[2]
 
-    def _run(self, command: Sequence[str], values: Sequence[Mapping[str, Any] | Path]) -> str:
+    def run(
+        self, command: Sequence[str], values: Sequence[Mapping[str, Any] | Path] = (), kubeconfig: Path | None = None
+    ) -> str:
+        """What Helm says to a command.
+
+        Args:
+            command: with the options that it has beside values.
+            values: files, or values themselves; later ones win.
+            kubeconfig: of the cluster that it is for; absent: of none.
+
+        Raises:
+            HelmRefused: it has not done it.
+        """
         files = []
         for place, each in enumerate(values):
             if isinstance(each, Path):
@@ -119,7 +131,7 @@ class Charts:
         given = [part for file in files for part in ("--values", str(file))]
         environment = {**os.environ, "HELM_CACHE_HOME": str(self.directory), "HELM_CONFIG_HOME": str(self.directory)}
         # none of the person's own clusters
-        environment["KUBECONFIG"] = str(self.directory / "no-kubeconfig")
+        environment["KUBECONFIG"] = str(kubeconfig or self.directory / "no-kubeconfig")
         done = subprocess.run([HELM, *command, *given], capture_output=True, text=True, env=environment, check=False)
         if done.returncode != 0:
             raise HelmRefused(done.stderr + done.stdout)

@@ -8,10 +8,9 @@ from typing import Any
 
 import pytest
 
-from tests.support.bed import Bed
+from tests.support.cluster_platform import NAMESPACE, ClusterPlatform
 from tests.support.kube import KubeBed, Rule
 
-NAMESPACE = "users"
 #: Exactly what the chart of a site grants the hub; a test of the charts compares.
 HUB_RIGHTS = [
     Rule(["get", "list", "watch", "create", "delete"], ["pods"]),
@@ -54,12 +53,12 @@ datasets:
 """
 
 
-class KubePlatform(Bed):
+class KubePlatform(ClusterPlatform[KubeBed]):
     """The bed with two clusters. Sessions with the dataset ``sky`` go to ``near`` first, then to ``far``."""
 
     def __init__(self, directory: Path, platform: str = PLATFORM, **settings: Any) -> None:
-        super().__init__(directory, platform, **settings)
-        self.clusters = {name: KubeBed(namespaces=["default", NAMESPACE]) for name in ("near", "far")}
+        clusters = {name: KubeBed(namespaces=["default", NAMESPACE]) for name in ("near", "far")}
+        super().__init__(directory, platform, clusters, **settings)
         self.tokens: dict[str, str] = {}
 
     @property
@@ -84,36 +83,6 @@ class KubePlatform(Bed):
         super().stop()
         for cluster in self.clusters.values():
             cluster.stop()
-
-    def pods(self, *sites: str) -> dict[str, dict[str, Any]]:
-        """The pods of sessions that have not ended, by attempt id; of all clusters unless some are named."""
-        return {
-            pod["metadata"]["labels"]["perijove.io/attempt"]: pod
-            for name in sites or self.clusters
-            for pod in self.clusters[name].objects("pods", NAMESPACE)
-            if pod["status"].get("phase") not in ("Failed", "Succeeded")
-        }
-
-    def settled(self) -> bool:
-        """Open leases, pods and the hub's ready servers are the same."""
-        leases, pods = self.open_leases(), self.pods()
-        return (
-            set(leases) == set(pods)
-            and all(state == "active" for state in leases.values())
-            and self.ready_servers() == len(pods)
-        )
-
-    def health(self, user: str, name: str) -> str:
-        """How a site is, as its users are told."""
-        with self.control_as(user) as control:
-            health: str = next(site for site in control.get("sites").json()["items"] if site["name"] == name)["health"]
-        return health
-
-    def leases_of(self, user: str) -> list[dict[str, Any]]:
-        """A user's leases, newest first."""
-        with self.control_as(user) as control:
-            items: list[dict[str, Any]] = control.get("leases").raise_for_status().json()["items"]
-        return items
 
     def calm(self) -> None:
         """No more bad weather."""
