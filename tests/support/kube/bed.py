@@ -22,6 +22,7 @@ from .faults import Faults
 from .listener import Listener
 from .nodes import NodeSpec
 from .octets import take_octet
+from .pod_network import PodNetwork
 from .resources import NAMESPACES, Object, Resources
 from .rights import ADMIN, Account, Accounts, Rule
 from .server import Recorded, Server
@@ -39,6 +40,7 @@ class KubeBed:
     Args:
         nodes: names, or :class:`NodeSpec` where it matters what they have. Without any, pods are never scheduled.
         pods_at: nothing is started, and pods are said to run at this address; for measurements with many pods.
+        network: that pods are in; loopback unless given.
         tls: answers by HTTPS with a certificate of its own authority, :attr:`authority`.
         port: 0 takes a free one.
         namespaces: that are there from the start.
@@ -54,6 +56,7 @@ class KubeBed:
         *,
         nodes: Sequence[str | NodeSpec] = ("node-1",),
         pods_at: str | None = None,
+        network: PodNetwork | None = None,
         tls: bool = False,
         port: int = 0,
         namespaces: Sequence[str] = ("default",),
@@ -71,6 +74,7 @@ class KubeBed:
         self.token = secrets.token_urlsafe(24)
         self._nodes = [each if isinstance(each, NodeSpec) else NodeSpec(each) for each in nodes]
         self._pods_at = pods_at
+        self._network = network
         self._namespaces = list(namespaces)
         self._schedule_seconds = schedule_seconds
         self._back_off_seconds = back_off_seconds
@@ -108,7 +112,7 @@ class KubeBed:
     async def _start(self) -> None:
         self._cluster = EmulatedCluster(
             self._store, self._resources, self._api, self.fates, self._nodes, self._directory, self._octet.number,
-            images=self.images, pods_at=self._pods_at, schedule_seconds=self._schedule_seconds,
+            images=self.images, pods_at=self._pods_at, network=self._network, schedule_seconds=self._schedule_seconds,
             back_off_seconds=self._back_off_seconds,
         )  # fmt: skip
         for name in self._namespaces:

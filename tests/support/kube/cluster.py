@@ -16,6 +16,7 @@ from .local_cluster import LocalCluster
 from .logs import read_log, tail
 from .nodes import Nodes, NodeSpec
 from .patching import strategic
+from .pod_network import PodNetwork
 from .request import ApiRequest
 from .resources import PODS, Object, Resource, Resources
 from .scheduler import Scheduler
@@ -41,6 +42,7 @@ class EmulatedCluster:
         *,
         images: Mapping[str, list[str]],
         pods_at: str | None,
+        network: PodNetwork | None,
         schedule_seconds: float,
         back_off_seconds: float,
     ) -> None:
@@ -56,6 +58,7 @@ class EmulatedCluster:
             fates=fates,
             images=images,
             pods_at=pods_at,
+            network=network,
             back_off_seconds=back_off_seconds,
         )
         self.nodes = Nodes(nodes, store, self._local, self._kubelet)

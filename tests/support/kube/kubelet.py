@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import fnmatch
-import itertools
 import logging
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Any, Protocol
 
 from .environment import Reader
 from .fates import Fates
+from .pod_network import Loopback, PodNetwork
 from .pod_run import PodRun
 from .resources import Object
 
@@ -44,7 +44,7 @@ class Kubelet:
         cluster: where pods are told of.
         nodes: the names it answers to; :meth:`silence` takes one away.
         directory: for logs and homes.
-        octet: pods get addresses in ``127.OCTET.0.0/16``.
+        octet: pods get addresses in ``127.OCTET.0.0/16``, unless there is a ``network`` for them.
         images: what an image runs where the manifest does not say, by globs over images.
         pods_at: nothing is started, and all pods are said to run at this address.
         back_off_seconds: how long a container that has failed twice waits; it doubles from there up to five minutes.
@@ -60,6 +60,7 @@ class Kubelet:
         fates: Fates | None = None,
         images: Mapping[str, list[str]] | None = None,
         pods_at: str | None = None,
+        network: PodNetwork | None = None,
         back_off_seconds: float = 10.0,
     ) -> None:
         self.cluster = cluster
@@ -68,11 +69,10 @@ class Kubelet:
         self.fates = fates or Fates()
         self.images = {} if images is None else images
         self.pods_at = pods_at
+        self.network = network or Loopback(octet)
         self.back_off_seconds = back_off_seconds
         #: What is to be done when a pod's fate takes its node away; it is told the node's name.
         self.on_node_gone: Callable[[str], None] = self.silence
-        self._octet = octet
-        self._numbers = itertools.count(2)
         self._runs: dict[str, PodRun] = {}
         self._silent: set[str] = set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -97,8 +97,7 @@ class Kubelet:
 
     def new_address(self) -> str:
         """An address for one more pod."""
-        number = next(self._numbers)
-        return self.pods_at or f"127.{self._octet}.{number // 250 % 250}.{number % 250 + 1}"
+        return self.pods_at or self.network.new_address()
 
     def image_command(self, image: str) -> list[str]:
         """What an image runs by itself."""

@@ -152,7 +152,8 @@ class PodRun:
         command = command_line(container.manifest, known, self.address, image_command)
         log = self._directory / f"{container.state.name}-{container.state.restarts}.log"
         container.logs.append(log)
-        return await RealProcess.start(command, known, _working_directory(container.manifest, home), log)
+        place = await self._kubelet.network.join(self.address)
+        return await RealProcess.start(command, known, _working_directory(container.manifest, home), log, place)
 
     def _home(self) -> Path:
         """A pod's own, or that of its claim, which stays when the pod goes."""
@@ -246,6 +247,7 @@ class PodRun:
         for process in running:
             process.kill()
         await asyncio.gather(*(process.wait() for process in running))
+        await self._kubelet.network.leave(self.address)
 
     def kill(self) -> None:
         """Ends what runs, at once."""

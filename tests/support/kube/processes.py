@@ -7,6 +7,7 @@ import contextlib
 import os
 import shutil
 import signal
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -39,13 +40,20 @@ class RealProcess:
         self._process = process
 
     @classmethod
-    async def start(cls, command: list[str], environment: dict[str, str], directory: Path, log: Path) -> RealProcess:
-        """Starts it; all that it writes goes into the log. Raises FileNotFoundError for a command that is not there."""
+    async def start(
+        cls, command: list[str], environment: dict[str, str], directory: Path, log: Path, place: Sequence[str] = ()
+    ) -> RealProcess:
+        """Starts it; all that it writes goes into the log. ``place`` is a command that runs another one elsewhere.
+
+        Raises:
+            FileNotFoundError: the command is not there.
+        """
         if shutil.which(command[0], path=environment["PATH"]) is None:
             raise FileNotFoundError(command[0])
         with log.open("ab") as written:
             process = await asyncio.create_subprocess_exec(
                 *_ENDS_WITH_US,
+                *place,
                 *command,
                 env=environment,
                 cwd=directory,
