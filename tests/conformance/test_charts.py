@@ -11,7 +11,11 @@ from pathlib import Path
 import pytest
 from kubernetes_asyncio.client import ApiException
 
-from perijove_hub.sites.kubernetes import Cluster
+from perijove.models import Resources
+from perijove_hub.policy.sites import KubernetesSite
+from perijove_hub.sites import StartSpec, Status
+from perijove_hub.sites.kubernetes import Cluster, KubernetesPods
+from perijove_hub.sites.kubernetes.pods import pod_name
 from tests.support.control_plane import ControlPlane
 from tests.support.helm import HelmRefused
 from tests.support.kube.probe_target import Target, pod
@@ -34,6 +38,12 @@ WITH_DASK = {
     "dask-gateway": {"gateway": {"image": {"name": "registry.example.org/perijove/gateway", "tag": "1"}}},
     "platform": {"sites": {"near": {"dask": GATEWAY}}},
 }
+
+BEHIND_AN_EDGE = {
+    "kind": "kubernetes", "title": "Far", "region": "there", "capacity": {"cpu": 8, "memory_gib": 32},
+    "namespace": "far-users", "image": "lab", "connect": "ingress", "ingress": {"host": "{site}.science.example"},
+    "start_timeout_seconds": 20,
+}  # fmt: skip
 
 
 def secret(target: Target, namespace: str, name: str) -> dict[str, str]:
@@ -87,6 +97,30 @@ async def test_the_notes_of_a_site_give_the_hub_a_way_into_it(kubeconfig: str) -
         await cluster.close()
 
 
+async def test_a_session_behind_an_edge_gets_its_service_and_ingress_and_takes_them_along(
+    kubeconfig: str, control_plane: ControlPlane
+) -> None:
+    policy = KubernetesSite.model_validate(BEHIND_AN_EDGE)
+    site = KubernetesPods("far", policy, Cluster("far", lambda: kubeconfig), "http://192.0.2.1/hub/api")
+    spec = StartSpec("ana", ["sleep", "300"], {}, Resources(cpu=1, memory_gib=0.5), "/user/ana/", home_site=None)
+    networking = "/apis/networking.k8s.io/v1/namespaces/far-users/ingresses"
+
+    def made() -> list[str]:
+        services = control_plane.objects("services", "far-users")
+        return [each["metadata"]["name"] for each in (*services, *control_plane.target.get(networking)["items"])]
+
+    try:
+        handle = await site.start(spec, "a" * 32)
+        assert handle.url == "https://far.science.example"
+        assert made() == [pod_name("a" * 32)] * 2
+        assert await site.poll(handle) is Status.RUNNING
+        await site.stop(handle)
+        assert await site.poll(handle) is Status.STOPPED
+        control_plane.target.until(lambda: not made())
+    finally:
+        await site.close()
+
+
 @pytest.mark.parametrize(
     ("asked", "why"),
     [
@@ -94,6 +128,7 @@ async def test_the_notes_of_a_site_give_the_hub_a_way_into_it(kubeconfig: str) -
         ({"cpu": "5", "memory": "20Gi"}, "exceeded quota: perijove-site"),
         ({"cpu": "1", "memory": "1Gi", "nvidia.com/gpu": "1"}, "exceeded quota: perijove-site"),
     ],
+    ids=["one too large", "no room beside another", "no GPU"],
 )
 def test_the_namespace_refuses_what_is_above_the_capacity(
     site: str, control_plane: ControlPlane, asked: dict[str, str], why: str

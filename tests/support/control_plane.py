@@ -200,6 +200,8 @@ class ControlPlane:
             f"--token-auth-file={self.directory / 'tokens.csv'}",
             "--anonymous-auth=false",
             "--authorization-mode=RBAC",
+            # as OpenShift has it: who names an owner that waits for it needs a right on that owner
+            "--enable-admission-plugins=OwnerReferencesPermissionEnforcement",
             "--service-account-issuer=https://kubernetes.default.svc",
             f"--service-account-signing-key-file={self.directory / 'accounts.key'}",
             f"--service-account-key-file={self.directory / 'accounts.pub'}",

@@ -219,6 +219,10 @@ class ClusterKubeSpawner(KubeSpawner):  # type: ignore[misc]  # kubespawner has 
                 return True
             raise
 
+    def get_service_manifest(self, owner_reference: Any, port: int) -> Any:
+        """The Service of a session behind an edge; it goes with the pod."""
+        return super().get_service_manifest(_unblocking(owner_reference), port)
+
     async def _make_create_resource_request(self, kind: str, manifest: Any) -> bool:
         made = getattr(self.api, f"create_namespaced_{kind}")(self.namespace, manifest)
         return await _attempt(made, self.k8s_api_request_timeout, f"make the {kind}", fine=(409,))
@@ -359,6 +363,15 @@ def edge_url(policy: KubernetesSite, site: str) -> str:
     return f"{'https' if edge.tls else 'http'}://{edge.host.format(site=site)}{port}"
 
 
+def _unblocking(owner: client.V1OwnerReference) -> client.V1OwnerReference:
+    """An owner that goes without waiting for what it owns: to make it wait would take a right on the owner.
+
+    OpenShift, for one, asks for that right: ``update`` on ``pods/finalizers``.
+    """
+    owner.block_owner_deletion = False
+    return owner
+
+
 def _edge(policy: KubernetesSite, site: str) -> dict[str, Any]:
     async def open_edge(spawner: ClusterKubeSpawner, pod: dict[str, Any]) -> None:
         ingress = _ingress(spawner, pod, policy, edge_url(policy, site))
@@ -392,7 +405,7 @@ def _ingress(spawner: ClusterKubeSpawner, pod: dict[str, Any], policy: Kubernete
             name=spawner.pod_name,
             labels=dict(spawner.extra_labels),
             annotations=dict(edge.annotations) or None,
-            owner_references=[make_owner_reference(spawner.pod_name, pod["metadata"]["uid"])],
+            owner_references=[_unblocking(make_owner_reference(spawner.pod_name, pod["metadata"]["uid"]))],
         ),
         spec=client.V1IngressSpec(
             ingress_class_name=edge.class_name,

@@ -188,7 +188,9 @@ async def test_behind_an_edge_a_session_has_a_path_of_its_own_that_goes_with_it(
         ],
     }
     for each in (service, ingress):
-        assert [owner["kind"] for owner in each["metadata"]["ownerReferences"]] == ["Pod"]
+        [owner] = each["metadata"]["ownerReferences"]
+        # one that the pod waits for would take a right on its finalizers
+        assert (owner["kind"], owner["blockOwnerDeletion"]) == ("Pod", False)
     await bed.site.stop(handle)
     bed.kube.wait_until(lambda: not bed.kube.objects("ingresses", "users"), "the Ingress goes with its pod")
 
