@@ -98,7 +98,8 @@ def platform(processes: Processes, sites: Mapping[str, tuple[str, str]]) -> Plat
             "sites": {
                 name: {
                     "kind": "kubernetes", "title": name, "region": name,
-                    "capacity": {"cpu": 10_000, "memory_gib": 10_000}, "kubeconfig": {"secret": name}, "namespace": namespace,
+                    "capacity": {"cpu": 10_000, "memory_gib": 10_000}, "kubeconfig": {"secret": name},
+                    "namespace": namespace,
                     "image": IMAGE, "hub_api_url": NOWHERE, "home_storage": {"size_gib": HOME_GIB, "path": HOME},
                     "start_timeout_seconds": 60,
                 }

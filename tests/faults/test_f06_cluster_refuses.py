@@ -35,10 +35,9 @@ def test_starts_go_elsewhere_and_what_runs_is_untouched(clusters: KubePlatform, 
     said = clusters.log("hub").removeprefix(before)
     assert said.count("site near does not tell what it runs") == 1
     assert said.count("site near tells what it runs again") == 1
-    # a watch that was under way may not have noticed
-    assert (
-        said.count("cluster near does not tell of its pods") == said.count("cluster near tells of its pods again") <= 1
-    )
+    # its watches notice in their own time, perhaps after this test
+    for words in ("does not tell of its pods", "tells of its pods again"):
+        assert said.count(f"cluster near {words}") <= 1
     assert "Traceback" not in said
     for user in (running, new):
         assert clusters.api.delete(f"users/{user}/server").status_code == 204
