@@ -32,6 +32,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
     module = getattr(item, "module", None)
     if module is not None and "check" not in item.fixturenames and (made.when == "call" or not made.passed):
         name = item.name.removeprefix("test_").replace("_", " ").replace(" s ", "'s ")
+        name = name.replace("[", ": ").removesuffix("]")
         about = (module.__doc__ or "").splitlines()[0].rstrip(".")
         item.config.stash.setdefault(RAN, {})[about, name] = "passed" if made.passed else f"**{made.outcome}**"
     return made

@@ -128,7 +128,7 @@ async def test_a_session_behind_an_edge_gets_its_service_and_ingress_and_takes_t
         ({"cpu": "5", "memory": "20Gi"}, "exceeded quota: perijove-site"),
         ({"cpu": "1", "memory": "1Gi", "nvidia.com/gpu": "1"}, "exceeded quota: perijove-site"),
     ],
-    ids=["one too large", "no room beside another", "no GPU"],
+    ids=["a container too large", "a pod beside which there is no room", "a GPU"],
 )
 def test_the_namespace_refuses_what_is_above_the_capacity(
     site: str, control_plane: ControlPlane, asked: dict[str, str], why: str
