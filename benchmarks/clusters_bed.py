@@ -95,20 +95,26 @@ def platform(processes: Processes, sites: Mapping[str, tuple[str, str]]) -> Plat
         path.write_text(kubeconfig)
     return Platform.model_validate(
         {
-            "sites": {
-                name: {
-                    "kind": "kubernetes", "title": name, "region": name,
-                    "capacity": {"cpu": 10_000, "memory_gib": 10_000}, "kubeconfig": {"secret": name},
-                    "namespace": namespace,
-                    "image": IMAGE, "hub_api_url": NOWHERE, "home_storage": {"size_gib": HOME_GIB, "path": HOME},
-                    "start_timeout_seconds": 60,
-                }
-                for name, (_, namespace) in sites.items()
-            },
+            "sites": {name: _site(name, namespace) for name, (_, namespace) in sites.items()},
             "profiles": {"small": {"title": "Small", "cpu": CPU, "memory_gib": MEMORY_GIB}},
             "quotas": [{"name": "two-each", "resource": "sessions", "limit": 2}],
         }
-    )  # fmt: skip
+    )
+
+
+def _site(name: str, namespace: str) -> dict[str, Any]:
+    return {
+        "kind": "kubernetes",
+        "title": name,
+        "region": name,
+        "capacity": {"cpu": 10_000, "memory_gib": 10_000},
+        "kubeconfig": {"secret": name},
+        "namespace": namespace,
+        "image": IMAGE,
+        "hub_api_url": NOWHERE,
+        "home_storage": {"size_gib": HOME_GIB, "path": HOME},
+        "start_timeout_seconds": 60,
+    }
 
 
 def stock_hub(processes: Processes, echo: EchoServers, cluster: Cluster, namespace: str) -> Hub:
