@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from .probe_target import Target, pod
 from .resources import Object
 
@@ -76,6 +78,7 @@ def a_pod_is_given_time_to_end(target: Target) -> None:
     space = target.namespace()
     target.make(f"{space}/pods", pod("p", "trap '' TERM; while :; do sleep 0.1; done"))
     target.pod_when(f"{space}/pods/p", lambda pod: pod["status"]["phase"] == "Running")
+    time.sleep(0.5)  # it runs, and its shell has perhaps not come as far as the trap, of which the API tells nothing
     answer = target.ask("DELETE", f"{space}/pods/p", gracePeriodSeconds=2)
     assert answer.status == 200
     assert answer.body["metadata"]["deletionGracePeriodSeconds"] == 2

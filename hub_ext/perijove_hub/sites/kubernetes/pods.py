@@ -33,7 +33,7 @@ from perijove_hub.sites.kubernetes.cluster import (
     retry_after_seconds,
     spoken,
 )
-from perijove_hub.sites.kubernetes.watching import REFLECTORS, Pods
+from perijove_hub.sites.kubernetes.watching import REFLECTORS, Events, Pods
 from perijove_hub.sites.local import RESCUE_FOLDERS
 from perijove_hub.sites.models import SiteError, SiteUnreachable, StartSpec
 
@@ -144,9 +144,8 @@ class ClusterKubeSpawner(KubeSpawner):  # type: ignore[misc]  # kubespawner has 
     @property
     def events(self) -> list[dict[str, Any]]:
         """What the cluster says of the pod. KubeSpawner's puts those of all pods in order for each look."""
-        known = self.event_reflector.resources.values() if self.event_reflector else ()
-        mine = [event for event in known if event["involvedObject"]["name"] == self.pod_name]
-        return sorted(mine, key=lambda event: str(event["lastTimestamp"] or event["eventTime"]))
+        reflector: Events | None = self.event_reflector
+        return reflector.of(self.pod_name) if reflector else []
 
     @property
     def may_be_there(self) -> bool:

@@ -9,7 +9,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from typing import Any
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar
 
 from kubespawner.reflector import ResourceReflector
 from kubespawner.spawner import EventReflector, PodReflector
@@ -43,11 +45,46 @@ def _version(item: dict[str, Any]) -> int:
     return int(text) if text.isdigit() else 0
 
 
+class EventsByPod(_Newest):
+    """Events by name, and by the pod that they are about: a cluster keeps those of all pods for an hour."""
+
+    def __init__(self, items: Mapping[str, dict[str, Any]]) -> None:
+        super().__init__(items)
+        self._by_pod: defaultdict[str, dict[str, dict[str, Any]]] = defaultdict(dict)
+        for name, item in items.items():
+            self._by_pod[_pod_of(item)][name] = item
+
+    def __setitem__(self, name: str, item: dict[str, Any]) -> None:
+        """Take an event in the place of the one by its name, unless that is newer."""
+        super().__setitem__(name, item)
+        self._by_pod[_pod_of(item)][name] = self[name]
+
+    def pop(self, name: str, default: Any = None) -> Any:
+        """Give up an event; it, or the default where there is none by this name."""
+        item = super().pop(name, None)
+        if item is None:
+            return default
+        of_pod = self._by_pod[_pod_of(item)]
+        of_pod.pop(name, None)
+        if not of_pod:
+            del self._by_pod[_pod_of(item)]
+        return item
+
+    def of(self, pod: str) -> Iterable[dict[str, Any]]:
+        """Those about a pod."""
+        return self._by_pod[pod].values() if pod in self._by_pod else ()
+
+
+def _pod_of(event: dict[str, Any]) -> str:
+    return str(event["involvedObject"]["name"])
+
+
 class _Watching(ResourceReflector):  # type: ignore[misc]  # kubespawner has no types
     """A reflector of the cluster of its spawner."""
 
     resources: Any
     parent: Any
+    _keeps_in: ClassVar[type[_Newest]] = _Newest
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         # its log holds a traceback for each try; what changes is said by ours
@@ -74,7 +111,7 @@ class _Watching(ResourceReflector):  # type: ignore[misc]  # kubespawner has no 
         except Exception:
             self._tell(is_heard=False)
             raise
-        self.resources = _Newest(self.resources)
+        self.resources = self._keeps_in(self.resources)
         self.heard_at = time.monotonic()
         self._tell(is_heard=True)
         return found
@@ -100,12 +137,13 @@ class Pods(_Watching, PodReflector):  # type: ignore[misc]  # as above
 class Events(_Watching, EventReflector):  # type: ignore[misc]  # as above
     """What the cluster says of them."""
 
-    @property
-    def events(self) -> list[Any]:
-        """By time; some come without any, which KubeSpawner's do not bear."""
-        return sorted(
-            self.resources.values(), key=lambda event: event.get("lastTimestamp") or event.get("eventTime") or ""
-        )
+    _keeps_in = EventsByPod
+
+    def of(self, pod: str) -> list[dict[str, Any]]:
+        """What it says of one, oldest first."""
+        # at the first list KubeSpawner's own dictionary is there for a moment
+        known = self.resources.of(pod) if isinstance(self.resources, EventsByPod) else ()
+        return sorted(known, key=lambda event: str(event.get("lastTimestamp") or event.get("eventTime") or ""))
 
 
 #: By the kinds that KubeSpawner asks for.
