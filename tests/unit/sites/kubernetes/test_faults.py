@@ -195,7 +195,6 @@ async def test_a_session_whose_node_is_gone_is_over_once_the_cluster_says_so(
             "it did not come up within 3 s: no node has room for another home.",
         ),
         (Fate(FateKind.IMAGE_PULL), "its image cannot be fetched"),
-        (Fate(FateKind.CRASH, exit_code=7), "its server ended with code 7."),
     ],
 )
 async def test_a_pod_that_never_comes_up_says_why(make_site: Callable[..., SiteBed], fate: Fate, sentence: str) -> None:
