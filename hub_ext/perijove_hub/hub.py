@@ -53,7 +53,7 @@ CONTROLLER_SCOPES = [
 
 #: How long a hub that comes up waits until it has looked at every server before it serves anybody; the others it looks
 #: at while it serves. The hub's own default is 10 s, which one site that hangs would cost every user.
-INIT_SPAWNERS_SECONDS = 5
+INIT_SPAWNERS_SECONDS = 3
 
 
 @dataclass(frozen=True)
