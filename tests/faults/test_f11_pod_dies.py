@@ -7,7 +7,7 @@ from datetime import datetime
 import pytest
 
 from tests.support.killing import new_user
-from tests.support.kube import Fate, FateKind
+from tests.support.kube import Fate, FateKind, Fault, FaultKind
 from tests.support.kube_platform import KubePlatform, clusters, kube_platform
 
 __all__ = ["clusters", "kube_platform"]
@@ -34,6 +34,8 @@ def died_at(clusters: KubePlatform, name: str) -> datetime | None:
 def test_the_owner_reads_why_and_pays_no_longer(clusters: KubePlatform, fate: Fate, reason: str) -> None:
     user = new_user(clusters)
     clusters.near.fates.add(fate)
+    # what is dead is cleared away at once: so late that this test sees it, too
+    clusters.near.faults.add(Fault(FaultKind.DELAY, "delete", "pods", delay_seconds=2, times=None))
     assert clusters.ask(user, site="near").status_code == 201
     [started] = clusters.pods("near").values()
     clusters.wait("its death", lambda: died_at(clusters, started["metadata"]["name"]) is not None)

@@ -18,5 +18,5 @@ def test_it_is_given_up_in_its_time_and_leaves_nothing(clusters: KubePlatform, p
     [lease] = clusters.leases_of(user)
     assert lease["state"] in ("ended", "failed")
     assert lease["cost"] == 0
-    assert "the server did not answer within 10 s" in lease["reason"]
+    assert "the server did not answer within 10 s." in lease["reason"]
     clusters.wait("no pod", lambda: not clusters.pods())

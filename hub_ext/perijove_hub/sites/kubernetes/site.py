@@ -24,6 +24,8 @@ log = logging.getLogger(__name__)
 
 #: How often a pod that is coming up is looked at.
 LOOK_SECONDS = 0.5
+#: How often a pod that is still coming up is asked for by name.
+ASK_SECONDS = 8.0
 #: A picture of which nothing was heard for so long is not the present: watches begin again every half minute.
 STALE_SECONDS = 75.0
 #: So much earlier than whoever waits for a start gives up, which is to hear why.
@@ -105,7 +107,7 @@ class KubernetesPods:
         """
         loop = asyncio.get_running_loop()
         until = loop.time() + self._policy.start_timeout_seconds - MARGIN_SECONDS
-        told, was_seen = set[str](), False
+        told, was_seen, asks_at = set[str](), False, loop.time() + ASK_SECONDS
         while True:
             await asyncio.wait({starting}, timeout=LOOK_SECONDS)
             events = child.events
@@ -117,6 +119,10 @@ class KubernetesPods:
             seen = reasons.look(pod, self._clock()) if pod else None
             if starting.done():
                 return self._came_up(child, starting, seen)
+            if loop.time() > asks_at:
+                # its events may be lost: until the watch begins anew nobody would know
+                asks_at = loop.time() + ASK_SECONDS
+                await self._show(child)
             if was_seen and pod is None and await self._read(child) is None:
                 raise SiteError("its pod was removed from the cluster.")
             was_seen = was_seen or pod is not None
@@ -130,6 +136,13 @@ class KubernetesPods:
                     raise SiteUnreachable("its API does not answer")
                 why = f": {seen.reason}" if seen and seen.reason else ""
                 raise SiteError(f"it did not come up within {self._policy.start_timeout_seconds:g} s{why}.")
+
+    async def _show(self, child: ClusterKubeSpawner) -> None:
+        """Put the pod into the picture as the cluster has it now, if it tells."""
+        with contextlib.suppress(*FAULTS):
+            pod = await self._read(child)
+            if pod is not None and child.picture is not None:
+                child.picture.resources[f"{child.namespace}/{child.pod_name}"] = pod
 
     def _came_up(self, child: ClusterKubeSpawner, starting: asyncio.Future[str], seen: reasons.Seen | None) -> str:
         try:
