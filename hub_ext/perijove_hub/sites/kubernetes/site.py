@@ -123,7 +123,7 @@ class KubernetesPods:
                 # its events may be lost: until the watch begins anew nobody would know
                 asks_at = loop.time() + ASK_SECONDS
                 await self._show(child)
-            if was_seen and pod is None and await self._read(child) is None:
+            if was_seen and pod is None and await self._is_gone(child):
                 raise SiteError("its pod was removed from the cluster.")
             was_seen = was_seen or pod is not None
             if pod and reasons.lacks_claim(pod):
@@ -140,9 +140,17 @@ class KubernetesPods:
     async def _show(self, child: ClusterKubeSpawner) -> None:
         """Put the pod into the picture as the cluster has it now, if it tells."""
         with contextlib.suppress(*FAULTS):
-            pod = await self._read(child)
+            async with asyncio.timeout(MARGIN_SECONDS):  # whoever waits for the start is to hear why it failed
+                pod = await self._read(child)
             if pod is not None and child.picture is not None:
                 child.picture.resources[f"{child.namespace}/{child.pod_name}"] = pod
+
+    async def _is_gone(self, child: ClusterKubeSpawner) -> bool:
+        """Whether the cluster says that it has no such pod; a fault of its says nothing."""
+        try:
+            return await self._read(child) is None
+        except FAULTS:
+            return False
 
     def _came_up(self, child: ClusterKubeSpawner, starting: asyncio.Future[str], seen: reasons.Seen | None) -> str:
         try:

@@ -256,10 +256,13 @@ async def test_a_pod_that_vanishes_while_it_starts_is_not_waited_for(bed: SiteBe
     while not bed.said:  # noqa: ASYNC110 - as above
         await asyncio.sleep(0.05)
 
+    # what cannot be told at the first look is no end
+    fault = bed.kube.faults.error(503, "get", "pods", times=1)
     bed.kube.delete("pods", "users", NAME)
 
     with pytest.raises(SiteError, match="its pod was removed from the cluster"):
         await starting
+    assert fault.hits == 1
 
 
 async def test_a_pause_that_a_cluster_asks_for_leaves_time_to_ask_again(bed: SiteBed) -> None:
