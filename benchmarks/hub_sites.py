@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,10 @@ class EchoSite:
         await self._light()
         self._attempts.add(handle.attempt_id)  # it was there before this hub was
         return Status.RUNNING
+
+    async def silent_since(self, attempt_id: str) -> datetime | None:
+        """It is always heard of."""
+        return None
 
     async def stop(self, handle: Handle) -> None:
         """There is nothing to stop."""

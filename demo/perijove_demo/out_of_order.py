@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from perijove_hub.sites import Ending, Handle, SiteError, StartSpec, Status
 
@@ -24,6 +25,10 @@ class OutOfOrder:
     async def poll(self, handle: Handle) -> Status:
         """Nothing runs here."""
         return Status.STOPPED
+
+    async def silent_since(self, attempt_id: str) -> datetime | None:
+        """Nothing runs here."""
+        return None
 
     async def stop(self, handle: Handle) -> None:
         """There is nothing to end."""

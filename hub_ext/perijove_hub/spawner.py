@@ -72,6 +72,12 @@ class PerijoveSpawner(Spawner):  # type: ignore[misc]  # jupyterhub has no types
     #: The spawner of each attempt that this hub has a server for. What a site shows beyond them is an orphan.
     owned: ClassVar[dict[str, PerijoveSpawner]] = {}
 
+    @default("poll_interval")
+    def _default_poll_interval(self) -> int:
+        # half of JupyterHub's: a session that died is to be missed within a minute, of which a cluster takes 40 s to
+        # see that a node is silent; pods are looked for in the picture that a watch keeps, at no cost to the cluster
+        return 15
+
     @default("options_form")
     def _default_options_form(self) -> Any:
         return render_spawn_form

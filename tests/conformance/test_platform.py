@@ -149,7 +149,7 @@ def test_a_pod_that_somebody_deletes_is_noticed_and_its_lease_ends(platform: Rea
     [lease] = platform.leases_of(user)
     assert lease["ended"] is not None
     # the hub's poll and the inventory of the site race to tell it
-    assert lease["reason"] in ("its pod was removed from the cluster", "its process is gone from real")
+    assert lease["reason"] in ("its pod was removed from the cluster", "real runs it no longer")
 
 
 def test_a_session_above_the_quota_is_refused_in_words(platform: RealPlatform) -> None:

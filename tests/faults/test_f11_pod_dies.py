@@ -6,6 +6,7 @@ from datetime import datetime
 
 import pytest
 
+from tests.support.browser import Browser
 from tests.support.killing import new_user
 from tests.support.kube import Fate, FateKind, Fault, FaultKind
 from tests.support.kube_platform import KubePlatform, clusters, kube_platform
@@ -28,6 +29,16 @@ def died_at(clusters: KubePlatform, name: str) -> datetime | None:
         if end := each["state"].get("terminated"):
             return datetime.fromisoformat(end["finishedAt"])
     return None
+
+
+def ready_changed_at(clusters: KubePlatform, name: str) -> datetime:
+    conditions = clusters.near.object("pods", "users", name)["status"]["conditions"]
+    [ready] = [each for each in conditions if each["type"] == "Ready"]
+    return datetime.fromisoformat(ready["lastTransitionTime"])
+
+
+def my_sessions(browser: Browser) -> str:
+    return browser.client.get("/services/perijove/").raise_for_status().text
 
 
 @pytest.mark.parametrize(("fate", "reason"), FATES, ids=["memory", "evicted", "crash"])
@@ -55,12 +66,18 @@ def test_a_node_that_is_gone_takes_its_sessions_along_once_the_cluster_says_so(c
     user = new_user(clusters)
     assert clusters.ask(user, site="near").status_code == 201
     [name] = [pod["metadata"]["name"] for pod in clusters.pods("near").values()]
-    clusters.near.lose_node("node-1")
-    try:
-        # the controller of nodes gives it up; nobody on the node can confirm that
-        clusters.near.patch("pods", "users", name, {"status": {"phase": "Failed", "reason": "NodeLost"}})
-        clusters.wait("its end", lambda: clusters.leases_of(user)[0]["state"] == "ended", seconds=60)
-        assert clusters.leases_of(user)[0]["reason"].startswith("the node that it ran on is gone")
-    finally:
-        clusters.near.find_node("node-1")
+    with Browser(clusters, user) as browser:
+        clusters.near.lose_node("node-1")
+        try:
+            clusters.wait("a word to its owner", lambda: " has not answered since " in my_sessions(browser))
+            silent_since = ready_changed_at(clusters, name)
+            assert clusters.leases_of(user)[0]["state"] == "active"
+            # the controller of nodes gives up what runs there; nobody on the node can confirm that
+            clusters.near.delete("pods", "users", name, grace_seconds=30)
+            clusters.wait("its end", lambda: clusters.leases_of(user)[0]["state"] == "ended", seconds=60)
+        finally:
+            clusters.near.find_node("node-1")
+    [lease] = clusters.leases_of(user)
+    assert lease["reason"] == "the node that it ran on is gone"
+    assert abs((datetime.fromisoformat(lease["ended"]) - silent_since).total_seconds()) <= 1
     clusters.wait("nothing left", lambda: not clusters.pods())

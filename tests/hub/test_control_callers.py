@@ -53,6 +53,7 @@ USER_ROUTES: list[tuple[str, str, Any]] = [
 HUB_ROUTES: list[tuple[str, str, Any]] = [
     ("POST", "leases", ATTEMPT),
     ("PATCH", LEASE, {"state": "ended"}),
+    ("POST", f"{LEASE}/silence", {"since": TOMORROW}),
     ("PUT", "sites/esac/inventory", INVENTORY),
     ("GET", "news?user=ana&group=astro", None),
 ]

@@ -38,6 +38,7 @@ BODIES: list[tuple[str, str, str, dict[str, Any]]] = [
     ("POST", "datasets/open-sky/presign-list", "ana", {}),
     ("POST", f"leases/{ATTEMPT}/activity", "ana", {"last_activity": "2026-03-01T11:59:00Z", "busy": False}),
     ("POST", f"leases/{ATTEMPT}/keep", "ana", {"minutes": 30}),
+    ("POST", f"leases/{ATTEMPT}/silence", "hub", {"since": "2026-03-01T11:59:00Z"}),
     ("POST", f"leases/{ATTEMPT}/extend", "admin", {"minutes": 30, "reason": "a long run"}),
     ("POST", "overrides", "admin", GOOD_OVERRIDE),
     ("POST", "closures", "admin", {"site": "esac", "reason": "new disks"}),

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 from perijove_hub.sites import Bounded, Ending, Handle, SiteError, SiteInterface, SiteUnreachable, StartSpec, Status
@@ -45,6 +46,9 @@ class FaultySite:
             return Status.UNKNOWN
         await self._misbehave()
         return await self._site.poll(handle)
+
+    async def silent_since(self, attempt_id: str) -> datetime | None:
+        return await self._site.silent_since(attempt_id)
 
     async def stop(self, handle: Handle) -> None:
         if self.fault in ("unreachable", "slow-start"):

@@ -31,6 +31,7 @@ from perijove.models import (
     Problem,
     ProfileView,
     QuotaView,
+    Silence,
     SiteView,
     SpawnNews,
 )
@@ -103,6 +104,10 @@ class ControlClient:
     async def move(self, lease_id: str, patch: LeasePatch, deadline_seconds: float | None = None) -> Lease:
         """``PATCH leases/{id}``; raises as :meth:`ask`."""
         return await self._call(Lease, "PATCH", f"leases/{lease_id}", patch, deadline_seconds=deadline_seconds)
+
+    async def tell_silence(self, lease_id: str, silence: Silence) -> Lease:
+        """``POST leases/{id}/silence``; raises as :meth:`ask`."""
+        return await self._call(Lease, "POST", f"leases/{lease_id}/silence", silence)
 
     async def report(self, site: str, inventory: Inventory) -> InventoryAnswer:
         """``PUT sites/{site}/inventory``; raises as :meth:`ask`."""

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from perijove.models import Activity, Closure, ExtendRequest, Kind, LeaseState, Topic
+from perijove.models import Activity, Closure, ExtendRequest, Kind, LeaseState, Silence, Topic
 from perijove_hub.admission.base import AdmissionBase, log
 from perijove_hub.admission.models import Refused, refuse
 from perijove_hub.ledger import life_store, said_store, store
@@ -16,6 +16,9 @@ from perijove_hub.ledger.models import LeaseRow
 from perijove_hub.ledger.notices import NewNotice, add_notice
 from perijove_hub.ledger.words import spoken_time
 from perijove_hub.policy.models import Platform
+
+#: A machine that was silent for so long was given up, or is heard of again.
+SILENCE_SHOWN = timedelta(minutes=15)
 
 
 @dataclass(frozen=True)
@@ -114,6 +117,25 @@ class Life(AdmissionBase):
         log.info("lease extended", extra={"lease": lease.id, "author": author, "minutes": request.minutes})
         return lease
 
+    async def tell_silence(self, lease_id: str, silence: Silence) -> LeaseRow:
+        """Tell the owner of a session that the machine it runs on is not heard of, or is again. Once each.
+
+        Raises:
+            Refused: 404 when there is no such lease, 409 when it is not active.
+        """
+
+        async def tell(connection: AsyncConnection) -> LeaseRow:
+            now, platform = self._clock(), self._platform()
+            lease = _active(await store.find_lease(connection, lease_id, for_update=True), lease_id, None)
+            if silence.is_over:
+                await life_store.withdraw_announcements(connection, lease.id, lease.owner, [Topic.SILENCE], now)
+            await add_notice(connection, _silence_notice(lease, silence, platform, now), now)
+            return lease
+
+        lease = await self._database.transact(tell)
+        log.info("silence told", extra={"lease": lease.id, "site": lease.site, "is_over": silence.is_over})
+        return lease
+
     async def stop(self, lease_id: str, author: str, reason: str | None, *, of_anybody: bool) -> LeaseRow:
         """Have what runs stopped: its lease says why, and the controller or its gateway carries it out within a sweep.
 
@@ -144,6 +166,27 @@ class Life(AdmissionBase):
         lease = await self._database.transact(end)
         log.info("stop wanted", extra={"lease": lease.id, "author": author})
         return lease
+
+
+def _silence_notice(lease: LeaseRow, silence: Silence, platform: Platform, now: datetime) -> NewNotice:
+    title = platform.sites[lease.site].title if lease.site in platform.sites else lease.site
+    since = spoken_time(silence.since, platform.zone)
+    if silence.is_over:
+        said = f"The machine at {title} that {spoken_session(lease)} runs on answers again: it went on meanwhile."
+    else:
+        said = (
+            f"The machine at {title} that {spoken_session(lease)} runs on has not answered since {since}. If it comes "
+            "back soon, everything goes on; if not, the site gives it up, and it is charged until then only."
+        )
+    return NewNotice(
+        key=f"silence:{lease.id}:{silence.since.isoformat()}:{silence.is_over}",
+        topic=Topic.SILENCE,
+        severity="info" if silence.is_over else "warning",
+        message=said,
+        owner=lease.owner,
+        lease_id=lease.id,
+        expires=now + SILENCE_SHOWN,
+    )
 
 
 def used_at(activity: Activity, now: datetime) -> datetime:

@@ -57,10 +57,8 @@ def dead_leases(
             # it was asked to stop, and has; the spawner's own word for that is late or lost
             dead.append(DeadLease(lease, LeaseState.ENDED, last_seen, lease.reason))
             continue
-        where = (
-            f"the gateway of {site.name} does not know it" if is_cluster else f"its process is gone from {site.name}"
-        )
-        dead.append(DeadLease(lease, LeaseState.FAILED, last_seen, where))
+        reason = f"the gateway of {site.name} does not know it" if is_cluster else f"{site.name} runs it no longer"
+        dead.append(DeadLease(lease, LeaseState.FAILED, last_seen, reason))
     return dead
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Sequence
+from datetime import datetime
 from typing import TypeVar
 
 from perijove_hub.sites.models import Ending, Handle, SiteError, SiteInterface, StartSpec, Status
@@ -49,6 +50,13 @@ class Bounded:
             return await self._answer(self._site.poll(handle), POLL_SECONDS, "say whether it runs")
         except SiteError:
             return Status.UNKNOWN
+
+    async def silent_since(self, attempt_id: str) -> datetime | None:
+        """See :class:`~perijove_hub.sites.models.SiteInterface`."""
+        try:
+            return await self._answer(self._site.silent_since(attempt_id), POLL_SECONDS, "say whether it is heard of")
+        except SiteError:
+            return None
 
     async def stop(self, handle: Handle) -> None:
         """See :class:`~perijove_hub.sites.models.SiteInterface`."""

@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import ParamSpec, TypeVar
@@ -102,6 +103,10 @@ class LocalProcesses:
         except OSError:
             log.warning("cannot tell whether an attempt runs", extra={"attempt": handle.attempt_id}, exc_info=True)
             return Status.UNKNOWN
+
+    async def silent_since(self, attempt_id: str) -> datetime | None:
+        """See :class:`~perijove_hub.sites.models.SiteInterface`. It runs on the hub's own machine."""
+        return None
 
     async def stop(self, handle: Handle) -> None:
         """See :class:`~perijove_hub.sites.models.SiteInterface`."""

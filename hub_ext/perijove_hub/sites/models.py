@@ -81,6 +81,12 @@ class SiteInterface(Protocol):
     async def poll(self, handle: Handle) -> Status:
         """What the site knows of it now. Never raises."""
 
+    async def silent_since(self, attempt_id: str) -> datetime | None:
+        """Since when nothing is heard of the machine on which it ran; None: something is, or the site cannot tell.
+
+        Told after a poll that did not find it stopped. Never raises.
+        """
+
     async def stop(self, handle: Handle) -> None:
         """End it and all that it started; returns when it is gone. A workload that is gone already is no error.
 

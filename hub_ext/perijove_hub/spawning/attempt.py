@@ -6,9 +6,10 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cached_property
 
-from perijove.models import Candidate, Lease, LeasePatch
+from perijove.models import Candidate, Lease, LeasePatch, Silence
 from perijove_hub.admission.client import REQUEST_SECONDS, ControlClient, ControlRefused, ControlUnreachable
 from perijove_hub.policy.models import Platform
 from perijove_hub.policy.secrets import SecretError
@@ -73,6 +74,8 @@ class Attempt:
     _failures: list[str] = field(default_factory=list)
     _log_tail: str = ""
     _ending: Ending = field(default_factory=Ending)
+    #: since when the owner knows that nothing is heard of it
+    _silent_since: datetime | None = None
     #: a site failed the start and control has not been told yet; it is, with the next move that is granted
     _untold_failure: bool = False
     #: a workload that did not end in time is left to the inventories
@@ -250,7 +253,21 @@ class Attempt:
         if status is Status.STOPPED:
             # asked now: what is left of it is cleared away next
             self._ending = await site.ending(self.id)
+        else:
+            await self._tell_silence(await site.silent_since(self.id))
         return status
+
+    async def _tell_silence(self, since: datetime | None) -> None:
+        """Have the owner told when nothing is heard of its machine any more, and when something is again."""
+        news = since or self._silent_since
+        if news is None or since == self._silent_since or not self.lease_id:
+            return
+        try:
+            await self.house.control.tell_silence(self.lease_id, Silence(since=news, is_over=since is None))
+        except (ControlRefused, ControlUnreachable, SecretError) as error:
+            log.warning("The owner of lease %s was not told of its machine: %s", self.lease_id, error)
+        else:
+            self._silent_since = since
 
     async def stop(self) -> None:
         """End what runs, if anything does.

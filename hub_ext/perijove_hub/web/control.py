@@ -72,6 +72,7 @@ from perijove_hub.web.usage_api import (
     FailuresHandler,
     KeepHandler,
     NoticesHandler,
+    SilenceHandler,
     StopHandler,
     UsageHandler,
 )
@@ -166,6 +167,7 @@ def make_app(state: ControlState, prefix: str) -> Application:
         lease: LeaseHandler,
         rf"{lease}/activity": ActivityHandler,
         rf"{lease}/keep": KeepHandler,
+        rf"{lease}/silence": SilenceHandler,
         rf"{lease}/extend": ExtendHandler,
         rf"{lease}/stop": StopHandler,
         r"usage": UsageHandler,

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import cast, get_args
 
-from perijove.models import Activity, ExtendRequest, KeepRequest, StopRequest, UsageRow
+from perijove.models import Activity, ExtendRequest, KeepRequest, Silence, StopRequest, UsageRow
 from perijove_hub.ledger.usage import By
 from perijove_hub.web.base import BaseHandler, problem_error
 
@@ -193,6 +193,16 @@ class KeepHandler(BaseHandler):
         """Put off its end, and answer with the lease."""
         self.require_user()
         row = await self.state.life.keep(lease_id, self.caller.name, self.body(KeepRequest).minutes)
+        self.write_model(row.said(self.state.clock()))
+
+
+class SilenceHandler(BaseHandler):
+    """``POST leases/{id}/silence``: the hub hears nothing of the machine that a session runs on, or does again."""
+
+    async def post(self, lease_id: str) -> None:
+        """Tell its owner, and answer with the lease."""
+        self.require_hub()
+        row = await self.state.life.tell_silence(lease_id, self.body(Silence))
         self.write_model(row.said(self.state.clock()))
 
 

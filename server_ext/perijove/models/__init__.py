@@ -103,6 +103,7 @@ from .lease import (
     Rejection,
     SeenAttempt,
     SessionWish,
+    Silence,
     SpawnSpec,
     StopRequest,
 )
@@ -221,6 +222,7 @@ __all__ = [
     "ScaleCluster",
     "SeenAttempt",
     "SessionWish",
+    "Silence",
     "SiteView",
     "Slug",
     "SpawnNews",

@@ -203,6 +203,13 @@ class Activity(Asked):
     sent_at: Moment | None = None
 
 
+class Silence(Asked):
+    """``POST leases/{id}/silence``: since when the hub hears nothing of the machine that a session runs on."""
+
+    since: Moment
+    is_over: bool = Field(default=False, description="it is heard of again")
+
+
 class KeepRequest(Asked):
     """``POST leases/{id}/keep``: the owner wants the session for some minutes more."""
 

@@ -127,6 +127,7 @@ class Topic(StrEnum):
     ANNOUNCEMENT = "announcement"
     ENDED = "ended"
     STORAGE = "storage"
+    SILENCE = "silence"
 
 
 class Notice(Said):

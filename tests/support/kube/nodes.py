@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from .kubelet import Kubelet
 from .local_cluster import LocalCluster
 from .resources import NODES, PODS, Object
-from .statuses import merged_conditions, node_condition, node_object, pod_conditions
-from .store import Store
+from .statuses import merged_conditions, node_condition, node_object
+from .store import Store, now_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,5 +100,6 @@ class Nodes:
 def _not_ready(pod: Object) -> None:
     if pod["status"].get("phase") in ("Failed", "Succeeded"):
         return
-    conditions = pod_conditions(initialized=True, ready=False, reason="NodeNotReady")
-    pod["status"]["conditions"] = merged_conditions(pod["status"].get("conditions") or [], conditions[1:])
+    # nothing else changes: of the containers it shows what the node said last
+    not_ready = {"type": "Ready", "status": "False", "lastTransitionTime": now_text()}
+    pod["status"]["conditions"] = merged_conditions(pod["status"].get("conditions") or [], [not_ready])

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import select
 
-from perijove.models import Activity, ExtendRequest
+from perijove.models import Activity, ExtendRequest, LeasePatch, Silence
+from perijove_hub.admission.desk import Desk
 from perijove_hub.admission.life import Bound, Life, hard_bound, kept_lease, used_at
 from perijove_hub.admission.models import Refused
 from perijove_hub.ledger import said_store, schema, store
@@ -284,6 +285,37 @@ async def test_the_first_bound_counts(house: House) -> None:
     assert hard_bound(lease, [], house.platform) == Bound(
         now + 5 * MINUTE, "at 1 March 2026, 12:05 UTC, since you are no longer in the group that it needs"
     )
+
+
+# --- silence ------------------------------------------------------------------------------------------------------
+
+
+async def test_the_owner_is_told_once_that_a_machine_is_silent_and_that_it_is_heard_of_again(house: House) -> None:
+    lease = await house.start(at="esac")
+    since = house.clock.now
+    house.clock.now += MINUTE
+
+    for _ in range(2):  # as after an answer that was lost
+        assert await life(house).tell_silence(lease.id, Silence(since=since)) == lease
+
+    silent, again = (
+        "The machine at ESAC that your server runs on has not answered since 1 March 2026, 12:00 UTC. If it comes "
+        "back soon, everything goes on; if not, the site gives it up, and it is charged until then only.",
+        "The machine at ESAC that your server runs on answers again: it went on meanwhile.",
+    )
+    assert await notices(house) == [("silence", "ana", silent)]
+    await life(house).tell_silence(lease.id, Silence(since=since, is_over=True))
+    assert await notices(house) == [("silence", "ana", silent), ("silence", "ana", again)]
+    desk = Desk(house.database, lambda: house.platform, house.clock)
+    assert [each.message for each in await desk.notices("ana", frozenset())] == [again]
+
+
+async def test_of_a_session_that_is_over_nobody_is_told_that_its_machine_is_silent(house: House) -> None:
+    lease = await house.start(at="esac")
+    await house.service.move(lease.id, LeasePatch(state="ended"))
+    status, detail = await refused(life(house).tell_silence(lease.id, Silence(since=house.clock.now)))
+    assert (status, detail) == (409, f"Lease {lease.id} is ended.")
+    assert await notices(house) == []
 
 
 # --- extend -------------------------------------------------------------------------------------------------------

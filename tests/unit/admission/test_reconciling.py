@@ -59,7 +59,7 @@ async def test_a_lease_whose_process_is_gone_is_closed_at_the_last_time_it_was_s
     await house.inventory("esac", lease.attempt_id)
     house.clock.advance(60)
     assert (await house.inventory("esac")).remove == []
-    assert await swept(house) == [(lease.attempt_id, "failed", "its process is gone from esac")]
+    assert await swept(house) == [(lease.attempt_id, "failed", "esac runs it no longer")]
     assert (await found(house, lease)).ended == seen
     assert await house.used() == 0
 
@@ -81,7 +81,7 @@ async def test_a_lease_that_is_starting_is_closed_too(house: House) -> None:
     await house.move(offer.id, "starting", "esac")
     house.clock.advance(10)
     await house.inventory("esac")
-    assert await swept(house) == [(offer.attempt_id, "failed", "its process is gone from esac")]
+    assert await swept(house) == [(offer.attempt_id, "failed", "esac runs it no longer")]
 
 
 async def test_an_orphan_is_removed_and_its_lease_closed_once_it_is_gone(house: House) -> None:
@@ -93,7 +93,7 @@ async def test_an_orphan_is_removed_and_its_lease_closed_once_it_is_gone(house: 
     house.clock.advance(60)
     assert (await house.inventory("esac", orphans=(lease.attempt_id,))).remove == [lease.attempt_id]
     await house.inventory("esac")
-    assert await swept(house) == [(lease.attempt_id, "failed", "its process is gone from esac")]
+    assert await swept(house) == [(lease.attempt_id, "failed", "esac runs it no longer")]
 
 
 async def test_a_hub_whose_clock_went_back_is_heard_again(house: House) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 import pytest
 
@@ -11,6 +12,7 @@ from perijove.models import Resources
 from perijove_hub.sites import Bounded, Ending, Handle, SiteError, SiteUnreachable, StartSpec, Status
 from perijove_hub.sites import bounded as bounded_module
 
+SILENT_SINCE = datetime(2026, 1, 1, tzinfo=UTC)
 HANDLE = Handle("far", "a" * 32, "http://127.0.0.1:9")
 SPEC = StartSpec("ana", ["server"], {}, Resources(cpu=1, memory_gib=1), "/user/ana/", "far")
 
@@ -28,6 +30,10 @@ class Site:
     async def poll(self, handle: Handle) -> Status:
         await self._misbehave()
         return Status.RUNNING
+
+    async def silent_since(self, attempt_id: str) -> datetime | None:
+        await self._misbehave()
+        return SILENT_SINCE
 
     async def stop(self, handle: Handle) -> None:
         await self._misbehave()
@@ -70,6 +76,7 @@ async def test_what_a_site_answers_is_passed_on() -> None:
     assert await site.start(SPEC, HANDLE.attempt_id) is HANDLE
     assert await site.poll(HANDLE) is Status.RUNNING
     assert await site.list() == [HANDLE.attempt_id]
+    assert await site.silent_since(HANDLE.attempt_id) == SILENT_SINCE
     assert await site.log_tail(HANDLE.attempt_id) == "the end"
     assert await site.home_bytes("ana") == 7
     await site.stop(HANDLE)
@@ -79,6 +86,7 @@ async def test_what_a_site_answers_is_passed_on() -> None:
 async def test_a_site_that_fails_is_unknown_and_not_stopped(fault: Exception | str) -> None:
     site = bounded(fault)
     assert await site.poll(HANDLE) is Status.UNKNOWN
+    assert await site.silent_since(HANDLE.attempt_id) is None
     assert await site.log_tail(HANDLE.attempt_id) == ""
     assert await site.home_bytes("ana") is None
 

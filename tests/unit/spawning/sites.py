@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from perijove_hub.sites import Ending, Handle, StartSpec, Status
 
@@ -24,6 +25,8 @@ class ScriptedSite:
     ends: Exception | None = None
     log: str = ""
     why: str = ""
+    #: what is told, one after the other, the last for ever
+    silent: list[datetime | None] = field(default_factory=lambda: [None])
     asked: list[str] = field(default_factory=list)
     seen: list[str] = field(default_factory=list)
     url: str = "http://127.0.0.1:9"
@@ -39,6 +42,9 @@ class ScriptedSite:
     async def poll(self, handle: Handle) -> Status:
         await self._call("poll")
         return self.status.pop(0) if len(self.status) > 1 else self.status[0]
+
+    async def silent_since(self, attempt_id: str) -> datetime | None:
+        return self.silent.pop(0) if len(self.silent) > 1 else self.silent[0]
 
     async def stop(self, handle: Handle) -> None:
         await self._call("stop")

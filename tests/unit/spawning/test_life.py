@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from jupyterhub.objects import Server
 
+from perijove.models import Silence
+from perijove_hub.admission.client import ControlUnreachable
 from perijove_hub.sites import Bounded, SiteError, SiteInterface, Status
 from perijove_hub.sites import bounded as bounded_module
 from perijove_hub.spawner import RECOVER_SECONDS, PerijoveSpawner
@@ -20,6 +24,7 @@ from .sites import ScriptedSite
 
 ATTEMPT = "a" * 32
 URL = "http://127.0.0.1:4711"
+SINCE = datetime(2026, 3, 1, 12, tzinfo=UTC)
 STATE = {
     "perijove": {
         "attempt_id": ATTEMPT,
@@ -40,6 +45,19 @@ class NobodyAsks:
 
     def __getattr__(self, name: str) -> Any:
         raise AssertionError(f"control was asked: {name}")
+
+
+@dataclass
+class ToldOfSilence:
+    """In the place of control where it is told of machines that are silent."""
+
+    fault: Exception | None = None
+    told: list[tuple[str, Silence]] = field(default_factory=list)
+
+    async def tell_silence(self, lease_id: str, silence: Silence) -> None:
+        if self.fault:
+            raise self.fault
+        self.told.append((lease_id, silence))
 
 
 @pytest.fixture(autouse=True)
@@ -113,6 +131,20 @@ async def test_a_server_that_is_stopped_meanwhile_is_waited_for_no_longer(make_s
     assert not waiting.done()
     spawner._check_pending = False
     assert await asyncio.wait_for(waiting, 5) is None
+
+
+async def test_the_owner_is_told_once_that_a_machine_is_silent_and_once_that_it_is_not(make_spawner: Any) -> None:
+    site = ScriptedSite(silent=[None, SINCE, SINCE, None, None])
+    spawner, control = make_spawner(site, STATE), ToldOfSilence(ControlUnreachable("it is away"))
+    PerijoveSpawner.house = replace(PerijoveSpawner.house, control=control)
+    spawner._attempt.house = PerijoveSpawner.house
+    assert [await spawner.poll() for _ in range(2)] == [None, None]
+    assert control.told == []
+
+    control.fault = None
+    for _ in range(3):
+        assert await spawner.poll() is None
+    assert control.told == [("b" * 32, Silence(since=SINCE)), ("b" * 32, Silence(since=SINCE, is_over=True))]
 
 
 @pytest.mark.parametrize(

@@ -50,12 +50,13 @@ _STEPS = {
 
 @dataclass(frozen=True)
 class Seen:
-    """What a pod shows: whether it runs, why it does not, and whether it never will."""
+    """What a pod shows: whether it runs, why it does not, whether it never will, and since when nothing tells of it."""
 
     status: Status
     reason: str = ""
     is_hopeless: bool = False
     ended_at: datetime | None = None
+    silent_since: datetime | None = None
 
 
 def look(pod: Pod, now: datetime) -> Seen:
@@ -74,7 +75,7 @@ def look(pod: Pod, now: datetime) -> Seen:
             return Seen(Status.RUNNING, _with("its image cannot be fetched", message))
     if (unscheduled := _unscheduled(status)) is not None:
         return Seen(Status.RUNNING, unscheduled)
-    return Seen(Status.RUNNING)
+    return Seen(Status.RUNNING, silent_since=_silent_since(status))
 
 
 def _ended(status: Mapping[str, Any]) -> str | None:
@@ -92,8 +93,19 @@ def _ended(status: Mapping[str, Any]) -> str | None:
     return None
 
 
+def _silent_since(status: Mapping[str, Any]) -> datetime | None:
+    """Since when its node is not heard of; None: it is.
+
+    The controller of nodes takes a pod's readiness away then, and nothing else: of its containers it shows what the
+    node said last, that they are ready.
+    """
+    containers = [each for each in status.get("containerStatuses") or () if each.get("name") == CONTAINER]
+    is_ready = status.get("phase") == "Running" and any(each.get("ready") for each in containers)
+    return _missed_since(status) if is_ready else None
+
+
 def _missed_since(status: Mapping[str, Any]) -> datetime | None:
-    """Since when its node says nothing of it."""
+    """Since when it is not ready any more."""
     for condition in status.get("conditions") or ():
         if (
             condition.get("type") == "Ready"
@@ -121,9 +133,18 @@ def _spoken_end(end: Mapping[str, Any]) -> str:
 
 
 def _is_lost(pod: Pod, now: datetime) -> bool:
-    """Whether it was to be gone long ago, and nobody on its node has said so: then no node is there to say it."""
-    deleted = pod.get("metadata", {}).get("deletionTimestamp")
-    return deleted is not None and now > parsed_time(deleted) + ENDING
+    """Whether it was to be gone long ago, and nobody on its node has said so: then no node is there to say it.
+
+    Or its node was silent when it was told to end, as when the cluster gives up what runs on such a node: it ends
+    there even if the node comes back.
+    """
+    meta = pod.get("metadata", {})
+    if meta.get("deletionTimestamp") is None:
+        return False
+    to_be_gone_at = parsed_time(meta["deletionTimestamp"])
+    told_at = to_be_gone_at - timedelta(seconds=meta.get("deletionGracePeriodSeconds") or 0)
+    silent_since = _silent_since(pod.get("status", {}))
+    return now > to_be_gone_at + ENDING or (silent_since is not None and silent_since <= told_at)
 
 
 def _waiting(status: Mapping[str, Any]) -> Mapping[str, Any] | None:

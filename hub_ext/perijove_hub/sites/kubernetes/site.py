@@ -65,6 +65,8 @@ class KubernetesPods:
         self._hub_api_url = hub_api_url
         self._clock = clock
         self._endings: OrderedDict[str, Ending] = OrderedDict()
+        #: since when the nodes of attempts are not heard of
+        self._silent: dict[str, datetime] = {}
         self._background: set[asyncio.Task[None]] = set()
         #: whose homes have a claim, as far as this hub has seen
         self._claims: set[str] = set()
@@ -182,9 +184,18 @@ class KubernetesPods:
         seen = reasons.look(pod, self._clock())
         if seen.status is Status.STOPPED:
             self._remember(handle.attempt_id, Ending(seen.reason, seen.ended_at))
+        elif seen.silent_since is not None:
+            self._silent[handle.attempt_id] = seen.silent_since
+        else:
+            self._silent.pop(handle.attempt_id, None)
         return seen.status
 
+    async def silent_since(self, attempt_id: str) -> datetime | None:
+        """See :class:`~perijove_hub.sites.models.SiteInterface`."""
+        return self._silent.get(attempt_id)
+
     def _remember(self, attempt_id: str, ending: Ending) -> None:
+        self._silent.pop(attempt_id, None)
         self._endings[attempt_id] = ending
         if len(self._endings) > ENDINGS_KEPT:
             self._endings.popitem(last=False)

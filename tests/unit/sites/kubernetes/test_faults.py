@@ -7,14 +7,14 @@ import json
 import logging
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 from kubespawner.reflector import ResourceReflector
 
-from perijove_hub.sites import Handle, SiteError, SiteUnreachable, Status
-from perijove_hub.sites.kubernetes import pods, reasons, watching
+from perijove_hub.sites import Ending, Handle, SiteError, SiteUnreachable, Status
+from perijove_hub.sites.kubernetes import pods, watching
 from perijove_hub.sites.kubernetes import site as site_module
 from tests.support.kube import Fate, FateKind, Fault, FaultKind, GapEnd
 
@@ -164,23 +164,46 @@ async def test_a_session_that_dies_is_noticed_with_the_reason(bed: SiteBed, fate
     assert bed.pods() == []
 
 
-async def test_a_session_whose_node_is_gone_is_over_once_the_cluster_says_so(
-    bed: SiteBed, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_session_whose_node_is_gone_is_over_once_the_cluster_gives_it_up(bed: SiteBed) -> None:
     handle = await bed.start(ATTEMPT)
+    assert await bed.site.silent_since(ATTEMPT) is None
+
     bed.kube.lose_node("node-1")
-    assert await bed.site.poll(handle) is Status.RUNNING  # nobody knows better yet
-    monkeypatch.setattr(reasons, "ENDING", reasons.timedelta(seconds=-60))
 
-    bed.kube.delete("pods", "users", NAME, grace_seconds=1)
-
-    await polls(bed, handle, Status.STOPPED)
-    ending = await bed.site.ending(ATTEMPT)
-    assert ending.reason == "the node that it ran on is gone"
-    assert ending.at is not None  # since nothing was heard of it
-    assert ending.at < datetime.now(UTC)
+    silent_since = await silence(bed, handle)
+    bed.kube.delete("pods", "users", NAME, grace_seconds=30)
+    await polls(bed, handle, Status.STOPPED)  # at once: nobody there can say that it has ended
+    assert await bed.site.ending(ATTEMPT) == Ending("the node that it ran on is gone", silent_since)
+    assert await bed.site.silent_since(ATTEMPT) is None
     await bed.site.stop(handle)
     assert bed.pods() == []
+
+
+async def test_a_session_on_a_node_that_was_silent_for_a_while_goes_on(bed: SiteBed) -> None:
+    handle = await bed.start(ATTEMPT)
+    bed.kube.lose_node("node-1", kill=False)
+    silent_since = await silence(bed, handle)
+    with bed.kube.dark():
+        # what is not heard at all says nothing new
+        assert await bed.site.poll(handle) is not Status.STOPPED
+        assert await bed.site.silent_since(ATTEMPT) == silent_since
+
+    bed.kube.find_node("node-1")
+
+    async with asyncio.timeout(20):
+        while await bed.site.silent_since(ATTEMPT) is not None:
+            assert await bed.site.poll(handle) is not Status.STOPPED
+            await asyncio.sleep(0.05)
+    await bed.site.stop(handle)
+
+
+async def silence(bed: SiteBed, handle: Handle) -> datetime:
+    """Since when the node of a session is silent, once its site knows."""
+    async with asyncio.timeout(20):
+        while (since := await bed.site.silent_since(handle.attempt_id)) is None:
+            assert await bed.site.poll(handle) is Status.RUNNING  # nobody knows better yet
+            await asyncio.sleep(0.05)
+    return since
 
 
 # --- what else happens ------------------------------------------------------------------------------------------
