@@ -1,7 +1,8 @@
 """Every check and test, tier by tier. A tier that fails does not keep the next from running; the summary tells.
 
 ``python tests/run.py`` runs all, ``python tests/run.py lint unit`` some. The exit code is 0 when all of them passed.
-Checks that keep one core busy run two at a time; what such a check prints is shown when it has ended.
+Most tests wait: for servers, sweeps and graces. So one process more runs at a time than there are cores: short checks
+beside long ones, and what such a check prints is shown when it has ended.
 """
 
 from __future__ import annotations
@@ -20,13 +21,12 @@ ROOT = Path(__file__).resolve().parents[1]
 BIN = Path(sys.executable).parent
 #: Two at a time, a file in one of them as a whole.
 IN_PAIRS = ["-n", "2", "--dist", "loadfile"]
-#: One more than there are cores: most of these tests wait, for servers, sweeps and graces.
-IN_THREES = ["-n", "3", "--dist", "loadfile"]
+PAIR = 2
 OURS = ["hub_ext", "server_ext", "demo", "docs", "helm", "images", "tests", "benchmarks"]
 #: How often what a check prints is passed on.
 SHOW_SECONDS = 0.5
-#: What one machine of the continuous integration has.
-CORES = 2
+#: What runs at a time on one machine of the continuous integration, which has two cores.
+PROCESSES = 3
 #: The lines of pytest and of Playwright that say what failed, where and why, and how many of them the summary repeats:
 #: of a long run, often only the end is kept.
 TELLING = re.compile(
@@ -38,11 +38,11 @@ TELLING_COLUMNS = 160
 
 @dataclass(frozen=True)
 class Check:
-    """One command of a tier, and how many cores it keeps busy."""
+    """One command of a tier, and how many processes of it run tests."""
 
     tier: str
     command: list[str]
-    cores: int = CORES
+    processes: int = 1
 
     @property
     def shown(self) -> str:
@@ -69,37 +69,36 @@ class Outcome:
         return list(dict.fromkeys(found))[:TELLING_LINES]
 
 
-def _pytest(tier: str, *options: str, cores: int = CORES) -> Check:
-    return Check(tier, [sys.executable, "-m", "pytest", "-q", *options, f"tests/{tier}"], cores)
+def _pytest(tier: str, *options: str, processes: int = 1) -> Check:
+    return Check(tier, [sys.executable, "-m", "pytest", "-q", *options, f"tests/{tier}"], processes)
 
 
 CHECKS = [
-    Check("lint", [str(BIN / "ruff"), "check", *OURS], 1),
-    Check("lint", [str(BIN / "ruff"), "format", "--check", *OURS], 1),
-    Check("lint", [str(BIN / "mypy")], 1),
-    Check("lint", ["npm", "run", "--silent", "lint"], 1),
+    Check("lint", [str(BIN / "ruff"), "check", *OURS]),
+    Check("lint", [str(BIN / "ruff"), "format", "--check", *OURS]),
+    Check("lint", [str(BIN / "mypy")]),
+    Check("lint", ["npm", "run", "--silent", "lint"]),
     # --fail-on-warning: a link that leads nowhere is an error
-    Check(
-        "docs", [sys.executable, "-m", "sphinx", "-q", "--fail-on-warning", "--keep-going", "docs", "docs/_build"], 1
-    ),
-    Check("unit", ["npm", "test", "--silent"], 1),
-    _pytest("unit", *IN_PAIRS),
-    _pytest("server", *IN_PAIRS),
-    _pytest("hub", *IN_THREES),
-    _pytest("faults", *IN_PAIRS),
-    _pytest("helm", *IN_PAIRS),
-    _pytest("images", cores=1),
-    _pytest("integration", cores=1),
-    _pytest("soak", "-s", cores=1),
-    _pytest("demo", cores=1),
-    Check("ui", [sys.executable, "ui-tests/run.py"]),
+    Check("docs", [sys.executable, "-m", "sphinx", "-q", "--fail-on-warning", "--keep-going", "docs", "docs/_build"]),
+    Check("unit", ["npm", "test", "--silent"]),
+    _pytest("unit", *IN_PAIRS, processes=PAIR),
+    _pytest("server", *IN_PAIRS, processes=PAIR),
+    _pytest("hub", *IN_PAIRS, processes=PAIR),
+    _pytest("faults", *IN_PAIRS, processes=PAIR),
+    _pytest("demo"),
+    _pytest("images"),
+    _pytest("soak", "-s"),
+    _pytest("integration"),
+    _pytest("helm"),
+    # alone: a browser needs the machine, and its demo takes up the data that the one before has made
+    Check("ui", [sys.executable, "ui-tests/run.py"], PROCESSES),
 ]
 TIERS = list(dict.fromkeys(check.tier for check in CHECKS))
 
 
 async def _run(check: Check) -> Outcome:
-    """Runs one check; with all the cores to itself it prints as it goes, else when it has ended."""
-    begun, shows = time.monotonic(), check.cores == CORES
+    """Runs one check; one of several processes prints as it goes, another when it has ended."""
+    begun, shows = time.monotonic(), check.processes > 1
     if shows:
         print(f"\n=== {check.shown}", flush=True)
     # a file and not a pipe: what a test has left behind may hold that open for ever
@@ -128,18 +127,29 @@ def _show(printed: IO[bytes], start: int) -> int:
 
 
 async def run_checks(checks: list[Check]) -> list[Outcome]:
-    """Runs the checks in their order, each as soon as there are cores for it; the outcomes come in the same order."""
-    running: set[asyncio.Task[Outcome]] = set()
-    tasks: list[asyncio.Task[Outcome]] = []
-    cores = dict[asyncio.Task[Outcome], int]()
-    for check in checks:
-        while running and check.cores + sum(cores[task] for task in running) > CORES:
-            _, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
-        task = asyncio.create_task(_run(check))
-        cores[task] = check.cores
-        running.add(task)
-        tasks.append(task)
-    return await asyncio.gather(*tasks)
+    """Runs the checks, each as soon as there is room for it; the outcomes come in the order of the checks."""
+    waiting, running = list(checks), dict[asyncio.Task[Outcome], Check]()
+    outcomes: list[Outcome] = []
+    while waiting or running:
+        chosen = _next(waiting, list(running.values()))
+        if chosen is not None:
+            waiting.remove(chosen)
+            running[asyncio.create_task(_run(chosen))] = chosen
+            continue
+        done, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            del running[task]
+            outcomes.append(task.result())
+    return sorted(outcomes, key=lambda outcome: checks.index(outcome.check))
+
+
+def _next(waiting: list[Check], running: list[Check]) -> Check | None:
+    """What starts now: the first that waits; beside a long one that runs, a short one for which there is room."""
+    free = PROCESSES - sum(check.processes for check in running)
+    if waiting and waiting[0].processes <= free:
+        return waiting[0]
+    is_beside_a_long_one = any(check.processes > 1 for check in running)
+    return next((check for check in waiting if check.processes <= free and is_beside_a_long_one), None)
 
 
 def main(names: list[str]) -> int:
