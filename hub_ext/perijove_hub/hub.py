@@ -197,7 +197,7 @@ def _cluster_site(name: str, site: KubernetesSite, platform: Platform, secrets: 
         kubeconfig = partial(secrets.text, site.kubeconfig.secret)
         kubeconfig()  # a hub that can never reach it should say so now
     hub_api_url = site.hub_api_url or f"{(platform.public_url or '').rstrip('/')}/hub/api"
-    return KubernetesPods(name, site, Cluster(name, kubeconfig), hub_api_url.rstrip("/"))
+    return KubernetesPods(name, site, Cluster(name, kubeconfig), hub_api_url.rstrip("/"), platform.public_url or "")
 
 
 def _homes_in_use() -> Iterator[HomeInUse]:

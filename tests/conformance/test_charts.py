@@ -13,7 +13,7 @@ from kubernetes_asyncio.client import ApiException
 
 from perijove.models import Resources
 from perijove_hub.policy.sites import KubernetesSite
-from perijove_hub.sites import StartSpec, Status
+from perijove_hub.sites import Handle, SiteError, StartSpec, Status
 from perijove_hub.sites.kubernetes import Cluster, KubernetesPods
 from perijove_hub.sites.kubernetes.pods import pod_name
 from tests.support.control_plane import ControlPlane
@@ -41,8 +41,8 @@ WITH_DASK = {
 
 BEHIND_AN_EDGE = {
     "kind": "kubernetes", "title": "Far", "region": "there", "capacity": {"cpu": 8, "memory_gib": 32},
-    "namespace": "far-users", "image": "lab", "connect": "ingress", "ingress": {"host": "{site}.science.example"},
-    "start_timeout_seconds": 20,
+    "namespace": "far-users", "image": "lab", "connect": "ingress",
+    "ingress": {"host": "{site}.invalid", "timeout_seconds": 0.1}, "start_timeout_seconds": 20,
 }  # fmt: skip
 
 
@@ -110,8 +110,9 @@ async def test_a_session_behind_an_edge_gets_its_service_and_ingress_and_takes_t
         return [each["metadata"]["name"] for each in (*services, *control_plane.target.get(networking)["items"])]
 
     try:
-        handle = await site.start(spec, "a" * 32)
-        assert handle.url == "https://far.science.example"
+        handle = Handle("far", "a" * 32, "")
+        with pytest.raises(SiteError, match=r"its edge https://far\.invalid"):  # the one thing that is not there
+            await site.start(spec, "a" * 32)
         assert made() == [pod_name("a" * 32)] * 2
         assert await site.poll(handle) is Status.RUNNING
         await site.stop(handle)

@@ -276,6 +276,8 @@ class Platform(PlatformModel):
                     yield f"sites.{name}.mounts_homes_of: {other!r} is no site that holds homes"
             if isinstance(site, KubernetesSite) and site.hub_api_url is None and self.public_url is None:
                 yield f"sites.{name}.hub_api_url: say where its sessions reach the hub, here or by public_url"
+            if isinstance(site, KubernetesSite) and site.ingress is not None and self.public_url is None:
+                yield f"sites.{name}.ingress: say public_url, too: the proxy asks an edge by the platform's name"
         if PLATFORM_CATALOGUE in self.catalogues:
             yield f"catalogues.{PLATFORM_CATALOGUE}: this name stands for the datasets of this file; take another"
         for name, dataset in self.datasets.items():

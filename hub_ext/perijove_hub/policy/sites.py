@@ -83,13 +83,18 @@ class IngressEdge(PlatformModel):
     class_name: KubernetesName | None = Field(default=None, description="of the ingress controller; absent: the usual")
     tls: bool = Field(default=True, description="whether the edge speaks https; users' cookies pass through it")
     tls_secret: KubernetesName | None = Field(
-        default=None, description="the cluster's secret with the certificate; absent: the edge has one of its own"
+        default=None,
+        description="the cluster's secret with the certificate, for the edge's name and the platform's; "
+        "absent: the edge has one of its own",
     )
     path_type: Literal["Prefix", "ImplementationSpecific"] = Field(
         default="ImplementationSpecific",
         description="of each Ingress: ingress-nginx takes names with a dot or an @ by its own reading only",
     )
     annotations: dict[LabelKey, str] = Field(default_factory=dict, description="of each Ingress, for its controller")
+    timeout_seconds: float = Field(
+        default=30, gt=0, le=600, description="how long a start waits for an edge that is away or not trusted"
+    )
 
 
 class HomeStorage(PlatformModel):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import ssl
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -36,8 +37,8 @@ class ServerIdentity:
         return context
 
 
-def make_identity(address: str = "127.0.0.1") -> ServerIdentity:
-    """A new authority, and a server's certificate of it for an address and ``localhost``."""
+def make_identity(address: str = "127.0.0.1", names: Sequence[str] = ("localhost",)) -> ServerIdentity:
+    """A new authority, and a server's certificate of it for an address and names."""
     authority_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
     authority_name, name = _name("Perijove's test cluster CA"), _name("kube-apiserver")
     authority = (
@@ -46,11 +47,11 @@ def make_identity(address: str = "127.0.0.1") -> ServerIdentity:
         .add_extension(_usage(signs=True), critical=True)
         .sign(authority_key, hashes.SHA256())
     )
-    names = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address(address))]
+    known_as = [*map(x509.DNSName, names), x509.IPAddress(ipaddress.ip_address(address))]
     identifier = x509.AuthorityKeyIdentifier.from_issuer_public_key(authority_key.public_key())
     certificate = (
         _builder(name, authority_name, key.public_key())
-        .add_extension(x509.SubjectAlternativeName(names), critical=False)
+        .add_extension(x509.SubjectAlternativeName(known_as), critical=False)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(identifier, critical=False)
         .sign(authority_key, hashes.SHA256())

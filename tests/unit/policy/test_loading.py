@@ -87,6 +87,15 @@ def test_a_small_file_is_filled_with_what_goes_without_saying() -> None:
             id="no edge",
         ),
         pytest.param(
+            small(
+                "kind: local",
+                "kind: kubernetes\n    namespace: users\n    image: lab\n    hub_api_url: http://hub/hub/api\n"
+                "    connect: ingress\n    ingress: {host: esac.example}",
+            ),
+            "p.yaml:8: sites.esac.ingress: say public_url, too: the proxy asks an edge by the platform's name",
+            id="an edge of a platform without a name",
+        ),
+        pytest.param(
             small("kind: local", "kind: kubernetes\n    namespace: Users\n    image: lab"),
             "p.yaml:4: sites.esac.namespace: expected a name as Kubernetes has them: lower-case letters, digits and "
             "dashes",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import random
 from collections.abc import Callable
 from io import StringIO
 from typing import Any
@@ -28,6 +29,9 @@ log = logging.getLogger(__name__)
 #: How long one request may take.
 REQUEST_SECONDS = 10.0
 RETRY_AFTER_MAX_SECONDS = 10.0
+#: How long making or deleting something is tried while the cluster refuses for the moment.
+RETRY_SECONDS = 30
+PAUSE_SECONDS = 0.3
 #: What a network does: no connection, one that breaks off, no answer in time.
 NETWORK_FAULTS = (aiohttp.ClientError, OSError, TimeoutError)
 
@@ -186,3 +190,41 @@ _SPOKEN = {
 def site_error(error: BaseException, what: str) -> SiteError:
     """The fault of a call as the spawner wants it; ``what`` was to be done."""
     return SiteError(f"it could not {what}: {spoken(error)}")
+
+
+async def carry_out(call: Any, seconds: float, what: str, *, fine: tuple[int, ...] = (), fine_is: bool = True) -> bool:
+    """Carry out a call: False where it is to be tried again, by who counts the time.
+
+    Args:
+        call: of the API.
+        seconds: how long it may take.
+        what: it does, for the sentence.
+        fine: refusals that are an answer.
+        fine_is: which answer.
+
+    Raises:
+        SiteUnreachable: there is no connection, so that nothing was asked.
+        SiteError: it is refused; the sentence has nothing of what was sent.
+    """
+    try:
+        await asyncio.wait_for(call, seconds)
+    except ApiException as error:
+        if error.status in fine:
+            return fine_is
+        if not is_passing(error):
+            raise SiteError(f"it could not {what}: {_refused(error)}") from error
+        log.info("a cluster refuses for the moment: %s to %s", error.status, what)
+        # not at once, and not all together
+        pause = retry_after_seconds(error)
+        await asyncio.sleep((PAUSE_SECONDS if pause is None else pause) * random.uniform(1.0, 1.5))  # noqa: S311
+        return False
+    except aiohttp.ClientConnectorError as error:
+        raise SiteUnreachable(spoken(error)) from error
+    except NETWORK_FAULTS as error:
+        log.info("a cluster does not answer: %s to %s", type(error).__name__, what)
+        return False
+    return True
+
+
+def _refused(error: ApiException) -> str:
+    return "the cluster's quota is used up" if "exceeded quota" in (error.body or "") else spoken(error)

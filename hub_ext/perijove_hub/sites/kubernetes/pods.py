@@ -11,28 +11,18 @@ import asyncio
 import contextlib
 import logging
 import math
-import random
 from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any, ClassVar
 
-import aiohttp
 import kubespawner.spawner
-from kubernetes_asyncio import client
 from kubernetes_asyncio.client import ApiException
 from kubespawner import KubeSpawner
-from kubespawner.objects import make_owner_reference
 from traitlets import Any as AnyTrait
 
 from perijove_hub.policy.sites import KubernetesSite
-from perijove_hub.sites.kubernetes.cluster import (
-    NETWORK_FAULTS,
-    REQUEST_SECONDS,
-    Cluster,
-    is_passing,
-    retry_after_seconds,
-    spoken,
-)
+from perijove_hub.sites.kubernetes.cluster import PAUSE_SECONDS, REQUEST_SECONDS, RETRY_SECONDS, Cluster, carry_out
+from perijove_hub.sites.kubernetes.edge import Edge, unblocking
 from perijove_hub.sites.kubernetes.watching import REFLECTORS, Events, Pods
 from perijove_hub.sites.local import RESCUE_FOLDERS
 from perijove_hub.sites.models import SiteError, SiteUnreachable, StartSpec
@@ -53,9 +43,6 @@ NODE_GONE = [
 ]
 #: How long a pod may take to be gone, once that was asked for.
 GONE_SECONDS = 45
-#: How long making or deleting something is tried while the cluster refuses for the moment.
-RETRY_SECONDS = 30
-_PAUSE_SECONDS = 0.3
 #: A pod is asked for so often where nobody takes the connection.
 REFUSALS_MAX = 3
 
@@ -188,14 +175,14 @@ class ClusterKubeSpawner(KubeSpawner):  # type: ignore[misc]  # kubespawner has 
         # 409: an answer was lost, and it is there; its name is of this attempt and of nothing else
         before, self._may_be_there = self._may_be_there, True
         try:
-            return await _attempt(self._create(pod), request_timeout, "make the pod", fine=(409,))
+            return await carry_out(self._create(pod), request_timeout, "make the pod", fine=(409,))
         except SiteUnreachable:
             # an API server that is started again refuses for some seconds; then another site may be tried
             self._may_be_there = before
             self._refusals += 1
             if self._refusals >= REFUSALS_MAX:
                 raise
-            await asyncio.sleep(_PAUSE_SECONDS)
+            await asyncio.sleep(PAUSE_SECONDS)
             return False
 
     async def _create(self, pod: Any) -> None:
@@ -208,23 +195,23 @@ class ClusterKubeSpawner(KubeSpawner):  # type: ignore[misc]  # kubespawner has 
     async def _make_create_pvc_request(self, pvc: Any, request_timeout: float) -> bool:
         try:
             made = self.api.create_namespaced_persistent_volume_claim(self.namespace, pvc)
-            return await _attempt(made, request_timeout, "make the claim of the home", fine=(409,))
+            return await carry_out(made, request_timeout, "make the claim of the home", fine=(409,))
         except SiteError as error:
             if not isinstance(error.__cause__, ApiException) or error.__cause__.status != 403:
                 raise
             # a quota refuses before it is seen that the claim is there
             read = self.api.read_namespaced_persistent_volume_claim(pvc.metadata.name, self.namespace)
-            if await _attempt(read, request_timeout, "look for the claim of the home", fine=(404,), fine_is=False):
+            if await carry_out(read, request_timeout, "look for the claim of the home", fine=(404,), fine_is=False):
                 return True
             raise
 
     def get_service_manifest(self, owner_reference: Any, port: int) -> Any:
         """The Service of a session behind an edge; it goes with the pod."""
-        return super().get_service_manifest(_unblocking(owner_reference), port)
+        return super().get_service_manifest(unblocking(owner_reference), port)
 
     async def _make_create_resource_request(self, kind: str, manifest: Any) -> bool:
         made = getattr(self.api, f"create_namespaced_{kind}")(self.namespace, manifest)
-        return await _attempt(made, self.k8s_api_request_timeout, f"make the {kind}", fine=(409,))
+        return await carry_out(made, self.k8s_api_request_timeout, f"make the {kind}", fine=(409,))
 
     async def _ensure_not_exists(self, kind: str, name: str) -> bool:
         # named after the attempt: there is none of another
@@ -236,46 +223,8 @@ class ClusterKubeSpawner(KubeSpawner):  # type: ignore[misc]  # kubespawner has 
         ended = self.api.delete_namespaced_pod(
             pod_name, self.namespace, body=delete_options, grace_period_seconds=grace_seconds
         )
-        self.is_told_to_end = await _attempt(ended, request_timeout, "delete the pod", fine=(404,))
+        self.is_told_to_end = await carry_out(ended, request_timeout, "delete the pod", fine=(404,))
         return self.is_told_to_end
-
-
-async def _attempt(call: Any, seconds: float, what: str, *, fine: tuple[int, ...] = (), fine_is: bool = True) -> bool:
-    """Carry out a call: False where it is to be tried again, by who counts the time.
-
-    Args:
-        call: of the API.
-        seconds: how long it may take.
-        what: it does, for the sentence.
-        fine: refusals that are an answer.
-        fine_is: which answer.
-
-    Raises:
-        SiteUnreachable: there is no connection, so that nothing was asked.
-        SiteError: it is refused; the sentence has nothing of what was sent.
-    """
-    try:
-        await asyncio.wait_for(call, seconds)
-    except ApiException as error:
-        if error.status in fine:
-            return fine_is
-        if not is_passing(error):
-            raise SiteError(f"it could not {what}: {_refused(error)}") from error
-        log.info("a cluster refuses for the moment: %s to %s", error.status, what)
-        # not at once, and not all together
-        pause = retry_after_seconds(error)
-        await asyncio.sleep((_PAUSE_SECONDS if pause is None else pause) * random.uniform(1.0, 1.5))  # noqa: S311
-        return False
-    except aiohttp.ClientConnectorError as error:
-        raise SiteUnreachable(spoken(error)) from error
-    except NETWORK_FAULTS as error:
-        log.info("a cluster does not answer: %s to %s", type(error).__name__, what)
-        return False
-    return True
-
-
-def _refused(error: ApiException) -> str:
-    return "the cluster's quota is used up" if "exceeded quota" in (error.body or "") else spoken(error)
 
 
 def _forget(key: Any, done: asyncio.Task[Any]) -> None:
@@ -290,7 +239,13 @@ def bare(cluster: Cluster, policy: KubernetesSite, attempt_id: str) -> ClusterKu
 
 
 def for_start(
-    cluster: Cluster, policy: KubernetesSite, site: str, spec: StartSpec, attempt_id: str, hub_api_url: str
+    cluster: Cluster,
+    policy: KubernetesSite,
+    site: str,
+    spec: StartSpec,
+    attempt_id: str,
+    hub_api_url: str,
+    edge: Edge | None,
 ) -> ClusterKubeSpawner:
     """For a pod that is to be made.
 
@@ -301,6 +256,7 @@ def for_start(
         spec: what to start.
         attempt_id: that its name and label hold.
         hub_api_url: where the pod reaches the hub.
+        edge: by which the pod is reached; None: by its address.
     """
     resources, storage = spec.resources, policy.home_storage
     has_home = spec.home_site is not None
@@ -349,68 +305,7 @@ def for_start(
         working_dir=storage.path,
         node_selector=policy.node_selector,
         tolerations=[*NODE_GONE, *(each.model_dump(exclude_none=True) for each in policy.tolerations)],
-        **({} if policy.ingress is None else _edge(policy, site)),
-    )
-
-
-def edge_url(policy: KubernetesSite, site: str) -> str:
-    """Where hub and proxy reach the sessions of a site behind an edge; they are told apart by their paths."""
-    edge = policy.ingress
-    if edge is None:
-        raise AssertionError("the site has no edge")
-    port = f":{edge.port}" if edge.port is not None else ""
-    return f"{'https' if edge.tls else 'http'}://{edge.host.format(site=site)}{port}"
-
-
-def _unblocking(owner: client.V1OwnerReference) -> client.V1OwnerReference:
-    """An owner that goes without waiting for what it owns: to make it wait would take a right on the owner.
-
-    OpenShift, for one, asks for that right: ``update`` on ``pods/finalizers``.
-    """
-    owner.block_owner_deletion = False
-    return owner
-
-
-def _edge(policy: KubernetesSite, site: str) -> dict[str, Any]:
-    async def open_edge(spawner: ClusterKubeSpawner, pod: dict[str, Any]) -> None:
-        ingress = _ingress(spawner, pod, policy, edge_url(policy, site))
-        networking = spawner.cluster.api("NetworkingV1Api")
-        until = asyncio.get_running_loop().time() + RETRY_SECONDS
-        while asyncio.get_running_loop().time() < until:
-            made = networking.create_namespaced_ingress(spawner.namespace, ingress)
-            if await _attempt(made, spawner.k8s_api_request_timeout, "make the Ingress", fine=(409,)):
-                return
-        raise SiteError("it could not make the Ingress in time")
-
-    return {
-        "services_enabled": True,
-        "after_pod_created_hook": open_edge,
-        "get_pod_url": lambda spawner, pod: edge_url(policy, site),
-    }
-
-
-def _ingress(spawner: ClusterKubeSpawner, pod: dict[str, Any], policy: KubernetesSite, url: str) -> client.V1Ingress:
-    """The path of the session at the edge, as it is; gone with the pod."""
-    edge = policy.ingress
-    if edge is None:
-        raise AssertionError("the site has no edge")
-    name = url.partition("://")[2].partition(":")[0]
-    backend = client.V1IngressBackend(
-        service=client.V1IngressServiceBackend(name=spawner.pod_name, port=client.V1ServiceBackendPort(number=PORT))
-    )
-    path = client.V1HTTPIngressPath(path=spawner.spec.path, path_type=edge.path_type, backend=backend)
-    return client.V1Ingress(
-        metadata=client.V1ObjectMeta(
-            name=spawner.pod_name,
-            labels=dict(spawner.extra_labels),
-            annotations=dict(edge.annotations) or None,
-            owner_references=[_unblocking(make_owner_reference(spawner.pod_name, pod["metadata"]["uid"]))],
-        ),
-        spec=client.V1IngressSpec(
-            ingress_class_name=edge.class_name,
-            tls=[client.V1IngressTLS(hosts=[name], secret_name=edge.tls_secret)] if edge.tls else None,
-            rules=[client.V1IngressRule(host=name, http=client.V1HTTPIngressRuleValue(paths=[path]))],
-        ),
+        **({} if edge is None else edge.traits),
     )
 
 

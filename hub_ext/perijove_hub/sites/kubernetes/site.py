@@ -17,6 +17,7 @@ from kubernetes_asyncio.client import ApiException
 from perijove_hub.policy.sites import KubernetesSite
 from perijove_hub.sites.kubernetes import pods, reasons
 from perijove_hub.sites.kubernetes.cluster import NETWORK_FAULTS, REQUEST_SECONDS, Cluster, site_error, spoken
+from perijove_hub.sites.kubernetes.edge import edge_of
 from perijove_hub.sites.kubernetes.pods import ATTEMPT_LABEL, SITE_LABEL, ClusterKubeSpawner
 from perijove_hub.sites.models import Ending, Handle, SiteError, SiteUnreachable, StartSpec, Status
 
@@ -48,6 +49,7 @@ class KubernetesPods:
         policy: of the site.
         cluster: the connection to it.
         hub_api_url: where pods reach the hub's API.
+        public_url: of the platform; an edge is asked by its name, too.
         clock: the time, as the cluster's nodes have it, more or less.
     """
 
@@ -57,12 +59,14 @@ class KubernetesPods:
         policy: KubernetesSite,
         cluster: Cluster,
         hub_api_url: str,
+        public_url: str = "",
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.name = name
         self._policy = policy
         self._cluster = cluster
         self._hub_api_url = hub_api_url
+        self._edge = edge_of(policy, name, public_url)
         self._clock = clock
         self._endings: OrderedDict[str, Ending] = OrderedDict()
         #: since when the nodes of attempts are not heard of
@@ -74,13 +78,16 @@ class KubernetesPods:
     async def start(self, spec: StartSpec, attempt_id: str) -> Handle:
         """See :class:`~perijove_hub.sites.models.SiteInterface`."""
         await self._cluster.connect()
-        child = pods.for_start(self._cluster, self._policy, self.name, spec, attempt_id, self._hub_api_url)
+        child = pods.for_start(self._cluster, self._policy, self.name, spec, attempt_id, self._hub_api_url, self._edge)
         if spec.owner in self._claims:
             self._claims.discard(spec.owner)  # until it has come up
             child.trust_claim()
+        until = asyncio.get_running_loop().time() + self._policy.start_timeout_seconds - MARGIN_SECONDS
         starting: asyncio.Future[str] = child.start()
         try:
-            url = await self._come_up(child, starting, spec.say)
+            url = await self._come_up(child, starting, until, spec.say)
+            if self._edge is not None:
+                await self._edge.wait_until_open(spec.path, until, spec.say)
         except asyncio.CancelledError:
             # nobody waits for it any more, so nobody would end what the cluster may still make
             self._later(self._remove(attempt_id))
@@ -100,7 +107,7 @@ class KubernetesPods:
         return Handle(self.name, attempt_id, url)
 
     async def _come_up(
-        self, child: ClusterKubeSpawner, starting: asyncio.Future[str], say: Callable[[str], None]
+        self, child: ClusterKubeSpawner, starting: asyncio.Future[str], until: float, say: Callable[[str], None]
     ) -> str:
         """Wait for the pod, tell what happens to it, and give up what never comes up.
 
@@ -108,7 +115,6 @@ class KubernetesPods:
             SiteError: it does not, and why.
         """
         loop = asyncio.get_running_loop()
-        until = loop.time() + self._policy.start_timeout_seconds - MARGIN_SECONDS
         told, was_seen, asks_at = set[str](), False, loop.time() + ASK_SECONDS
         while True:
             await asyncio.wait({starting}, timeout=LOOK_SECONDS)

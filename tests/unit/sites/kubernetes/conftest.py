@@ -121,7 +121,8 @@ async def make_site(kube: KubeBed, tmp_path: Path) -> AsyncIterator[Callable[...
         token = kube.add_token("hub", HUB_RIGHTS)
         path = kube.kubeconfig(tmp_path / f"kubeconfig-{len(made)}", "users", token=token)
         cluster = Cluster("esac", path.read_text)
-        made.append(KubernetesPods("esac", policy(**change), cluster, "https://science.example/hub/api"))
+        url = "https://science.example"
+        made.append(KubernetesPods("esac", policy(**change), cluster, f"{url}/hub/api", url))
         return SiteBed(kube, made[-1], token)
 
     yield make

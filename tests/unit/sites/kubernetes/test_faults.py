@@ -14,7 +14,7 @@ import pytest
 from kubespawner.reflector import ResourceReflector
 
 from perijove_hub.sites import Ending, Handle, SiteError, SiteUnreachable, Status
-from perijove_hub.sites.kubernetes import pods, watching
+from perijove_hub.sites.kubernetes import cluster, pods, watching
 from perijove_hub.sites.kubernetes import site as site_module
 from tests.support.kube import Fate, FateKind, Fault, FaultKind, GapEnd
 
@@ -26,7 +26,8 @@ NAME = f"session-{ATTEMPT}"
 
 @pytest.fixture(autouse=True)
 def in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pods, "_PAUSE_SECONDS", 0.02)
+    for module in (pods, cluster):
+        monkeypatch.setattr(module, "PAUSE_SECONDS", 0.02)
     monkeypatch.setattr(watching, "AGAIN_SECONDS", 0.1)
 
 

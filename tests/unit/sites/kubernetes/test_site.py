@@ -160,21 +160,22 @@ async def test_behind_an_edge_a_session_has_a_path_of_its_own_that_goes_with_it(
     make_site: Callable[..., SiteBed],
 ) -> None:
     annotations = {"example.org/proxy-buffering": "off"}
-    edge = {"host": "{site}.science.example", "class_name": "nginx", "annotations": annotations}
+    edge = {"host": "{site}.invalid", "class_name": "nginx", "annotations": annotations, "timeout_seconds": 0.1}
     bed = make_site(connect="ingress", ingress=edge)
 
-    handle = await bed.start(ATTEMPT, path="/user/ana/lab/")
+    # nothing is at that name: who started it is told so, and ends it
+    with pytest.raises(SiteError, match=r"the name of its edge https://esac.invalid is not known to the hub"):
+        await bed.start(ATTEMPT, path="/user/ana/lab/")
 
-    assert handle.url == "https://esac.science.example"
     [service], [ingress] = bed.kube.objects("services", "users"), bed.kube.objects("ingresses", "users")
     assert service["spec"]["selector"]["perijove.io/attempt"] == ATTEMPT
     assert ingress["metadata"]["annotations"] == annotations
     assert ingress["spec"] == {
         "ingressClassName": "nginx",
-        "tls": [{"hosts": ["esac.science.example"]}],
+        "tls": [{"hosts": ["esac.invalid", "science.example"]}],
         "rules": [
             {
-                "host": "esac.science.example",
+                "host": host,
                 "http": {
                     "paths": [
                         {
@@ -185,13 +186,15 @@ async def test_behind_an_edge_a_session_has_a_path_of_its_own_that_goes_with_it(
                     ]
                 },
             }
+            # the hub asks by the one, the proxy by the other
+            for host in ("esac.invalid", "science.example")
         ],
     }
     for each in (service, ingress):
         [owner] = each["metadata"]["ownerReferences"]
         # one that the pod waits for would take a right on its finalizers
         assert (owner["kind"], owner["blockOwnerDeletion"]) == ("Pod", False)
-    await bed.site.stop(handle)
+    await bed.site.stop(Handle("esac", ATTEMPT, ""))
     bed.kube.wait_until(lambda: not bed.kube.objects("ingresses", "users"), "the Ingress goes with its pod")
 
 

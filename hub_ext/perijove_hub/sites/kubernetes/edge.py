@@ -1,0 +1,183 @@
+"""The edge of a cluster whose pods the hub cannot reach: where a session has its path, and whether it is open.
+
+Two ask the edge for a session. The hub asks by the edge's own name. The platform's proxy connects to that name too, but
+keeps the ``Host`` of the browser, and its TLS asks for, and checks, that name (``calculateServerName`` of Node's
+``https``): so each path is there under both names, and the edge's certificate has to be valid for both.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import ssl
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import aiohttp
+from jupyterhub.httpclient import fetch
+from kubernetes_asyncio import client
+from kubespawner.objects import make_owner_reference
+
+from perijove_hub.policy.sites import IngressEdge, KubernetesSite
+from perijove_hub.sites.kubernetes.cluster import RETRY_SECONDS, carry_out
+from perijove_hub.sites.models import SiteError
+
+#: How often an edge that is not open is asked again.
+LOOK_SECONDS = 0.5
+TIMEOUT = aiohttp.ClientTimeout(total=5, sock_connect=2)
+#: What is an address to Kubernetes, and to the makers of certificates, and no name.
+_ADDRESS = re.compile(r"[0-9.]+|.*:.*")
+#: Signs that mean nothing in the configuration of any ingress controller. Others would: a space or a brace ends a path
+#: there, and names of servers are their owners' choice.
+_HARMLESS = re.compile(r"[\w/.~@'+,=:-]+")
+
+
+class Edge:
+    """The edge of one site.
+
+    Args:
+        policy: of the edge.
+        site: its name.
+        public_url: of the platform, whose name the proxy asks by.
+    """
+
+    def __init__(self, policy: IngressEdge, site: str, public_url: str) -> None:
+        self._policy = policy
+        self.name = policy.host.format(site=site)
+        port = f":{policy.port}" if policy.port is not None else ""
+        #: where hub and proxy reach the sessions of the site; they are told apart by their paths
+        self.url = f"{'https' if policy.tls else 'http'}://{self.name}{port}"
+        #: all by which it is asked, the hub's first
+        self.names = [self.name]
+        public = urlsplit(public_url).hostname
+        if public and public != self.name and not _ADDRESS.fullmatch(public):
+            self.names.append(public)
+
+    @property
+    def traits(self) -> dict[str, Any]:
+        """What makes a spawner give its session a Service and an Ingress."""
+        return {
+            "services_enabled": True,
+            "after_pod_created_hook": self._open_path,
+            "get_pod_url": lambda spawner, pod: self.url,
+        }
+
+    async def _open_path(self, spawner: Any, pod: dict[str, Any]) -> None:
+        ingress = self._ingress(spawner, pod)
+        networking = spawner.cluster.api("NetworkingV1Api")
+        until = asyncio.get_running_loop().time() + RETRY_SECONDS
+        while asyncio.get_running_loop().time() < until:
+            made = networking.create_namespaced_ingress(spawner.namespace, ingress)
+            if await carry_out(made, spawner.k8s_api_request_timeout, "make the Ingress", fine=(409,)):
+                return
+        raise SiteError("it could not make the Ingress in time")
+
+    def _ingress(self, spawner: Any, pod: dict[str, Any]) -> client.V1Ingress:
+        """The path of the session at the edge, as it is; gone with the pod."""
+        service = client.V1IngressServiceBackend(
+            name=spawner.pod_name, port=client.V1ServiceBackendPort(number=spawner.port)
+        )
+        backend = client.V1IngressBackend(service=service)
+        paths = [
+            client.V1HTTPIngressPath(path=path, path_type=self._policy.path_type, backend=backend)
+            for path in path_forms(spawner.spec.path)
+        ]
+        tls = client.V1IngressTLS(hosts=self.names, secret_name=self._policy.tls_secret)
+        return client.V1Ingress(
+            metadata=client.V1ObjectMeta(
+                name=spawner.pod_name,
+                labels=dict(spawner.extra_labels),
+                annotations=dict(self._policy.annotations) or None,
+                owner_references=[unblocking(make_owner_reference(spawner.pod_name, pod["metadata"]["uid"]))],
+            ),
+            spec=client.V1IngressSpec(
+                ingress_class_name=self._policy.class_name,
+                tls=[tls] if self._policy.tls else None,
+                rules=[
+                    client.V1IngressRule(host=name, http=client.V1HTTPIngressRuleValue(paths=paths))
+                    for name in self.names
+                ],
+            ),
+        )
+
+    async def wait_until_open(self, path: str, until: float, say: Callable[[str], None]) -> None:
+        """Wait until it answers under all its names, whatever it answers.
+
+        A controller may take a moment for a certificate, or be started again; what goes on longer than the edge's
+        ``timeout_seconds`` is told instead of a session that nobody reaches.
+
+        Args:
+            path: of a session.
+            until: when to give up at the latest, on the clock of the loop.
+            say: takes what is wrong meanwhile.
+
+        Raises:
+            SiteError: it does not, and why.
+        """
+        loop = asyncio.get_running_loop()
+        until = min(until, loop.time() + self._policy.timeout_seconds)
+        told = ""
+        for name in self.names:
+            while (fault := await self._fault(path, name)) is not None:
+                if loop.time() > until:
+                    raise SiteError(f"{fault}.")
+                if fault != told:
+                    say(f"It waits: {fault}")
+                    told = fault
+                await asyncio.sleep(LOOK_SECONDS)
+
+    async def _fault(self, path: str, name: str) -> str | None:
+        """What is wrong with the edge for who asks it by this name; None: nothing."""
+        as_name: dict[str, Any] = {"headers": {"Host": name}, "server_hostname": name} if name != self.name else {}
+        try:
+            answer = await fetch(
+                f"{self.url}{path}", raise_for_status=False, allow_redirects=False, timeout=TIMEOUT, **as_name
+            )
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            return self._spoken(error, name)
+        answer.release()
+        return None
+
+    def _spoken(self, error: BaseException, name: str) -> str:
+        where = f"its edge {self.url}"
+        if isinstance(error, aiohttp.ClientConnectorCertificateError):
+            why = error.certificate_error
+            said = why.verify_message if isinstance(why, ssl.SSLCertVerificationError) else str(why)
+            asked = "the hub" if name == self.name else f"the proxy, which asks for {name},"
+            return (
+                f"the certificate of {where} is not one that {asked} can trust ({said}); whoever runs the platform "
+                f'finds what to do in the guide "On Kubernetes", under "Edges with https"'
+            )
+        if isinstance(error, aiohttp.ClientConnectorSSLError):
+            return f"{where} does not speak https as the hub does; `ingress.port` and `ingress.tls` say how it is asked"
+        if isinstance(error, aiohttp.ClientConnectorDNSError):
+            return f"the name of {where} is not known to the hub; it has to lead to the cluster's ingress controller"
+        if isinstance(error, aiohttp.ClientConnectorError):
+            return f"{where} takes no connection ({error.os_error.strerror or type(error.os_error).__name__})"
+        return f"{where} does not answer"
+
+
+def edge_of(policy: KubernetesSite, site: str, public_url: str) -> Edge | None:
+    """The edge of a site; None: hub and proxy reach its pods without."""
+    return None if policy.ingress is None else Edge(policy.ingress, site, public_url)
+
+
+def path_forms(path: str) -> list[str]:
+    """A session's path as controllers match it: as it is sent, and decoded where that is another one.
+
+    HAProxy and Envoy compare what is sent; nginx and Traefik, which decode it, would never find a path with a ``%``.
+    A decoded path that could mean something else in a controller's configuration is left out.
+    """
+    decoded = unquote(path)
+    is_another = decoded != path and "%2f" not in path.lower()
+    return [path, decoded] if is_another and _HARMLESS.fullmatch(decoded) else [path]
+
+
+def unblocking(owner: client.V1OwnerReference) -> client.V1OwnerReference:
+    """An owner that goes without waiting for what it owns: to make it wait would take a right on the owner.
+
+    OpenShift, for one, asks for that right: ``update`` on ``pods/finalizers``.
+    """
+    owner.block_owner_deletion = False
+    return owner
