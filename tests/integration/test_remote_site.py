@@ -10,17 +10,21 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
 import aiohttp
 import httpx
 import pytest
+from yarl import URL
 
 from tests.support.helm import copy_charts, the
 from tests.support.killing import new_user
 from tests.support.kube import Rule, rules_of_role
-from tests.support.netns_site import EDGE_NAME, HTTP_SECONDS, NAMESPACE, RemotePlatform
+from tests.support.netns_site import EDGE_NAME, HTTP_SECONDS, NAMESPACE, PUBLIC_NAME, RemotePlatform
 from tests.support.site_network import SiteNetwork, why_not
 
+#: A name that is another one in a path, and that no plain reading of a path takes.
+USER = "zoë.o'neil@c.d"
 HUB = f"system:serviceaccount:{NAMESPACE}:perijove-hub"
 
 
@@ -44,36 +48,55 @@ def platform(tmp_path_factory: pytest.TempPathFactory, rights: list[Rule]) -> It
             platform.stop()
 
 
-def start(platform: RemotePlatform) -> str:
-    """A session of a new user, once it is ready: a real server takes its time."""
-    user = new_user(platform)
+def start(platform: RemotePlatform, user: str) -> None:
+    """A session, once it is ready: a real server takes its time."""
     assert platform.ask(user).status_code in (201, 202)
     platform.wait("the session", lambda: platform.servers(user).get("", {}).get("ready"))
-    return user
+
+
+def made(platform: RemotePlatform) -> dict[str, int]:
+    """How much of each the cluster holds of sessions."""
+    return {each: len(platform.cluster.objects(each, NAMESPACE)) for each in ("pods", "services", "ingresses")}
+
+
+def refused_start(platform: RemotePlatform, user: str) -> str:
+    """Why a start failed, as its user reads it at once and later; nothing of it is left, and its lease is closed."""
+    before, leases = made(platform), platform.open_leases()
+    answer = platform.ask(user)
+    assert answer.status_code == 503
+    sentence: str = answer.json()["message"]
+    assert sentence.startswith("No site could start your server. Remote: ")
+    assert (made(platform), platform.open_leases()) == (before, leases)
+    [lease] = platform.leases_of(user)[:1]
+    assert (lease["state"], lease["reason"]) == ("ended", sentence.partition("server. ")[2])
+    return sentence
 
 
 @pytest.fixture(scope="module")
 def session(platform: RemotePlatform) -> Iterator[tuple[str, httpx.Client]]:
     """Whose session runs at the site, and who asks it through the platform's proxy."""
-    user = start(platform)
-    token = platform.token(user, "access:servers!user", "users:activity!user")
-    headers = {"Authorization": f"token {token}"}
-    with httpx.Client(base_url=f"{platform.url}/user/{user}/", headers=headers, timeout=20) as asks:
-        yield user, asks
+    platform.add_user(USER)
+    start(platform, USER)
+    token = platform.token(USER, "access:servers!user", "users:activity!user")
+    # as a browser does, which has the platform's name and the path that the hub gives
+    headers = {"Authorization": f"token {token}", "Host": PUBLIC_NAME}
+    path = urlsplit(platform.servers(USER)[""]["url"]).path
+    with httpx.Client(base_url=f"{platform.url}{path}", headers=headers, timeout=20) as asks:
+        yield USER, asks
 
 
 def test_a_session_is_reached_through_proxy_and_edge_with_its_path_kept(
     platform: RemotePlatform, session: tuple[str, httpx.Client]
 ) -> None:
-    user, asks = session
+    _, asks = session
     answer = asks.get("api/contents/")
     # it is the owner's, whom the server has found by asking the hub, from where it is
     assert answer.status_code == 200
-    assert httpx.get(asks.base_url.join("api/contents/")).status_code == 403
+    assert asks.get("api/contents/", headers={"Authorization": ""}).status_code == 403
     assert answer.headers["X-JupyterHub-Version"]
     [ingress] = platform.cluster.objects("ingresses", NAMESPACE)
-    [rule] = ingress["spec"]["rules"]
-    assert (rule["host"], [path["path"] for path in rule["http"]["paths"]]) == (EDGE_NAME, [f"/user/{user}/"])
+    paths = {rule["host"]: [path["path"] for path in rule["http"]["paths"]] for rule in ingress["spec"]["rules"]}
+    assert paths == {name: ["/user/zo%C3%AB.o%27neil@c.d/", f"/user/{USER}/"] for name in (EDGE_NAME, PUBLIC_NAME)}
     [pod] = platform.pods().values()
     [service] = platform.cluster.objects("services", NAMESPACE)
     for each in (ingress, service):
@@ -82,9 +105,9 @@ def test_a_session_is_reached_through_proxy_and_edge_with_its_path_kept(
 
 async def test_a_websocket_passes(session: tuple[str, httpx.Client]) -> None:
     _, asks = session
-    headers = {"Authorization": asks.headers["Authorization"]}
+    headers = {name: asks.headers[name] for name in ("Authorization", "Host")}
     async with (
-        aiohttp.ClientSession(base_url=str(asks.base_url), headers=headers) as http,
+        aiohttp.ClientSession(base_url=URL(str(asks.base_url), encoded=True), headers=headers) as http,
         http.ws_connect("api/events/subscribe") as events,
     ):
         assert (await http.get("api/contents/")).status == 200
@@ -111,7 +134,9 @@ def test_an_edge_that_is_down_while_the_hub_comes_up_ends_nothing(
     platform.kill("hub", signal.SIGKILL)
     platform.launch("hub")
     platform.wait("the hub to answer", platform.hub_is_up)
-    time.sleep(2 * HTTP_SECONDS)  # longer than a hub waits for a server
+    until = time.monotonic() + 2 * HTTP_SECONDS  # longer than a hub waits for a server
+    assert f"its edge https://{EDGE_NAME}:8443 takes no connection" in refused_start(platform, new_user(platform))
+    time.sleep(max(0.0, until - time.monotonic()))
     assert platform.pods().keys() == before.keys() == platform.open_leases().keys()
     assert "" in platform.servers(user)
     platform.edge.come_back()
@@ -123,23 +148,37 @@ def test_an_edge_that_is_down_while_the_hub_comes_up_ends_nothing(
     }
 
 
+def test_an_edge_that_nobody_trusts_starts_nothing_and_ends_nothing(
+    platform: RemotePlatform, session: tuple[str, httpx.Client]
+) -> None:
+    user, asks = session
+    platform.edge.show_untrusted()
+    platform.wait("the proxy to refuse the edge", lambda: asks.get("api/contents/").status_code == 503)
+    sentence = refused_start(platform, new_user(platform))
+    assert f"the certificate of its edge https://{EDGE_NAME}:8443 is not one that the hub can trust (" in sentence
+    assert '"Edges with https"' in sentence
+    assert platform.servers(user)[""]["ready"]
+    platform.edge.show_trusted()
+    platform.wait("the session to be reached", lambda: asks.get("api/contents/").status_code == 200)
+    assert platform.settled()
+
+
 def test_a_stop_takes_service_and_ingress_along(platform: RemotePlatform) -> None:
-    user = start(platform)
-    path = f"{platform.edge.url}/user/{user}/api"
-    assert httpx.get(path).headers["X-JupyterHub-Version"]
+    user = new_user(platform)
+    start(platform, user)
+    path = f"/user/{user}/api"
+    for name in (EDGE_NAME, PUBLIC_NAME):
+        assert platform.edge.get(path, name).headers["X-JupyterHub-Version"]
     others = platform.pods().keys()
     assert platform.api.delete(f"users/{user}/server").status_code == 204
 
-    def left() -> set[int]:
-        return {len(platform.cluster.objects(resource, NAMESPACE)) for resource in ("pods", "services", "ingresses")}
-
     def is_forgotten() -> bool:
         try:
-            return httpx.get(path).status_code == 404
+            return platform.edge.get(path).status_code == 404
         except httpx.TransportError:  # until it is, the edge may wait for an address that is nobody's any more
             return False
 
-    platform.wait("pod, Service and Ingress to be gone", lambda: left() == {len(others) - 1})
+    platform.wait("pod, Service and Ingress to be gone", lambda: set(made(platform).values()) == {len(others) - 1})
     platform.wait("the edge to know it no more", is_forgotten)
 
 

@@ -64,12 +64,16 @@ class Nginx:
         self.process.wait(timeout=10)
 
 
+def find_nginx() -> str | None:
+    """The program; None: there is none."""
+    usual = "/usr/sbin:/usr/local/sbin:/usr/bin:/opt/homebrew/bin"
+    return shutil.which("nginx", path=usual) or shutil.which("nginx")
+
+
 @contextmanager
 def running_nginx(directory: Path, proxied_port: int = 9) -> Iterator[Nginx]:
     """A server on a free port of loopback that keeps all it writes in ``directory``."""
-    program = shutil.which("nginx", path="/usr/sbin:/usr/local/sbin:/usr/bin:/opt/homebrew/bin") or shutil.which(
-        "nginx"
-    )
+    program = find_nginx()
     if program is None:
         pytest.fail(MISSING, pytrace=False)
     root, state = directory / "root", directory / "state"
