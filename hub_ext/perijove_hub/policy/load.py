@@ -17,10 +17,10 @@ from ruamel.yaml.constructor import ConstructorError, RoundTripConstructor
 from ruamel.yaml.error import MarkedYAMLError, YAMLError, YAMLWarning
 from ruamel.yaml.nodes import Node, ScalarNode
 
-from perijove.models import HubName, Slug
+from perijove.models import HubName, ImageRef, Slug
 from perijove_hub.policy.limits import WindowText
 from perijove_hub.policy.models import Platform
-from perijove_hub.policy.sites import ImageRef, KubernetesName, LabelKey
+from perijove_hub.policy.sites import KubernetesName, LabelKey
 
 #: A platform file is written by people; a larger one is a mistake.
 MAXIMUM_BYTES = 4 * 2**20

@@ -15,12 +15,13 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import Field, field_validator, model_validator
 
-from perijove.models import PLATFORM_CATALOGUE, Frame, HubName, Provider, Resources, Slug
+from perijove.models import PLATFORM_CATALOGUE, Frame, HubName, ImageRef, Provider, Resources, Slug
 from perijove_hub.policy.base import EVERYBODY, Duration, HttpAddress, PlatformModel
 from perijove_hub.policy.catalogues import CatalogueSpec, Embargo, PageAddress
 from perijove_hub.policy.gateways import OWN_SERVICES
 from perijove_hub.policy.limits import Allocation, AppliesTo, Per, Quota
-from perijove_hub.policy.sites import ImageRef, KubernetesSite, LocalSite, Site
+from perijove_hub.policy.sites import KubernetesSite, LocalSite, Site
+from perijove_hub.policy.user_images import PATTERNS_MAX, ImagePattern, in_words, refusal
 
 #: Environment variables a profile may not set: they carry identity, or would hijack a user's own buckets.
 RESERVED_ENV_PREFIXES = ("JUPYTERHUB_", "PERIJOVE_", "AWS_", "LD_")
@@ -87,6 +88,18 @@ class Profile(PlatformModel):
     memory_gib: float = Field(gt=0, le=100_000)
     gpu: int = Field(default=0, ge=0, le=10_000)
     image: ImageRef | None = Field(default=None, description="the container image; local sites have none")
+    user_images: list[ImagePattern] = Field(
+        default_factory=list,
+        max_length=PATTERNS_MAX,
+        description="regular expressions, one of which must match all of the name of an image that a user gives; "
+        "absent: users give none",
+    )
+    user_images_help: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=300,
+        description="what these images are, as it goes on after “you may name”; absent: the expressions",
+    )
     requires: dict[Slug, str] = Field(default_factory=dict, description="labels that a site must have")
     max_hours: float | None = Field(default=None, gt=0, le=8784, description="when a session is stopped; absent: never")
     idle_minutes: float | None = Field(
@@ -104,10 +117,25 @@ class Profile(PlatformModel):
                 raise ValueError(f"{name} is set by the platform; a profile may not set it")
         return env
 
+    @model_validator(mode="after")
+    def _help_is_of_something(self) -> Self:
+        if self.user_images_help is not None and not self.user_images:
+            raise ValueError("user_images_help: there are no `user_images` that it could be about")
+        return self
+
     @property
     def resources(self) -> Resources:
         """What a session of this profile holds."""
         return Resources(cpu=self.cpu, memory_gib=self.memory_gib, gpu=self.gpu)
+
+    @property
+    def user_images_words(self) -> str:
+        """Which images its users may name, as it goes on after *you may name*; empty: none."""
+        return (self.user_images_help or in_words(self.user_images)) if self.user_images else ""
+
+    def refusal_of(self, image: str) -> str | None:
+        """Why its users may not have an image, in a sentence; None: they may."""
+        return refusal(image, self.user_images, self.user_images_words, self.title)
 
 
 class Weights(PlatformModel):

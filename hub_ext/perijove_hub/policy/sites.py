@@ -6,14 +6,10 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
-from perijove.models import HubName, Price, Resources, Slug
+from perijove.models import HubName, ImageRef, Price, Resources, Slug
 from perijove_hub.policy.base import EVERYBODY, HttpAddress, PlatformModel
 from perijove_hub.policy.gateways import DaskGateway
 
-#: A reference to a container image, as `registry/name:tag` or `name@sha256:…`.
-ImageRef = Annotated[
-    str, StringConstraints(pattern=r"^[A-Za-z0-9]+(?:[._:/-][A-Za-z0-9]+)*(?:@sha256:[0-9a-f]{64})?$", max_length=400)
-]
 #: A name of an object of Kubernetes: RFC 1123, section 2.1, as its API wants it.
 KubernetesName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?$")]
 #: A key of a label of Kubernetes.

@@ -13,6 +13,14 @@ Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0
 #: The id of one try to start one workload: 32 hexadecimal digits.
 AttemptId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
 
+#: A reference to a container image, as `registry/name:tag` or `name@sha256:…`.
+ImageRef = Annotated[
+    str, StringConstraints(pattern=r"^[A-Za-z0-9]+(?:[._:/-][A-Za-z0-9]+)*(?:@sha256:[0-9a-f]{64})?$", max_length=400)
+]
+
+#: What somebody names as an image. Whether it is one, and theirs to name, is answered with what they may name.
+ImageText = Annotated[str, StringConstraints(min_length=1, max_length=400, pattern=r"^[^\x00-\x1f\x7f]+$")]
+
 #: A name that the hub gives: a user, a group or a named server. Printable, without control characters.
 HubName = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=r"^[^\x00-\x1f\x7f]+$")]
 
