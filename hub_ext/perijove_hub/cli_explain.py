@@ -124,6 +124,7 @@ def add_explain_commands(commands: argparse._SubParsersAction[argparse.ArgumentP
     explain.add_argument("--site", metavar="SITE", help="insist on a site")
     explain.add_argument("--charge-to", metavar="GROUP", help="the group that pays, of several")
     explain.add_argument("--without-home", action="store_true", help="scratch only, where the home is not mounted")
+    explain.add_argument("--image", metavar="IMAGE", help="a container image, where the profile lets you name one")
     explain.set_defaults(run=_told(_explain))
 
     usage = _command(commands, "usage", "say what is used of which limit, and when", USAGE_DESCRIPTION, USAGE_EPILOG)
@@ -223,6 +224,7 @@ def _explain(control: Control, options: argparse.Namespace) -> None:
         "site": options.site,
         "charge_to": options.charge_to,
         "without_home": options.without_home,
+        "image": options.image,
     }
     wish = {key: value for key, value in wish.items() if value}
     if options.lease and wish:

@@ -40,6 +40,12 @@ def site(title: str = "ESAC", region: str = "eu-es-madrid", *, cpu: float = 8, *
     return {"kind": "local", "title": title, "region": region, "capacity": capacity, **more}
 
 
+def cluster(title: str = "Cluster", region: str = "eu-de-1", **more: Any) -> dict[str, Any]:
+    """A site that is a cluster of Kubernetes, as the platform file says it."""
+    said = {"kind": "kubernetes", "namespace": "users", "image": "lab:1", "hub_api_url": "http://hub.example/hub/api"}
+    return site(title, region, **said | more)
+
+
 def profile(title: str = "Standard", *, cpu: float = 1, memory_gib: float = 2, **more: Any) -> dict[str, Any]:
     """A profile as the platform file says it."""
     return {"title": title, "cpu": cpu, "memory_gib": memory_gib, **more}

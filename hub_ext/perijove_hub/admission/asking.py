@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -20,7 +20,7 @@ from perijove.models import (
     SpawnSpec,
 )
 from perijove_hub.admission.base import AdmissionBase, closed_sites, log
-from perijove_hub.admission.facts import gather_sites, resolve_profile, resolve_wish
+from perijove_hub.admission.facts import gather_sites, image_for, resolve_profile, resolve_wish
 from perijove_hub.admission.limits import (
     Standing,
     Who,
@@ -41,7 +41,7 @@ from perijove_hub.ledger.locks import lock_subjects
 from perijove_hub.ledger.models import LeaseRow
 from perijove_hub.ledger.notices import add_notice
 from perijove_hub.ledger.quota import OverLimit
-from perijove_hub.placement import Ranking, SiteFacts, rank_sites
+from perijove_hub.placement import Ranking, SiteFacts, Wish, rank_sites
 from perijove_hub.policy.models import Platform, Profile
 
 
@@ -49,6 +49,7 @@ from perijove_hub.policy.models import Platform, Profile
 class _Decision:
     """What was found out about one wish: where it could run, and what is in its way."""
 
+    wish: Wish
     ranking: Ranking
     over: OverLimit | None
     home_site: str | None
@@ -134,6 +135,11 @@ class Asking(AdmissionBase):
         standing = await stand(connection, platform, who, now, sites=platform.sites, overrides=known.overrides)
         over_at = {site: over for site in platform.sites if (over := standing.first_over_at(site, profile.resources))}
         resolved = resolve_wish(platform, wish, who.owner, who.groups, known.home_site)
+        home = home_limit(platform, who.owner, who.groups, now, known.overrides)
+        rescue = not wish.without_home and home is not None and known.home_gib >= home.limit
+        if rescue:
+            # only the platform's own image is sure to start without kernels, and to have the page that makes room
+            resolved = replace(resolved, image=profile.image, image_is_users=False)
         closed = closed_sites(known.closures, platform, now)
         facts = await gather_sites(
             connection,
@@ -151,9 +157,7 @@ class Asking(AdmissionBase):
             unlimited = await gather_sites(connection, platform, now, closed=closed, held=held)
             best = rank_sites(resolved, list(unlimited.values())).candidates
             over = over_at.get(best[0].site) if best else None
-        home = home_limit(platform, who.owner, who.groups, now, known.overrides)
-        rescue = not wish.without_home and home is not None and known.home_gib >= home.limit
-        return _Decision(ranking, over, known.home_site, rescue, standing)
+        return _Decision(resolved, ranking, over, known.home_site, rescue, standing)
 
     async def _keep_refusal(
         self, connection: AsyncConnection, request: LeaseRequest, refused: Refused, ranking: Ranking | None = None
@@ -187,6 +191,11 @@ class Asking(AdmissionBase):
             payer = who_pays(platform, wish.charge_to, groups)
         except Refused as refused:
             reason = refused.problem.detail
+        try:
+            image_for(profile, wish)
+        except Refused as refused:
+            # a form asks while somebody types: it hears where the usual image would run
+            reason, wish = refused.problem.detail, wish.model_copy(update={"image": None})
         async with self._database.read() as connection:
             decision = await self._decide(connection, platform, wish, Who(owner, groups, payer), profile, now)
             if decision.over:
@@ -246,7 +255,8 @@ class Asking(AdmissionBase):
             candidates=decision.ranking.to_try(platform.placement.retries),
             spawn=SpawnSpec(
                 resources=profile.resources,
-                image=profile.image,
+                image=decision.wish.image,
+                image_is_users=decision.wish.image_is_users,
                 env=env | {"PERIJOVE_CURRENCY": platform.currency},
                 home_site=decision.home_site,
                 without_home=request.without_home,

@@ -50,13 +50,26 @@ def resolve_profile(platform: Platform, wish: SessionWish, groups: frozenset[str
     return wish.profile, profile
 
 
+def image_for(profile: Profile, wish: SessionWish) -> str | None:
+    """The image of a session: the one that its user has named, or the profile's; None: the site's.
+
+    Raises:
+        Refused: the profile does not allow the one that was named.
+    """
+    if wish.image is None:
+        return profile.image
+    if (why := profile.refusal_of(wish.image)) is not None:
+        raise refuse(422, "Image not allowed", why)
+    return wish.image
+
+
 def resolve_wish(
     platform: Platform, wish: SessionWish, owner: str, groups: frozenset[str], home_site: str | None
 ) -> Wish:
     """What placement is told of a wish.
 
     Raises:
-        Refused: it names a site or a dataset that is not there for this user.
+        Refused: it names a site or a dataset that is not there for this user, or an image that is not allowed.
     """
     if wish.site is not None and wish.site not in platform.sites:
         known = ", ".join(sorted(platform.sites))
@@ -71,7 +84,8 @@ def resolve_wish(
         home_site=home_site,
         without_home=wish.without_home,
         weights=platform.placement.weights,
-        image=profile.image,
+        image=image_for(profile, wish),
+        image_is_users=wish.image is not None,
         requires=profile.requires,
         spill=platform.placement.spill,
         currency=platform.currency,

@@ -40,7 +40,8 @@ def home_site_offer(
         candidates=list(ranking.candidates),
         spawn=SpawnSpec(
             resources=profile.resources,
-            image=profile.image,
+            image=resolved.image,
+            image_is_users=resolved.image_is_users,
             env={**profile.env, **env},
             home_site=home_site,
             without_home=wish.without_home,

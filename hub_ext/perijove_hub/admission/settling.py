@@ -173,6 +173,7 @@ def taken_up(platform: Platform, site: str, attempt_id: str, facts: AttemptFacts
         candidates=[],
         spawn=SpawnSpec(
             resources=profile.resources,
+            image=facts.image or profile.image,
             without_home=facts.without_home,
             max_hours=profile.max_hours,
             idle_minutes=profile.idle_minutes,

@@ -105,6 +105,7 @@ class LeaseRow:
             kind=self.kind,
             name=self.name,
             profile=self.profile,
+            image=self.offer.spawn.image,
             charge_to=self.charge_to,
             # an offer counts on its first candidate, but runs nowhere yet
             site=None if self.state is LeaseState.OFFERED else self.site,

@@ -66,7 +66,12 @@ def under_limit(wish: Wish, site: SiteFacts, sites: Mapping[str, SiteFacts]) -> 
 
 
 def has_image(wish: Wish, site: SiteFacts, sites: Mapping[str, SiteFacts]) -> str | None:
-    """A site may have some images only."""
+    """A site may have some images only.
+
+    A local site starts what is installed there: the image of a profile stands for that, one that a user names cannot.
+    """
+    if wish.image_is_users and site.policy.kind != "kubernetes":
+        return "runs no container images, and you have named one"
     if wish.image is None or site.policy.images is None or wish.image in site.policy.images:
         return None
     return f"does not have the image {wish.image}"

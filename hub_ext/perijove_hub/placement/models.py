@@ -68,8 +68,9 @@ class DatasetFacts:
 class Wish:
     """What is to be placed, and for whom. ``home_site`` is None for an owner without a home yet.
 
-    ``image`` is None where any will do. ``requires`` are labels that a site must have. ``spill`` says when another than
-    the best site may take its place. ``currency`` is what prices are told in.
+    ``image`` is None where any will do; ``image_is_users`` tells that the owner has named it. ``requires`` are labels
+    that a site must have. ``spill`` says when another than the best site may take its place. ``currency`` is what
+    prices are told in.
     """
 
     owner: str
@@ -81,6 +82,7 @@ class Wish:
     without_home: bool = False
     weights: Weights = field(default_factory=Weights)
     image: str | None = None
+    image_is_users: bool = False
     requires: Mapping[str, str] = field(default_factory=dict)
     spill: Spill = field(default_factory=Spill)
     currency: str = ""

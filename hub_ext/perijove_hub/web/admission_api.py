@@ -87,6 +87,9 @@ class ProfilesHandler(AsksForUser):
                     reason=None if allowed else f"for {', '.join(profile.groups)} only",
                     cost_hour_least=least,
                     cost_hour_most=most,
+                    image=profile.image if allowed else None,
+                    user_images=profile.user_images if allowed else [],
+                    user_images_help=profile.user_images_words if allowed else "",
                 )
             )
         self.write_page(views)

@@ -8,7 +8,20 @@ from typing import Literal
 
 from pydantic import AwareDatetime, Field, field_validator
 
-from .base import Asked, AttemptId, HubName, Moment, OwnerName, Price, Reason, Resources, Said, ServerName, Slug
+from .base import (
+    Asked,
+    AttemptId,
+    HubName,
+    ImageText,
+    Moment,
+    OwnerName,
+    Price,
+    Reason,
+    Resources,
+    Said,
+    ServerName,
+    Slug,
+)
 
 
 class Kind(StrEnum):
@@ -48,6 +61,9 @@ class SessionWish(Asked):
     charge_to: HubName | None = Field(default=None, description="the group whose allocation pays")
     site: Slug | None = Field(default=None, description="a site to insist on; absent: the platform chooses")
     without_home: bool = Field(default=False, description="start with scratch only, where the home is not mounted")
+    image: ImageText | None = Field(
+        default=None, description="the container image, where the profile lets its users name one; absent: the usual"
+    )
 
 
 class PlacementRequest(SessionWish):
@@ -103,10 +119,12 @@ class SpawnSpec(Said):
     """What control decided about the workload itself; the hub follows it and adds nothing.
 
     ``rescue`` is true when the owner's home is full: the session starts without kernels, to look and to clean up.
+    ``image_is_users`` is true when the owner has named the image.
     """
 
     resources: Resources
     image: str | None = None
+    image_is_users: bool = False
     env: dict[str, str] = Field(default_factory=dict)
     mounts: list[str] = Field(default_factory=list)
     home_site: str | None = Field(default=None, description="where the home is; null: none yet, the site makes one")
@@ -172,6 +190,7 @@ class Lease(Said):
     kind: Kind
     name: str
     profile: str = ""
+    image: str | None = Field(default=None, description="the container image it was admitted with; null: the site's")
     charge_to: str | None = None
     site: str | None
     state: LeaseState
@@ -243,6 +262,7 @@ class AttemptFacts(Asked):
     profile: Slug | None = None
     charge_to: HubName | None = None
     without_home: bool = False
+    image: ImageText | None = Field(default=None, description="that it was started with; null: the site's")
     started: Moment
 
 

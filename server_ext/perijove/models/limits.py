@@ -35,7 +35,9 @@ class ProfileView(Said):
     """A profile with whether this user may take it, and if not, why not.
 
     ``cost_hour_least`` and ``cost_hour_most`` are what it costs per hour on the cheapest and the dearest site that the
-    user may use.
+    user may use. ``image`` is the container image of its sessions; null: the site's. ``user_images`` are regular
+    expressions, one of which must match all of the name of an image that a user gives; ``user_images_help`` says in
+    words what one may name. Both are empty where users name none.
     """
 
     name: str
@@ -48,6 +50,9 @@ class ProfileView(Said):
     reason: str | None
     cost_hour_least: float = 0.0
     cost_hour_most: float = 0.0
+    image: str | None = None
+    user_images: list[str] = Field(default_factory=list)
+    user_images_help: str = ""
 
 
 class QuotaView(Said):

@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from perijove.models import LeaseState, SessionWish
+from perijove.models import HomeSize, Inventory, LeaseState, SessionWish
 from perijove_hub.admission.desk import Desk
 from perijove_hub.admission.models import Refused
-from tests.support.platforms import House, dataset, open_house, platform, profile, replica, request, site
+from perijove_hub.policy.models import Platform
+from tests.support.platforms import House, cluster, dataset, open_house, platform, profile, replica, request, site
 
 
 @pytest.fixture
@@ -49,6 +50,7 @@ async def test_an_offer_says_where_with_what_and_why(house: House) -> None:
         "spawn": {
             "resources": {"cpu": 1, "memory_gib": 2, "gpu": 0},
             "image": None,
+            "image_is_users": False,
             "env": {
                 "PERIJOVE_CURRENCY": "EUR",
                 "PERIJOVE_DATASETS": "euclid-demo",
@@ -283,3 +285,89 @@ async def test_leases_are_listed_from_the_newest_on_page_by_page(house: House) -
     assert sorted((await pages(None))[:2]) == sorted(ids[2:])
     assert (await pages(None))[2:] == [ids[1], ids[0]]
     assert await pages("nobody") == []
+
+
+# --- images that users name ---------------------------------------------------------------------------------------
+
+TEAM = r"registry\.example/team/[a-z0-9-]+:[a-z0-9.-]+"
+MINE = "registry.example/team/lab:2"
+
+
+def with_images(**more: Any) -> Platform:
+    return platform(
+        sites={"esac": site(), "academic": cluster("Academic")},
+        profiles={"free": profile("Free", image="lab:7", user_images=[TEAM]), "fixed": profile("Fixed", image="lab:8")},
+        datasets={},
+        **more,
+    )
+
+
+async def test_an_image_that_the_profile_allows_goes_with_the_lease_to_a_cluster(house: House) -> None:
+    house.platform = with_images()
+    asked = request(image=MINE)
+    offer = await house.service.ask(asked)
+    assert [each.site for each in offer.candidates] == ["academic"]
+    assert [each.reasons for each in offer.explanation.rejected] == [
+        ["runs no container images, and you have named one"]
+    ]
+    assert (offer.spawn.image, offer.spawn.image_is_users) == (MINE, True)
+    # an answer that was lost is given again as it was, and the lease remembers
+    assert await house.service.ask(asked) == offer
+    [lease] = await house.service.leases("ana", None, 10)
+    assert lease.said(house.clock.now).image == MINE
+    # who names none has the profile's
+    spawn = (await house.service.ask(request())).spawn
+    assert (spawn.image, spawn.image_is_users) == ("lab:7", False)
+
+
+@pytest.mark.parametrize(
+    ("wish", "sentence"),
+    [
+        (
+            {"image": f"evil.example/{MINE}"},
+            "Profile Free does not allow the image 'evil.example/registry.example/team",
+        ),
+        ({"image": "my lab"}, "'my lab' is no name of a container image, such as registry.example/lab:2026-03."),
+        ({"profile": "fixed", "image": MINE}, f"Profile Fixed takes no image of yours, and you named '{MINE}'"),
+        # not even that which it has
+        ({"profile": "fixed", "image": "lab:8"}, "Profile Fixed takes no image of yours, and you named 'lab:8'"),
+    ],
+)
+async def test_an_image_that_the_profile_does_not_allow_is_refused_and_kept_for_who_asks_why(
+    house: House, wish: dict[str, Any], sentence: str
+) -> None:
+    house.platform = with_images()
+    refused = await refusal(house, **wish)
+    assert (refused.problem.status, refused.problem.title) == (422, "Image not allowed")
+    assert refused.problem.detail.startswith(sentence)
+    assert await house.service.leases(None, None, 10) == []
+    [failed] = await Desk(house.database, lambda: house.platform, house.clock).failures("ana", 10)
+    assert (failed.title, failed.detail) == ("Image not allowed", refused.problem.detail)
+    # a dry run says the same, and where the usual image would run
+    placed = await house.service.place("ana", frozenset(), SessionWish.model_validate(wish))
+    assert (placed.allowed, placed.reason) == (False, refused.problem.detail)
+    assert {each.site for each in placed.candidates} == {"esac", "academic"}
+
+
+async def test_where_no_site_runs_images_one_that_is_named_is_refused(house: House) -> None:
+    house.platform = platform(profiles={"free": profile(user_images=[TEAM])})
+    refused = await refusal(house, image=MINE, site="esac")
+    assert refused.problem.detail == (
+        "No site can run this now: ESAC runs no container images, and you have named one."
+    )
+
+
+async def test_a_full_home_is_cleaned_up_with_the_platforms_own_image(house: House) -> None:
+    house.platform = with_images(quotas=[{"name": "home", "resource": "home_gib", "limit": 1}])
+    lease = await house.start(at="academic", image=MINE)
+    await house.move(lease.id, "ended")
+    full = HomeSize(owner="ana", used_bytes=2 * 2**30, measured_at=house.clock.now)
+    seen = Inventory(observed_at=house.clock.now, reachable=True, homes=[full])
+    await house.service.report("academic", seen)
+    spawn = (await house.service.ask(request(image=MINE))).spawn
+    assert (spawn.rescue, spawn.image, spawn.image_is_users) == (True, "lab:7", False)
+    # without the home, that it is full is nothing
+    spawn = (await house.service.ask(request(image=MINE, without_home=True))).spawn
+    assert (spawn.rescue, spawn.image, spawn.image_is_users) == (False, MINE, True)
+    # and what is not allowed is not allowed with a full home
+    assert (await refusal(house, image="evil/lab:1")).problem.status == 422

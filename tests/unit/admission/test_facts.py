@@ -10,6 +10,7 @@ import pytest
 
 from perijove.models import SessionWish
 from perijove_hub.admission.facts import gather_sites, resolve_wish
+from perijove_hub.admission.models import Refused
 from perijove_hub.ledger.quota import Held
 from perijove_hub.policy.models import Spill
 from tests.support.platforms import GIB, House, dataset, open_house, platform, profile, replica, site
@@ -80,6 +81,19 @@ async def test_a_wish_has_all_that_placement_asks_for() -> None:
     assert (wish.image, wish.requires, wish.currency, wish.home_site) == (LAB, {}, "EUR", "esac")
     assert wish.spill == Spill(groups=["staff"], max_cost_factor=1.5)
     assert [each.stays_in for each in wish.datasets] == [frozenset({"eu-es-madrid", "eu-fr-1"})]
+
+
+async def test_an_image_that_a_user_names_takes_the_place_of_the_profiles() -> None:
+    profiles = POLICY["profiles"] | {"free": profile(image=LAB, user_images=["my/.*"])}
+    policy = platform(**POLICY | {"profiles": profiles})
+    wish = resolve_wish(policy, SessionWish(profile="free", image="my/lab:1"), "ana", frozenset(), None)
+    assert (wish.image, wish.image_is_users) == ("my/lab:1", True)
+    wish = resolve_wish(policy, SessionWish(profile="free"), "ana", frozenset(), None)
+    assert (wish.image, wish.image_is_users) == (LAB, False)
+    for asked in ({"profile": "free", "image": "other/lab:1"}, {"profile": "packed", "image": LAB}):
+        with pytest.raises(Refused) as caught:
+            resolve_wish(policy, SessionWish.model_validate(asked), "ana", frozenset(), None)
+        assert (caught.value.problem.status, caught.value.problem.title) == (422, "Image not allowed")
 
 
 async def test_what_others_decide_of_a_site_is_handed_on(house: House) -> None:

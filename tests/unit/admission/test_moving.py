@@ -53,6 +53,7 @@ async def test_the_life_of_a_lease_from_offer_to_bill(house: House) -> None:
         "kind": "session",
         "name": "",
         "profile": "standard",
+        "image": None,
         "charge_to": None,
         "site": "esac",
         "state": "ended",

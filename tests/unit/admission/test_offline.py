@@ -45,6 +45,19 @@ def test_who_does_without_the_home_gets_scratch_there() -> None:
 @pytest.mark.parametrize(
     ("parts", "asked", "status", "words"),
     [
+        ({}, {"image": "evil/lab:1"}, 422, "Profile Standard takes no image of yours, and you named 'evil/lab:1'"),
+        (
+            {"profiles": {"standard": profile(user_images=["my/.*"])}},
+            {"image": "evil/my/lab:1"},
+            422,
+            "Profile Standard does not allow the image 'evil/my/lab:1': you may name an image whose whole name matches",
+        ),
+        (
+            {"profiles": {"standard": profile(user_images=["my/.*"])}},
+            {"image": "my/lab:1"},
+            403,
+            "ESAC runs no container images, and you have named one",
+        ),
         ({}, {"profile": "large"}, 403, "Profile Large is for euclid only."),
         ({}, {"profile": "none"}, 422, "There is no profile 'none'"),
         ({}, {"datasets": ["secret"]}, 422, "There is no dataset 'secret' that you may read."),

@@ -9,7 +9,7 @@ from perijove.models import AttemptFacts, Inventory, InventoryAnswer, LeaseState
 from perijove_hub.admission.models import Refused
 from perijove_hub.ledger.models import LeaseRow
 from perijove_hub.ledger.usage import UsageService
-from tests.support.platforms import House, open_house, platform, request, site
+from tests.support.platforms import House, open_house, platform, profile, request, site
 
 UNKNOWN_ATTEMPT = "f" * 32
 
@@ -110,6 +110,17 @@ async def test_what_neither_a_lease_nor_the_hub_knows_is_removed_at_once(house: 
 
 async def test_a_server_of_the_hub_that_no_lease_knows_is_left_until_the_hub_tells_of_it(house: House) -> None:
     assert await house.inventory("esac", UNKNOWN_ATTEMPT) == InventoryAnswer(remove=[], adopted={})
+
+
+@pytest.mark.parametrize(("told", "image"), [("team/lab:2", "team/lab:2"), (None, "lab:7")])
+async def test_a_server_that_is_taken_up_keeps_its_image(house: House, told: str | None, image: str) -> None:
+    house.platform = platform(profiles={"standard": profile(image="lab:7")})
+    facts = AttemptFacts(owner="ana", profile="standard", image=told, started=house.clock.now)
+    seen = SeenAttempt(attempt_id=UNKNOWN_ATTEMPT, owned=True, facts=facts)
+    answer = await house.service.report("esac", Inventory(observed_at=house.clock.now, reachable=True, attempts=[seen]))
+    lease = await house.service.lease(answer.adopted[UNKNOWN_ATTEMPT])
+    assert lease is not None
+    assert lease.said(house.clock.now).image == image
 
 
 async def test_a_server_that_no_lease_knows_is_taken_up_with_what_the_hub_tells_of_it(house: House) -> None:

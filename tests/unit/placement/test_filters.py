@@ -5,14 +5,18 @@ from typing import Any
 import pytest
 
 from perijove_hub.placement import DatasetFacts, Ranking, SiteFacts, SiteHealth, Wish, rank_sites
-from perijove_hub.policy.models import LocalSite, Profile
-from tests.support.platforms import profile, site
+from perijove_hub.policy.models import KubernetesSite, LocalSite, Profile
+from tests.support.platforms import cluster, profile, site
 
 TICK = "tick “without my home” to start here"
 
 
 def facts(name: str, title: str, held: dict[str, Any] | None = None, **more: Any) -> SiteFacts:
     return SiteFacts(name, LocalSite.model_validate(site(title, **more)), **(held or {}))
+
+
+def cluster_facts(name: str, title: str, **more: Any) -> SiteFacts:
+    return SiteFacts(name, KubernetesSite.model_validate(cluster(title, **more)))
 
 
 def ranking(wish: dict[str, Any], *sites: SiteFacts, **needs: Any) -> Ranking:
@@ -213,3 +217,28 @@ def test_all_reasons_are_given_and_the_one_a_person_wants_first() -> None:
         "is in eu-es-madrid, and sky must stay in us",
         f"does not mount your home, which is at Cloud; {TICK}",
     ]
+
+
+def test_an_image_that_a_user_names_runs_at_clusters_that_have_it() -> None:
+    sites = [
+        facts("esac", "ESAC"),
+        facts("pool", "Pool", images=["team/lab:1"]),
+        cluster_facts("any", "Any"),
+        cluster_facts("some", "Some", images=["team/lab:1", "team/lab:2"]),
+        cluster_facts("others", "Others", images=["lab:1"]),
+    ]
+    result = ranking({"image": "team/lab:1", "image_is_users": True}, *sites)
+    assert {candidate.site for candidate in result.candidates} == {"any", "some"}
+    assert rejections(result) == {
+        "esac": ["runs no container images, and you have named one"],
+        "pool": ["runs no container images, and you have named one"],
+        "others": ["does not have the image team/lab:1"],
+    }
+    # the image of a profile stands for what is installed there
+    result = ranking({"image": "team/lab:1"}, *sites)
+    assert rejections(result) == {"others": ["does not have the image team/lab:1"]}
+
+
+def test_where_there_is_no_cluster_an_image_of_a_user_can_run_nowhere() -> None:
+    result = ranking({"image": "team/lab:1", "image_is_users": True}, facts("esac", "ESAC"))
+    assert result.summary == ("No site can run this now: ESAC runs no container images, and you have named one.")
