@@ -36,8 +36,8 @@ DRAWN_SECONDS = 5.0
 class PerijoveSpawner(Spawner):  # type: ignore[misc]  # jupyterhub has no types
     """A session on the site nearest its data, inside the quotas.
 
-    What a user may choose is in ``user_options``: ``profile``, ``datasets``, ``charge_to``, ``site`` and
-    ``without_home``; anything else in them is refused. Everything that follows from it is decided by control.
+    What a user may choose is in ``user_options``: ``profile``, ``datasets``, ``charge_to``, ``site``, ``without_home``
+    and ``image``; anything else in them is refused. Everything that follows from it is decided by control.
     """
 
     control_url = Unicode(
@@ -131,6 +131,7 @@ class PerijoveSpawner(Spawner):  # type: ignore[misc]  # jupyterhub has no types
         asker = Asker(self.user.name, groups, self.name, self._last_home_site, self._runs_others)
         offer, profile = await ask(self.house, asker, wish, attempt.id)
         attempt.lease_id, attempt.is_rescue = offer.id, offer.spawn.rescue
+        attempt.image_is_users = offer.spawn.image_is_users
         if not attempt.is_wanted:
             # the step after the stop did not know of the lease yet
             attempt.stopping_reason = "stopped"
@@ -144,6 +145,7 @@ class PerijoveSpawner(Spawner):  # type: ignore[misc]  # jupyterhub has no types
             profile=profile or wish.profile,
             charge_to=wish.charge_to,
             without_home=wish.without_home,
+            image=offer.spawn.image,
             started=datetime.now(UTC),
         )
         url = await attempt.start_on_first(
@@ -185,6 +187,7 @@ class PerijoveSpawner(Spawner):  # type: ignore[misc]  # jupyterhub has no types
             home_site=home_site,
             rescue=spawn.rescue,
             image=spawn.image,
+            image_is_users=spawn.image_is_users,
             say=self._say,
         )
 

@@ -35,8 +35,8 @@ class StartSpec:
     """What to start. ``home_site`` names the site whose home directory is used; None: scratch only.
 
     With ``rescue``, what a server writes to come up goes to scratch instead of the home, which is full. ``image`` is
-    for sites that have images; None: the site's usual one. ``say`` takes what happens while it comes up, in a sentence
-    for who waits.
+    for sites that have images; None: the site's usual one; ``image_is_users`` tells that the owner has named it.
+    ``say`` takes what happens while it comes up, in a sentence for who waits.
     """
 
     owner: str
@@ -47,6 +47,7 @@ class StartSpec:
     home_site: str | None
     rescue: bool = False
     image: str | None = None
+    image_is_users: bool = False
     say: Callable[[str], None] = field(default=lambda _: None, compare=False)
 
 

@@ -64,6 +64,8 @@ class Attempt:
     is_up: bool = False
     #: whether its home was full, so that it was started to be cleaned up
     is_rescue: bool = False
+    #: whether its owner has named the image: that it does not come up says nothing of the site then
+    image_is_users: bool = False
     #: with which the server first answered
     headers: Mapping[str, str] = field(default_factory=dict)
     stopping_reason: str | None = None
@@ -212,7 +214,8 @@ class Attempt:
 
     async def _clear_away(self, error: StartFailed | SiteError) -> bool:
         """Leave nothing of a candidate that failed; False when that cannot be told."""
-        self._untold_failure |= isinstance(error, SiteError) or error.sites_fault
+        is_sites_fault = isinstance(error, SiteError) or error.sites_fault
+        self._untold_failure |= is_sites_fault and (not self.image_is_users or isinstance(error, SiteUnreachable))
         if isinstance(error, SiteUnreachable):
             self.handle = None
         if self.handle is None:

@@ -31,10 +31,17 @@ def options_from_form(form: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
             options[name] = None
         elif name == "datasets":
             options[name] = [value for value in values if value]
-        elif (value := values[0] if len(values) == 1 else list(values)) != "":
-            options[name] = _yes_or_no(value) if name == "without_home" else value
+        elif (value := _plain(name, values[0] if len(values) == 1 else list(values))) != "":
+            options[name] = value
     options.pop("_xsrf", None)
     return options
+
+
+def _plain(name: str, value: Any) -> Any:
+    if name == "without_home":
+        return _yes_or_no(value)
+    # it is typed or pasted, with what is around it
+    return value.strip() if name == "image" and isinstance(value, str) else value
 
 
 def _yes_or_no(value: Any) -> Any:

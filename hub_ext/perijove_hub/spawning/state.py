@@ -21,6 +21,7 @@ class Terms(BaseModel):
     profile: str | None = None
     charge_to: str | None = None
     without_home: bool = False
+    image: str | None = None
     started: AwareDatetime
 
     def under(self, lease: Lease) -> Terms:

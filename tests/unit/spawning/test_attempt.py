@@ -274,3 +274,22 @@ async def test_an_end_that_control_does_not_hear_is_no_error_and_said_again(star
     await start.attempt.end_lease()
     await start.attempt.end_lease()
     assert [move.state for move in start.control.moves].count("ended") == 2
+
+
+@pytest.mark.parametrize("is_users", [True, False])
+async def test_an_image_that_its_user_has_named_and_that_does_not_come_up_is_no_fault_of_the_sites(
+    start: Start, is_users: bool
+) -> None:
+    start.attempt.image_is_users = is_users
+    for each in (start.esac, start.cloud):
+        each.starts = SiteError("its image cannot be fetched")
+    await start.fail()
+    assert [move.site_failed for move in start.control.moves] == [False, not is_users, not is_users]
+
+
+async def test_a_site_that_is_out_of_reach_is_at_fault_whatever_image_was_named(start: Start) -> None:
+    start.attempt.image_is_users = True
+    for each in (start.esac, start.cloud):
+        each.starts = SiteUnreachable("its API does not answer")
+    await start.fail()
+    assert [move.site_failed for move in start.control.moves] == [False, True, True]

@@ -207,6 +207,7 @@ async def test_what_control_needs_to_take_a_session_up_is_told_when_it_is_ready(
         "profile": "standard",
         "charge_to": None,
         "without_home": False,
+        "image": None,
         "started": "2026-03-01T12:00:00Z",
     }
     spawner._check_pending = True

@@ -61,10 +61,22 @@ def test_all_fields_of_the_form_arrive() -> None:
         "charge_to": ["gaia"],
         "site": ["esac"],
         "without_home": ["on"],
+        "image": [" team/lab:1\n"],
     }
     assert wish_of(options_from_form(form)) == SessionWish(
-        profile="small", datasets=["sky", "sea"], charge_to="gaia", site="esac", without_home=True
+        profile="small", datasets=["sky", "sea"], charge_to="gaia", site="esac", without_home=True, image="team/lab:1"
     )
+
+
+def test_what_is_named_as_an_image_by_the_api_is_taken_as_it_stands() -> None:
+    with pytest.raises(StartRefused, match="image: String should match pattern"):
+        wish_of({"image": "team/lab:1\n"})
+    # what is no image is told by control, with what would be one
+    assert wish_of({"image": " my lab"}).image == " my lab"
+
+
+def test_a_field_of_blanks_names_no_image() -> None:
+    assert options_from_form({"image": ["  "]}) == {}
 
 
 @pytest.mark.parametrize(

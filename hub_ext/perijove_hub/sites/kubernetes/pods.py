@@ -23,6 +23,7 @@ from traitlets import Any as AnyTrait
 from perijove_hub.policy.sites import KubernetesSite
 from perijove_hub.sites.kubernetes.cluster import PAUSE_SECONDS, REQUEST_SECONDS, RETRY_SECONDS, Cluster, carry_out
 from perijove_hub.sites.kubernetes.edge import Edge, unblocking
+from perijove_hub.sites.kubernetes.reasons import USERS_IMAGE_ANNOTATION
 from perijove_hub.sites.kubernetes.watching import REFLECTORS, Events, Pods
 from perijove_hub.sites.local import RESCUE_FOLDERS
 from perijove_hub.sites.models import SiteError, SiteUnreachable, StartSpec
@@ -272,6 +273,7 @@ def for_start(
         spec=spec,
         hub_api_url=hub_api_url,
         image=spec.image or policy.image,
+        extra_annotations={USERS_IMAGE_ANNOTATION: "true"} if spec.image_is_users else {},
         image_pull_secrets=policy.image_pull_secrets,
         cmd=list(spec.command),
         port=PORT,

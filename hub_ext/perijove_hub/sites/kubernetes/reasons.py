@@ -19,6 +19,8 @@ Event = Mapping[str, Any]
 
 #: The container of a session in its pod.
 CONTAINER = "notebook"
+#: Marks the pod of a session whose owner has named the image.
+USERS_IMAGE_ANNOTATION = "perijove.io/users-image"
 #: An image that could not be pulled so often is not waited for.
 PULL_FAILURES_MAX = 2
 #: How long after the time that it was given a pod may still be ending; then its node is gone.
@@ -26,13 +28,15 @@ ENDING = timedelta(seconds=60)
 
 #: A container that waits for one of these never begins.
 _NEVER = {
-    "InvalidImageName": "its image has a name that cannot be one",
-    "ErrImageNeverPull": "its image is not on the node, and may not be fetched",
+    "InvalidImageName": "{image} has a name that cannot be one",
+    "ErrImageNeverPull": "{image} is not on the node, and may not be fetched",
     "CreateContainerConfigError": "a secret or a setting that it needs is not there",
     "CreateContainerError": "its container cannot be made",
     "RunContainerError": "its container cannot be started",
 }
 _PULL = ("ErrImagePull", "ImagePullBackOff", "ImageInspectError", "RegistryUnavailable")
+#: A container that could not be started: what is said is about its image, as that it lacks the command.
+_NOT_STARTED = ("StartError", "ContainerCannotRun")
 
 #: What events mean to who waits for a session.
 _STEPS = {
@@ -62,7 +66,7 @@ class Seen:
 def look(pod: Pod, now: datetime) -> Seen:
     """What is to be said of a pod as its cluster shows it."""
     status = pod.get("status", {})
-    if (ended := _ended(status)) is not None:
+    if (ended := _ended(pod)) is not None:
         return Seen(Status.STOPPED, ended, ended_at=_end_of(status))
     if _is_lost(pod, now):
         return Seen(Status.STOPPED, "the node that it ran on is gone", ended_at=_missed_since(status))
@@ -70,16 +74,37 @@ def look(pod: Pod, now: datetime) -> Seen:
     if waiting is not None:
         reason, message = waiting.get("reason", ""), waiting.get("message", "")
         if reason in _NEVER:
-            return Seen(Status.RUNNING, _with(_NEVER[reason], message), is_hopeless=True)
+            words = _with(_NEVER[reason].format(image=_image_of(pod)), message)
+            return Seen(Status.RUNNING, f"{words}{_check_image(pod)}", is_hopeless=True)
         if reason in _PULL:
-            return Seen(Status.RUNNING, _with("its image cannot be fetched", message))
+            words = _with(f"{_image_of(pod)} cannot be fetched", message)
+            return Seen(Status.RUNNING, f"{words}{_check_image(pod)}")
     if (unscheduled := _unscheduled(status)) is not None:
         return Seen(Status.RUNNING, unscheduled)
     return Seen(Status.RUNNING, silent_since=_silent_since(status))
 
 
-def _ended(status: Mapping[str, Any]) -> str | None:
+def _users_image(pod: Pod) -> str:
+    """The image that its owner has named; empty: it has the platform's."""
+    if USERS_IMAGE_ANNOTATION not in (pod.get("metadata", {}).get("annotations") or {}):
+        return ""
+    containers = pod.get("spec", {}).get("containers") or ()
+    return next((str(each.get("image")) for each in containers if each.get("name") == CONTAINER), "")
+
+
+def _image_of(pod: Pod) -> str:
+    image = _users_image(pod)
+    return f"the image {image}, which you have named," if image else "its image"
+
+
+def _check_image(pod: Pod) -> str:
+    """What to do about it, for who can do something."""
+    return "; check its name and its tag, or start without it" if _users_image(pod) else ""
+
+
+def _ended(pod: Pod) -> str | None:
     """Why it is over; None: it is not."""
+    status = pod.get("status", {})
     phase, reason = status.get("phase"), status.get("reason")
     if reason == "Evicted":
         return _with("its node has put it out", status.get("message", ""))
@@ -87,7 +112,7 @@ def _ended(status: Mapping[str, Any]) -> str | None:
         return _with("the node that it ran on is gone or was needed for others", status.get("message", ""))
     for container in status.get("containerStatuses") or ():
         if container.get("name") == CONTAINER and (end := container.get("state", {}).get("terminated")):
-            return _spoken_end(end)
+            return _spoken_end(end, pod)
     if phase in ("Failed", "Succeeded"):
         return _with("it ended", status.get("message", ""))
     return None
@@ -125,7 +150,11 @@ def _end_of(status: Mapping[str, Any]) -> datetime | None:
     return _missed_since(status)
 
 
-def _spoken_end(end: Mapping[str, Any]) -> str:
+def _spoken_end(end: Mapping[str, Any], pod: Pod) -> str:
+    if end.get("reason") in _NOT_STARTED:
+        words = _with("its container cannot be started", end.get("message", ""))
+        image = _users_image(pod)
+        return f"{words}; the image {image} has to have what a session needs" if image else words
     if end.get("reason") == "OOMKilled":
         return "it used more memory than it has: choose a larger size, or load less at once"
     code = end.get("exitCode", 0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import re
 import time
 from collections.abc import Callable
 from datetime import datetime
@@ -231,6 +232,67 @@ async def test_a_pod_that_never_comes_up_says_why(make_site: Callable[..., SiteB
     assert str(caught.value).startswith(sentence)
     if fate.kind is FateKind.PENDING:
         assert bed.said[0].startswith("It waits: no node has")
+
+
+async def test_an_image_that_its_user_has_named_is_told_by_name_with_what_to_do(bed: SiteBed) -> None:
+    bed.kube.fates.add(Fate(FateKind.IMAGE_PULL))
+
+    with pytest.raises(SiteError) as caught:
+        await bed.start(ATTEMPT, image="registry.example/team/lba:1", image_is_users=True)
+
+    # the cluster says in turn that it has failed, and that it waits
+    assert re.fullmatch(
+        "the image registry.example/team/lba:1, which you have named, cannot be fetched: "
+        '(Back-off pulling image "registry.example/team/lba:1"'
+        '|Failed to pull image "registry.example/team/lba:1": manifest unknown)'
+        "; check its name and its tag, or start without it[.]",
+        str(caught.value),
+    )
+    assert (
+        'Its image cannot be fetched: Failed to pull image "registry.example/team/lba:1": manifest unknown' in bed.said
+    )
+
+
+@pytest.mark.parametrize(
+    ("is_users", "words"),
+    [
+        (True, "; the image team/lab:1 has to have what a session needs"),
+        (False, ""),
+    ],
+)
+def test_an_image_without_the_command_of_a_session_is_told(is_users: bool, words: str) -> None:
+    said = 'exec: "jupyterhub-singleuser": executable file not found in $PATH'
+    ended = {"terminated": {"reason": "StartError", "exitCode": 128, "message": said}}
+    pod = {
+        "metadata": {"annotations": {"perijove.io/users-image": "true"} if is_users else {}},
+        "spec": {"containers": [{"name": "notebook", "image": "team/lab:1"}]},
+        "status": {"phase": "Failed", "containerStatuses": [{"name": "notebook", "state": ended}]},
+    }
+    seen = reasons.look(pod, datetime.now(UTC))
+    assert (seen.status, seen.reason) == (Status.STOPPED, f"its container cannot be started: {said}{words}")
+
+
+@pytest.mark.parametrize(
+    ("reason", "words"),
+    [
+        ("InvalidImageName", "the image team/lab:1:2, which you have named, has a name that cannot be one"),
+        (
+            "ErrImageNeverPull",
+            "the image team/lab:1:2, which you have named, is not on the node, and may not be fetched",
+        ),
+    ],
+)
+def test_an_image_of_a_user_that_can_never_be_there_is_told(reason: str, words: str) -> None:
+    pod = {
+        "metadata": {"annotations": {"perijove.io/users-image": "true"}},
+        "spec": {"containers": [{"name": "notebook", "image": "team/lab:1:2"}]},
+        "status": {
+            "phase": "Pending",
+            "containerStatuses": [{"name": "notebook", "state": {"waiting": {"reason": reason}}}],
+        },
+    }
+    seen = reasons.look(pod, datetime.now(UTC))
+    assert (seen.is_hopeless, seen.reason) == (True, f"{words}; check its name and its tag, or start without it")
 
 
 async def test_a_quota_of_the_cluster_is_named(bed: SiteBed) -> None:

@@ -67,6 +67,7 @@ async def test_a_pod_is_restricted_and_holds_what_the_lease_says(bed: SiteBed) -
     assert pod["metadata"]["labels"]["perijove.io/site"] == "esac"
     assert pod["metadata"]["annotations"]["hub.jupyter.org/username"] == "ana"
     assert (container["image"], container["name"]) == ("lab:2", "notebook")
+    assert "perijove.io/users-image" not in pod["metadata"]["annotations"]
     assert container["args"] == list(bed.spec().command)
     assert container["resources"] == {"limits": held, "requests": held}
     assert container["securityContext"] == {
