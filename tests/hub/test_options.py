@@ -42,11 +42,13 @@ def nothing_starts(bed: Bed, user: str) -> Any:
         assert control.get("leases").json()["items"] == []
 
 
-THERE_ARE = "there are charge_to, datasets, profile, site, without_home."
+THERE_ARE = "there are charge_to, datasets, image, profile, site, without_home."
 
 #: Options that are none, each with what the sentence says of it.
 TAMPERED: list[tuple[dict[str, Any], str]] = [
-    ({"image": "evil/image:latest"}, f"there is no 'image'; {THERE_ARE}"),
+    ({"image": ["evil/image:latest"]}, "image: Input should be a valid string."),
+    ({"image": "evil/image:latest\n"}, "image: String should match pattern"),
+    ({"image": "x" * 401}, "image: String should have at most 400 characters."),
     ({"cpu": 64}, f"there is no 'cpu'; {THERE_ARE}"),
     ({"mem": "512G"}, f"there is no 'mem'; {THERE_ARE}"),
     ({"mem_limit": "512G", "cpu_limit": 64}, f"there is no 'cpu_limit', 'mem_limit'; {THERE_ARE}"),
@@ -94,6 +96,7 @@ def test_options_that_are_none_are_refused_by_name(bed: Bed, user: str, options:
         ({"profile": "no-such"}, 400, "There is no profile 'no-such'"),
         ({"profile": "for-staff"}, 403, "Profile For staff is for staff only."),
         ({"datasets": ["nothing"]}, 400, "There is no dataset 'nothing' that you may read."),
+        ({"image": "evil/image:latest"}, 400, "takes no image of yours, and you named 'evil/image:latest'"),
         ({"site": "mars"}, 400, "There is no site 'mars'; choose from far, near."),
         ({"charge_to": "staff"}, 403, "You are not in group 'staff'"),
         ({}, 400, "several of your groups could pay; choose from euclid, gaia."),
@@ -133,9 +136,9 @@ def test_a_body_that_is_no_object_is_refused(bed: Bed, user: str, body: bytes) -
 @pytest.mark.parametrize(
     ("query", "words"),
     [
-        ("opt-image=evil", "there is no &#39;image&#39;"),
+        ("opt-image=evil&opt-charge_to=gaia", "takes no image of yours, and you named &#39;evil&#39;"),
         ("opt-cpu=64&opt-mem=512G", "there is no &#39;cpu&#39;, &#39;mem&#39;"),
-        ("image=evil", "there is no &#39;image&#39;"),
+        ("image_pull_policy=Never", "there is no &#39;image_pull_policy&#39;"),
         ("opt-profile=small&opt-profile=for-staff", "profile: Input should be a valid string"),
         ("opt-without_home=perhaps", "without_home: Input should be a valid boolean"),
         ("opt-datasets=../sky", "datasets.0: String should match pattern"),

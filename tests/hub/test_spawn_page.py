@@ -161,7 +161,7 @@ def test_the_place_is_asked_as_choices_change(ana: Visitor) -> None:
 
 
 @pytest.mark.parametrize(
-    "wish", [{"profile": 3}, {"owner": "bob"}, {"groups": ["staff"]}, {"image": "x"}, {"site": "!"}]
+    "wish", [{"profile": 3}, {"owner": "bob"}, {"groups": ["staff"]}, {"image": ["x"]}, {"site": "!"}]
 )
 def test_what_is_no_choice_of_a_session_is_refused(ana: Visitor, wish: dict[str, Any]) -> None:
     answer = ana.place(**wish)

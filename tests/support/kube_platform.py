@@ -40,6 +40,12 @@ sites:
 profiles:
   small: {title: Small, cpu: 1, memory_gib: 1}
   deaf: {title: Deaf, cpu: 1, memory_gib: 1, env: {PJ_FAULT: deaf}}
+  free:
+    title: Free
+    cpu: 1
+    memory_gib: 1
+    user_images: ['registry[.]example/team/[a-z0-9-]+:[a-z0-9.-]+']
+    user_images_help: an image of your team, such as registry.example/team/lab:2
   stranger: {title: Stranger, cpu: 1, memory_gib: 1, env: {PJ_FAULT: stranger}}
 placement: {retries: 1}
 quotas:

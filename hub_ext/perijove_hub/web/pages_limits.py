@@ -17,6 +17,7 @@ from perijove_hub.web.base import problem_error
 from perijove_hub.web.pages_admin import NEAR_AT_MOST, NEAR_SHARE
 from perijove_hub.web.pages_change import Change, ChangePage
 from perijove_hub.web.pages_forms import SENTENCES, Form
+from perijove_hub.web.pages_views import image_of
 
 OVERRIDE_FIELDS = ("quota", "name", "limit", "reason", "expires")
 
@@ -162,6 +163,7 @@ class LeasePage(ChangePage):
             form=form,
             row=row,
             lease=row.said(self.state.clock()),
+            image=image_of(row, self.platform),
             extensions=EXTENSIONS,
         )
 

@@ -6,12 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from perijove.models import Closure, FailedStart, Lease, LeaseState, Notice, QuotaView
+from perijove.models import Closure, FailedStart, Kind, Lease, LeaseState, Notice, QuotaView
 from perijove_hub.admission.life import hard_bound, kept_lease
 from perijove_hub.ledger.models import LeaseRow
 from perijove_hub.ledger.windows import ALLOCATION
 from perijove_hub.placement import SiteFacts
-from perijove_hub.policy.models import Platform
+from perijove_hub.policy.models import KubernetesSite, Platform
 from perijove_hub.web.pages_words import Bar, Words
 
 #: How many minutes a press of the button keeps a session.
@@ -41,6 +41,7 @@ class SessionView:
 
     lease: Lease
     profile: str
+    image: str
     endings: tuple[Ending, ...]
     idle_sentence: str
     stopping: str
@@ -57,12 +58,21 @@ class SessionView:
         return cls(
             lease=lease,
             profile=profile.title if profile else lease.profile,
+            image=image_of(row, platform),
             endings=tuple(sorted(endings, key=lambda ending: ending.at)),
             idle_sentence=_idle_sentence(row) if is_active else "",
             stopping=row.reason or "",
             is_rescue=row.offer.spawn.rescue,
             may_keep=is_active and row.reason is None and _may_keep(row, now, platform, closures),
         )
+
+
+def image_of(row: LeaseRow, platform: Platform) -> str:
+    """The container image that a session runs; empty where its site has none, or it has not come to one."""
+    site = platform.sites.get(row.site or "")
+    if row.kind is not Kind.SESSION or not isinstance(site, KubernetesSite):
+        return ""
+    return row.offer.spawn.image or site.image
 
 
 def _may_keep(row: LeaseRow, now: datetime, platform: Platform, closures: Sequence[Closure]) -> bool:

@@ -23,6 +23,9 @@ TEMPLATES = Environment(
 )
 TEMPLATES.globals["Bar"] = Bar
 
+#: As many as the wish takes.
+MOST_IMAGE_CHARACTERS = 400
+
 #: From so many datasets on, there is a box to search them.
 MANY_DATASETS = 8
 
@@ -44,12 +47,30 @@ class Offered:
         allowed = [profile.name for profile in self.profiles if profile.allowed]
         named = last.get("datasets")
         ticked = named if isinstance(named, list) else []
+        profile = last.get("profile") if last.get("profile") in allowed else next(iter(allowed), None)
         return SessionWish(
-            profile=last.get("profile") if last.get("profile") in allowed else next(iter(allowed), None),
+            profile=profile,
             datasets=[dataset.id for dataset in self.datasets if dataset.id in ticked][:100],
             site=last.get("site") if last.get("site") in [site.name for site in self.sites] else None,
             without_home=last.get("without_home") is True,
+            image=_shown(last.get("image")) if self._is_for(last.get("profile"), profile) else None,
         )
+
+    @property
+    def takers(self) -> list[ProfileView]:
+        """The profiles that let this user name an image."""
+        return [profile for profile in self.profiles if profile.allowed and profile.user_images]
+
+    def _is_for(self, named: Any, profile: str | None) -> bool:
+        """Whether an image that was named with one profile can be named with the one that is chosen now."""
+        return named in (None, profile) and profile in [taker.name for taker in self.takers]
+
+
+def _shown(image: Any) -> str | None:
+    """What was named as an image, right or wrong, for its user to change; None: nothing that a field can hold."""
+    if isinstance(image, str) and image.isprintable() and 0 < len(image) <= MOST_IMAGE_CHARACTERS:
+        return image
+    return None
 
 
 async def render_spawn_form(spawner: Any) -> str:
@@ -65,7 +86,8 @@ async def render_spawn_form(spawner: Any) -> str:
             control.datasets(owner, groups),
             control.news(owner, groups),
         )
-        wish = Offered(profiles, sites, datasets).wish(choices)
+        offered = Offered(profiles, sites, datasets)
+        wish = offered.wish(choices)
         asked = PlacementRequest(owner=owner, groups=groups, **wish.model_dump())
         placement = await control.place(asked)
         # who paid last time pays again, if that is still a choice
@@ -83,6 +105,7 @@ async def render_spawn_form(spawner: Any) -> str:
     return TEMPLATES.get_template("spawn_form.html").render(
         say=Words(platform.zone, datetime.now(UTC), platform.currency),
         profiles=profiles,
+        image_takers=offered.takers,
         sites=sites,
         titles={site.name: site.title for site in sites},
         quotas=quotas,

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 
-from perijove.models import Closure, FailedStart, LeaseState, Notice, QuotaView
+from perijove.models import Closure, FailedStart, Kind, LeaseState, Notice, QuotaView
 from perijove_hub.admission.overview import last_failed
 from perijove_hub.ledger.models import LeaseRow
 from perijove_hub.web.pages_views import MOST_NOTICES, Load, SessionView, advice, forecast, notices_to_show
 from perijove_hub.web.pages_words import Words
 from tests.support.leases import active_lease
-from tests.support.platforms import platform
+from tests.support.platforms import cluster, platform, site
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 SAY = Words(ZoneInfo("UTC"), NOON, "EUR")
@@ -151,3 +152,24 @@ def test_a_session_offers_to_be_kept_when_a_press_would_put_something_off(row: d
 def test_a_session_whose_site_closes_first_does_not_offer_to_be_kept() -> None:
     view = SessionView.of(active_lease(idle_minutes=60), NOON, platform(), [CLOSES_SOON])
     assert (view.may_keep, view.endings[0].at) == (False, after(5))
+
+
+@pytest.mark.parametrize(
+    ("row", "image"),
+    [
+        ({"site": "academic"}, "lab:1"),
+        ({"site": "academic", "image": "team/lab:2"}, "team/lab:2"),
+        # a local site starts what is installed there, whatever a profile names
+        ({"site": "esac", "image": "team/lab:2"}, ""),
+        ({"site": "gone", "image": "team/lab:2"}, ""),
+        ({"site": "academic", "kind": Kind.CLUSTER}, ""),
+    ],
+)
+def test_a_session_in_a_cluster_shows_its_image(row: dict[str, Any], image: str) -> None:
+    policy = platform(sites={"esac": site(), "academic": cluster("Academic")})
+    named = row.pop("image", None)
+    lease = active_lease(**row)
+    lease = replace(
+        lease, offer=lease.offer.model_copy(update={"spawn": lease.offer.spawn.model_copy(update={"image": named})})
+    )
+    assert SessionView.of(lease, NOON, policy, ()).image == image

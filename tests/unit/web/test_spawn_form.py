@@ -21,14 +21,15 @@ JSON = st.recursive(
     max_leaves=12,
 )
 OPTIONS = st.fixed_dictionaries(
-    {}, optional=dict.fromkeys(("profile", "datasets", "site", "charge_to", "without_home", "x"), JSON)
+    {}, optional=dict.fromkeys(("profile", "datasets", "site", "charge_to", "without_home", "image", "x"), JSON)
 )
 
 
-def profile(name: str, *, allowed: bool = True) -> ProfileView:
+def profile(name: str, *, allowed: bool = True, **more: Any) -> ProfileView:
     return ProfileView(
         name=name, title=name.title(), description="", resources=SIZE, max_hours=None, idle_minutes=None,
         allowed=allowed, reason=None if allowed else "for staff only",
+        **more,
     )  # fmt: skip
 
 
@@ -58,6 +59,46 @@ def test_the_choices_of_the_last_start_are_ticked_again() -> None:
     assert (wish.profile, wish.datasets, wish.site, wish.without_home) == ("large", ["moon"], "esac", True)
 
 
+FREE = profile("free", user_images=["team/.*"], user_images_help="an image of your team", image="lab:7")
+
+
+@pytest.mark.parametrize(
+    ("options", "image"),
+    [
+        ({"profile": "free", "image": "team/lab:1"}, "team/lab:1"),
+        # what was refused is there again, to be changed
+        ({"profile": "free", "image": "my lab"}, "my lab"),
+        # named with another profile, or with one that is no longer offered
+        ({"profile": "small", "image": "team/lab:1"}, None),
+        ({"profile": "gone", "image": "team/lab:1"}, None),
+        ({"profile": "free", "image": "x" * 401}, None),
+        ({"profile": "free", "image": "a\nb"}, None),
+        ({"profile": "free", "image": ""}, None),
+        ({"profile": "free", "image": ["team/lab:1"]}, None),
+    ],
+)
+def test_the_image_that_was_named_last_is_named_again_with_its_profile(options: Any, image: str | None) -> None:
+    assert Offered([profile("small"), FREE], [], []).wish(options).image == image
+
+
+def test_who_left_the_profile_to_the_platform_has_named_the_image_with_the_first() -> None:
+    assert Offered([FREE], [], []).wish({"image": "team/lab:1"}).image == "team/lab:1"
+
+
+async def test_a_field_for_an_image_is_there_with_the_profiles_that_take_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    html = await render_spawn_form(spawner(Control([])))
+    assert "pj-image" not in html
+    closed = profile("closed", allowed=False, user_images=["x"], user_images_help="an image of others")
+    monkeypatch.setattr(Control, "offers", [*OFFERED.profiles, FREE, closed])
+    html = await render_spawn_form(spawner(Control([]), {"profile": "free", "image": 'team/"lab'}))
+    assert '<label class="form-label" for="pj-image">Container image' in html
+    assert 'value="team/&#34;lab"' in html
+    assert 'aria-describedby="pj-image-help"' in html
+    assert '<p data-profile="free">With Free you may name an image of your team. Left empty, it is lab:7.</p>' in html
+    assert html.count("data-profile") == 1
+    assert "an image of others" not in html
+
+
 def test_who_may_take_nothing_has_nothing_ticked() -> None:
     assert Offered([profile("staff", allowed=False)], [], []).wish({"profile": "staff"}).profile is None
 
@@ -65,12 +106,14 @@ def test_who_may_take_nothing_has_nothing_ticked() -> None:
 class Control:
     """What control answers, at the far edge."""
 
+    offers = OFFERED.profiles
+
     def __init__(self, may_charge: list[str]) -> None:
         self.may_charge = may_charge
         self.asked: list[str | None] = []
 
     async def profiles(self, owner: str, groups: list[str]) -> list[ProfileView]:
-        return OFFERED.profiles
+        return self.offers
 
     async def sites(self, owner: str, groups: list[str]) -> list[SiteView]:
         return OFFERED.sites

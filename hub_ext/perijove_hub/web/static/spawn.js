@@ -86,7 +86,25 @@ function wish() {
       chosen[name] = fields.get(name);
     }
   }
-  return chosen;
+  const image = String(fields.get('image') ?? '').trim();
+  return image ? { ...chosen, image } : chosen;
+}
+
+/** The field for an image is there with the profiles that let one be named, and tells what may be. */
+function offerImage() {
+  const box = document.getElementById('pj-image-box');
+  if (!box) {
+    return;
+  }
+  const profile = new FormData(form).get('profile');
+  let isOffered = false;
+  for (const help of /** @type {NodeListOf<HTMLElement>} */ (box.querySelectorAll('[data-profile]'))) {
+    help.hidden = help.dataset.profile !== profile;
+    isOffered ||= !help.hidden;
+  }
+  box.hidden = !isOffered;
+  // what is not offered is not sent, and is there again when it is
+  /** @type {HTMLInputElement} */ (part('pj-image')).disabled = !isOffered;
 }
 
 let turn = 0;
@@ -130,6 +148,7 @@ async function update() {
 
 /** What follows from the choices as they are now. */
 function follow() {
+  offerImage();
   const rescue = document.getElementById('pj-rescue');
   if (rescue) {
     // a session without the home does not care whether that is full
@@ -146,8 +165,13 @@ function isChanged(field) {
     const first = [...field.options].findIndex(option => option.defaultSelected);
     return field.selectedIndex !== Math.max(0, first);
   }
-  return field instanceof HTMLInputElement && field.checked !== field.defaultChecked;
+  return (
+    field instanceof HTMLInputElement &&
+    (field.id === 'pj-image' ? field.value !== field.defaultValue : field.checked !== field.defaultChecked)
+  );
 }
+
+offerImage();
 
 form.addEventListener('change', event => {
   if (!(/** @type {HTMLElement} */ (event.target).matches('#pj-search'))) {
