@@ -340,3 +340,8 @@ def test_it_works_in_an_image_without_the_side_of_the_hub(command: str) -> None:
         "perijove: where is control? Give --url, as https://science.example/services/perijove\n"
         "perijove: ruamel.yaml is missing: install the hub's side with pip install 'perijove[hub]'\n"
     )
+
+
+async def test_an_image_that_is_not_allowed_is_told_with_what_would_be(terminal: Terminal) -> None:
+    printed = (await terminal.run("explain", "--image", "evil/lab:1")).out
+    assert "It would be refused now: Profile Standard takes no image of yours, and you named 'evil/lab:1'" in printed

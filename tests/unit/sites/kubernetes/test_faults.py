@@ -8,14 +8,14 @@ import logging
 import re
 import time
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from kubespawner.reflector import ResourceReflector
 
 from perijove_hub.sites import Ending, Handle, SiteError, SiteUnreachable, Status
-from perijove_hub.sites.kubernetes import cluster, pods, watching
+from perijove_hub.sites.kubernetes import cluster, pods, reasons, watching
 from perijove_hub.sites.kubernetes import site as site_module
 from tests.support.kube import Fate, FateKind, Fault, FaultKind, GapEnd
 
