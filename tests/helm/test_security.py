@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from helm.schemas.site import SiteValues
+from perijove_hub.policy.load import parse_platform
 from tests.helm.test_render import EXAMPLE_CHARTS, ON_POSTGRESQL, every_example
 from tests.support.helm import EXAMPLES, Charts, HelmRefused, Manifest, of_kind, pods, the
 from tests.support.kube import Rule, rules_of_role
@@ -70,6 +71,13 @@ def test_item_26_an_image_arrives_letter_by_letter(charts: Charts) -> None:
     rendered = charts.render("perijove", {"platform": {"profiles": {"small": {"image": image}}}})
     told = the(rendered, "ConfigMap", "perijove-platform")["data"]["perijove.yaml"]
     assert yaml.safe_load(told)["profiles"]["small"]["image"] == image
+
+
+def test_item_26_the_expressions_for_images_of_users_arrive_letter_by_letter(charts: Charts) -> None:
+    patterns = [r"registry\.example/team/[a-z0-9-]+:[a-z0-9.-]+", r"lab|\w{2,}:\d+", "yes", "1.0"]
+    rendered = charts.render("perijove", {"platform": {"profiles": {"small": {"user_images": patterns}}}})
+    told = the(rendered, "ConfigMap", "perijove-platform")["data"]["perijove.yaml"]
+    assert parse_platform(told, "perijove.yaml").profiles["small"].user_images == patterns
 
 
 # -- 51: secrets

@@ -67,7 +67,7 @@ def test_a_start_that_finds_no_room_goes_to_the_next_cluster_and_says_so(cluster
     assert clusters.api.delete(f"users/{user}/server").status_code == 204
 
 
-# --- images that users name ---------------------------------------------------------------------------------------
+# --- images that users name: item 26 of the checklist of attacks --------------------------------------------------
 
 MINE = "registry.example/team/lab:2026-03"
 
@@ -137,7 +137,7 @@ def test_the_next_cluster_is_tried_with_the_same_image(clusters: KubePlatform) -
         ({"profile": "small", "image": "lab"}, "Profile Small takes no image of yours"),
     ],
 )
-def test_an_image_that_a_user_may_not_name_is_refused_and_nothing_is_made(
+def test_item_26_an_image_that_a_user_may_not_name_is_refused_and_nothing_is_made(
     clusters: KubePlatform, options: dict[str, str], sentence: str
 ) -> None:
     user = new_user(clusters)

@@ -10,7 +10,7 @@ from perijove.models import SessionWish
 from perijove_hub.admission.models import Refused
 from perijove_hub.admission.offline import home_site_offer
 from perijove_hub.policy.models import Platform
-from tests.support.platforms import dataset, platform, profile, replica, site
+from tests.support.platforms import cluster, dataset, platform, profile, replica, site
 
 ATTEMPT = "a" * 32
 
@@ -35,6 +35,15 @@ def test_it_is_the_home_site_without_a_lease() -> None:
     assert offer.spawn.env == {"THEME": "dark", "PERIJOVE_DATASETS": "euclid-demo", "PERIJOVE_CURRENCY": "CHF"}
     assert offer.spawn.policy_version == policy.version
     assert offer.spawn.rescue is False
+
+
+def test_an_image_that_the_profile_allows_is_the_sessions_where_the_home_is_in_a_cluster() -> None:
+    policy = platform(
+        sites={"esac": cluster()}, profiles={"standard": profile(image="lab:7", user_images=["my/.*"])}, datasets={}
+    )
+    for image, decided, is_users in (("my/lab:1", "my/lab:1", True), (None, "lab:7", False)):
+        offer, _ = offered(policy, image=image)
+        assert (offer.spawn.image, offer.spawn.image_is_users) == (decided, is_users)
 
 
 def test_who_does_without_the_home_gets_scratch_there() -> None:
