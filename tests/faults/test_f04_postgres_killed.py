@@ -8,9 +8,8 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
-import psycopg
 import pytest
 
 from perijove_hub.admission.renewals import Renewals
@@ -137,21 +136,10 @@ async def test_sessions_that_were_ended_while_idle_are_not_even_noticed(
 
 
 async def test_a_primary_that_becomes_a_standby_is_left_until_there_is_one_again(
-    postgres: PostgresServer, control: ControlBed, changes: Changes
+    postgres: PostgresServer, address: str, control: ControlBed, changes: Changes
 ) -> None:
-    async def shows(admin: psycopg.Connection[tuple[Any, ...]], wanted: str) -> bool:
-        return admin.execute("show default_transaction_read_only").fetchall() == [(wanted,)]
-
-    with postgres.connect() as admin:
-        try:
-            admin.execute("alter system set default_transaction_read_only = on")
-            admin.execute("select pg_reload_conf()")
-            await until(lambda: shows(admin, "on"))
-            await changes.all_refused()
-        finally:
-            admin.execute("alter system reset default_transaction_read_only")
-            admin.execute("select pg_reload_conf()")
-            await until(lambda: shows(admin, "off"))
+    with postgres.standby(address):
+        await changes.all_refused()
     await changes.all_made()
 
 

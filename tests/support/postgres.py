@@ -109,6 +109,27 @@ class PostgresServer:
             query = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = %s"
             return int(admin.execute(query, [address.rpartition("/")[2]]).fetchall()[0][0])
 
+    @contextlib.contextmanager
+    def standby(self, address: str) -> Iterator[None]:
+        """The time in which it takes no writes, as a server that became a standby; each change ends the sessions.
+
+        A session that is there takes a change up when it comes to it, nobody can tell when; a new one begins with it.
+        """
+        with self.connect() as admin:
+            try:
+                self._set_read_only(admin, "on")
+                self.end_sessions(address)
+                yield
+            finally:
+                self._set_read_only(admin, "off")
+                self.end_sessions(address)
+
+    def _set_read_only(self, admin: psycopg.Connection[Any], wanted: str) -> None:
+        admin.execute(sql.SQL("ALTER SYSTEM SET default_transaction_read_only = {}").format(sql.SQL(wanted)))
+        admin.execute("SELECT pg_reload_conf()")
+        while admin.execute("SHOW default_transaction_read_only").fetchall() != [(wanted,)]:
+            time.sleep(0.01)
+
     def drop_databases(self) -> None:
         """Forget what the last test made."""
         while self._databases:

@@ -323,23 +323,13 @@ async def test_a_server_that_was_killed_is_told_and_used_again_when_it_is_back(
 
 
 async def test_a_server_that_became_a_standby_is_left_and_used_again_when_it_takes_writes(
-    postgres: PostgresServer, remote: Database
+    postgres: PostgresServer, address: str, remote: Database
 ) -> None:
     await remote.transact(saves_home("ana"))
-    with postgres.connect() as admin:
-        try:
-            admin.execute("alter system set default_transaction_read_only = on")
-            admin.execute("select pg_reload_conf()")
-            while admin.execute("show default_transaction_read_only").fetchall() == [("off",)]:
-                pass
-            with pytest.raises(DBAPIError) as caught:
-                await remote.transact(saves_home("bob"))
-            assert is_unavailable(caught.value)
-        finally:
-            admin.execute("alter system reset default_transaction_read_only")
-            admin.execute("select pg_reload_conf()")
-            while admin.execute("show default_transaction_read_only").fetchall() == [("on",)]:
-                pass
+    with postgres.standby(address):
+        with pytest.raises(DBAPIError) as caught:
+            await remote.transact(saves_home("bob"))
+        assert is_unavailable(caught.value)
     await remote.transact(saves_home("bob"))
     assert await homes(remote) == {"ana": "esac", "bob": "esac"}
 
