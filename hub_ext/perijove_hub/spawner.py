@@ -74,9 +74,9 @@ class PerijoveSpawner(Spawner):  # type: ignore[misc]  # jupyterhub has no types
 
     @default("poll_interval")
     def _default_poll_interval(self) -> int:
-        # half of JupyterHub's: a session that died is to be missed within a minute, of which a cluster takes 40 s to
-        # see that a node is silent; pods are looked for in the picture that a watch keeps, at no cost to the cluster
-        return 15
+        # not JupyterHub's 30: a session that died is to be missed within a minute, of which a cluster takes 50 s to see
+        # that a node is silent; pods are looked for in the picture that a watch keeps, at no cost to the cluster
+        return 8
 
     @default("options_form")
     def _default_options_form(self) -> Any:

@@ -73,7 +73,7 @@ def test_a_node_that_is_gone_takes_its_sessions_along_once_the_cluster_says_so(c
             silent_since = ready_changed_at(clusters, name)
             assert clusters.leases_of(user)[0]["state"] == "active"
             # the controller of nodes gives up what runs there; nobody on the node can confirm that
-            clusters.near.delete("pods", "users", name, grace_seconds=30)
+            clusters.near.delete("pods", "users", name, grace_seconds=2)
             clusters.wait("its end", lambda: clusters.leases_of(user)[0]["state"] == "ended", seconds=60)
         finally:
             clusters.near.find_node("node-1")

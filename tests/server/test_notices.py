@@ -94,7 +94,8 @@ def test_a_lab_that_is_opened_later_gets_those_in_force(
     listening: JupyterServer, control: FakeControl, told: list[dict[str, Any]]
 ) -> None:
     over = notice(11, expires=(datetime.now(UTC) - timedelta(seconds=1)).isoformat())
-    told.extend([notice(10), over, notice(12, topic="announcement", message="Maintenance on Monday"), notice(13)])
+    later = notice(13, topic="of a later version")
+    told.extend([notice(10), over, notice(12, topic="announcement", message="Maintenance on Monday"), later])
     all_told = listening.get("notices").json()
     usage = listening.get("usage").json()
     del told[0]  # withdrawn

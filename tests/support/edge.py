@@ -14,6 +14,7 @@ import signal
 import ssl
 import subprocess
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -116,8 +117,14 @@ class Edge:
             "setpriv", "--pdeathsig", "TERM", "--", "ip", "netns", "exec", self._network.node,
             program, "-p", str(self._state), "-e", f"{self._state}/error.log", "-c", f"{self._state}/nginx.conf",
         ]  # fmt: skip
+        pid_file = self._state / "nginx.pid"
+        pid_file.unlink(missing_ok=True)
         with self._changes:
             self._process = subprocess.Popen(command)
+            # a signal that it does not listen to yet would end it
+            while not pid_file.exists():
+                assert self._process.poll() is None, (self._state / "error.log").read_text()
+                time.sleep(0.01)
 
     def show_trusted(self) -> None:
         """Its certificate is of the authority that hub and proxy trust."""
@@ -148,7 +155,7 @@ class Edge:
 
     def _follow(self) -> None:
         while not self._ends.wait(LOOK_SECONDS):
-            with contextlib.suppress(httpx.TransportError):
+            with contextlib.suppress(httpx.HTTPError, KeyError):
                 self._apply(CONFIG.format(**self._known(), servers="".join(self._servers())))
 
     def _known(self) -> dict[str, Any]:

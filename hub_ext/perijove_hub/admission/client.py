@@ -105,9 +105,10 @@ class ControlClient:
         """``PATCH leases/{id}``; raises as :meth:`ask`."""
         return await self._call(Lease, "PATCH", f"leases/{lease_id}", patch, deadline_seconds=deadline_seconds)
 
-    async def tell_silence(self, lease_id: str, silence: Silence) -> Lease:
+    async def tell_silence(self, lease_id: str, silence: Silence, deadline_seconds: float) -> Lease:
         """``POST leases/{id}/silence``; raises as :meth:`ask`."""
-        return await self._call(Lease, "POST", f"leases/{lease_id}/silence", silence)
+        route = f"leases/{lease_id}/silence"
+        return await self._call(Lease, "POST", route, silence, deadline_seconds=deadline_seconds)
 
     async def report(self, site: str, inventory: Inventory) -> InventoryAnswer:
         """``PUT sites/{site}/inventory``; raises as :meth:`ask`."""
@@ -173,7 +174,8 @@ class ControlClient:
         content = await self._fetch(
             method,
             route,
-            body.model_dump_json() if body else None,
+            # without what is as usual: a control of before refuses keys that it does not know
+            body.model_dump_json(exclude_defaults=True) if body else None,
             {"Content-Type": "application/json", **(headers or {})},
             self.deadline_seconds if deadline_seconds is None else deadline_seconds,
         )

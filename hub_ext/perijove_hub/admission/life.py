@@ -176,7 +176,8 @@ def _silence_notice(lease: LeaseRow, silence: Silence, platform: Platform, now: 
     else:
         said = (
             f"The machine at {title} that {spoken_session(lease)} runs on has not answered since {since}. If it comes "
-            "back soon, everything goes on; if not, the site gives it up, and it is charged until then only."
+            f"back soon, everything goes on; if not, the site gives the session up, and charges it until {since} or "
+            "little more."
         )
     return NewNotice(
         key=f"silence:{lease.id}:{silence.since.isoformat()}:{silence.is_over}",

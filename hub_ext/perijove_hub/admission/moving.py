@@ -10,12 +10,12 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from perijove.models import Kind, LeasePatch, LeaseState
+from perijove.models import Kind, LeasePatch, LeaseState, Topic
 from perijove_hub.admission.base import AdmissionBase, closed_sites, log
 from perijove_hub.admission.facts import gather_sites
 from perijove_hub.admission.limits import Who, lock_keys, stand
 from perijove_hub.admission.models import refuse
-from perijove_hub.ledger import said_store, store
+from perijove_hub.ledger import life_store, said_store, store
 from perijove_hub.ledger.locks import lock_subjects
 from perijove_hub.ledger.models import LeaseRow
 from perijove_hub.ledger.subjects import subjects_of
@@ -85,6 +85,7 @@ class Moving(AdmissionBase):
         if not lease.state.is_open:
             return lease
         lease = await meter(connection, lease, at, self._platform(), now)
+        await life_store.withdraw_announcements(connection, lease.id, lease.owner, [Topic.SILENCE], now)
         return replace(
             lease,
             state=LeaseState.ENDED,

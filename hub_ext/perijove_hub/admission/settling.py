@@ -19,12 +19,13 @@ from perijove.models import (
     LeaseState,
     SeenAttempt,
     SpawnSpec,
+    Topic,
 )
 from perijove_hub.admission.base import AdmissionBase, log
 from perijove_hub.admission.limits import who_pays
 from perijove_hub.admission.models import Refused, refuse
 from perijove_hub.admission.reconcile import DeadLease, attempts_to_remove, dead_leases
-from perijove_hub.ledger import gateway_store, store
+from perijove_hub.ledger import gateway_store, life_store, store
 from perijove_hub.ledger.locks import lock_subjects
 from perijove_hub.ledger.models import TAKEN_UP, LeaseRow, SiteRow
 from perijove_hub.ledger.subjects import subjects_of
@@ -151,6 +152,7 @@ class Settling(AdmissionBase):
         reason = lease.reason or item.reason
         closed = replace(lease, state=item.state, ended=item.ended, changed=now, reserved_until=None, reason=reason)
         await store.update_lease(connection, closed)
+        await life_store.withdraw_announcements(connection, lease.id, lease.owner, [Topic.SILENCE], now)
         return True
 
 

@@ -306,6 +306,9 @@ class Platform(PlatformModel):
                 yield f"sites.{name}.hub_api_url: say where its sessions reach the hub, here or by public_url"
             if isinstance(site, KubernetesSite) and site.ingress is not None and self.public_url is None:
                 yield f"sites.{name}.ingress: say public_url, too: the proxy asks an edge by the platform's name"
+            if isinstance(site, KubernetesSite) and site.ingress is not None and site.kubeconfig is None:
+                # its Ingresses have the platform's name too: they would join the platform's own, and go round the proxy
+                yield f"sites.{name}.connect: pods of the hub's own cluster are reached by `pod`; an edge is for others"
         if PLATFORM_CATALOGUE in self.catalogues:
             yield f"catalogues.{PLATFORM_CATALOGUE}: this name stands for the datasets of this file; take another"
         for name, dataset in self.datasets.items():

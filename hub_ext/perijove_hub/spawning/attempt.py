@@ -24,6 +24,8 @@ log = logging.getLogger(__name__)
 STOP_SECONDS = 60.0
 #: How often a site that does not tell is asked again while the hub comes up.
 CHECK_SECONDS = 2.0
+#: How long a poll may wait for control, which is asked again at the next.
+TELL_SECONDS = 2.0
 #: How much of a log control takes.
 LOG_TAIL_CHARACTERS = 8000
 
@@ -266,11 +268,14 @@ class Attempt:
         if news is None or since == self._silent_since or not self.lease_id:
             return
         try:
-            await self.house.control.tell_silence(self.lease_id, Silence(since=news, is_over=since is None))
-        except (ControlRefused, ControlUnreachable, SecretError) as error:
-            log.warning("The owner of lease %s was not told of its machine: %s", self.lease_id, error)
-        else:
-            self._silent_since = since
+            silence = Silence(since=news, is_over=since is None)
+            await self.house.control.tell_silence(self.lease_id, silence, TELL_SECONDS)
+        except (ControlUnreachable, SecretError) as error:
+            log.warning("The owner of lease %s is not told of its machine yet: %s", self.lease_id, error)
+            return
+        except ControlRefused as error:  # it would be the next time, too
+            log.warning("The owner of lease %s is not told of its machine: %s", self.lease_id, error)
+        self._silent_since = since
 
     async def stop(self) -> None:
         """End what runs, if anything does.

@@ -15,7 +15,10 @@ AttemptId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
 
 #: A reference to a container image, as `registry/name:tag` or `name@sha256:…`.
 ImageRef = Annotated[
-    str, StringConstraints(pattern=r"^[A-Za-z0-9]+(?:[._:/-][A-Za-z0-9]+)*(?:@sha256:[0-9a-f]{64})?$", max_length=400)
+    str,
+    StringConstraints(
+        pattern=r"^[A-Za-z0-9]+(?:(?:__|-+|[._:/])[A-Za-z0-9]+)*(?:@sha256:[0-9a-f]{64})?$", max_length=400
+    ),
 ]
 
 #: What somebody names as an image. Whether it is one, and theirs to name, is answered with what they may name.

@@ -145,7 +145,8 @@ class Notice(Said):
     created: datetime
     expires: datetime | None
     severity: Literal["info", "warning", "error"]
-    topic: Topic
+    #: one of :class:`Topic`, or of a later version's
+    topic: Annotated[Topic | str, Field(union_mode="left_to_right")]
     message: str
     lease: str | None = None
     keep_minutes: int | None = None

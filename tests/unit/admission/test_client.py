@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 import uuid
 from collections.abc import AsyncIterator
@@ -34,11 +35,12 @@ class Control:
 
     answers: list[Any] = field(default_factory=list)
     asked: list[web.Request] = field(default_factory=list)
+    bodies: list[bytes] = field(default_factory=list)
     connections: set[Any] = field(default_factory=set)
     url: str = ""
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
-        await request.read()
+        self.bodies.append(await request.read())
         self.asked.append(request)
         self.connections.add(request.transport)
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
@@ -74,6 +76,16 @@ async def client(control: Control) -> AsyncIterator[ControlClient]:
     client = ControlClient(control.url, lambda: "open sesame", deadline_seconds=1)
     yield client
     await client.close()
+
+
+async def test_what_is_as_usual_is_not_said_so_that_an_older_control_does_not_refuse_it(
+    control: Control, client: ControlClient
+) -> None:
+    control.answers = [OFFER]
+    await client.ask(ASK)
+    assert [json.loads(body) for body in control.bodies] == [
+        {"owner": "ana", "kind": "session", "attempt_id": ASK.attempt_id}
+    ]
 
 
 async def test_an_ask_carries_secret_and_idempotency_key(client: ControlClient, control: Control) -> None:

@@ -300,7 +300,8 @@ async def test_the_owner_is_told_once_that_a_machine_is_silent_and_that_it_is_he
 
     silent, again = (
         "The machine at ESAC that your server runs on has not answered since 1 March 2026, 12:00 UTC. If it comes "
-        "back soon, everything goes on; if not, the site gives it up, and it is charged until then only.",
+        "back soon, everything goes on; if not, the site gives the session up, and charges it until "
+        "1 March 2026, 12:00 UTC or little more.",
         "The machine at ESAC that your server runs on answers again: it went on meanwhile.",
     )
     assert await notices(house) == [("silence", "ana", silent)]
@@ -308,6 +309,14 @@ async def test_the_owner_is_told_once_that_a_machine_is_silent_and_that_it_is_he
     assert await notices(house) == [("silence", "ana", silent), ("silence", "ana", again)]
     desk = Desk(house.database, lambda: house.platform, house.clock)
     assert [each.message for each in await desk.notices("ana", frozenset())] == [again]
+
+
+async def test_nothing_is_said_any_more_of_the_machine_of_a_session_that_is_over(house: House) -> None:
+    lease = await house.start(at="esac")
+    await life(house).tell_silence(lease.id, Silence(since=house.clock.now))
+    await house.service.move(lease.id, LeasePatch(state="ended"))
+    desk = Desk(house.database, lambda: house.platform, house.clock)
+    assert await desk.notices("ana", frozenset()) == []
 
 
 async def test_of_a_session_that_is_over_nobody_is_told_that_its_machine_is_silent(house: House) -> None:

@@ -90,10 +90,20 @@ def test_a_small_file_is_filled_with_what_goes_without_saying() -> None:
             small(
                 "kind: local",
                 "kind: kubernetes\n    namespace: users\n    image: lab\n    hub_api_url: http://hub/hub/api\n"
-                "    connect: ingress\n    ingress: {host: esac.example}",
+                "    connect: ingress\n    ingress: {host: esac.example}\n    kubeconfig: {secret: esac}",
             ),
             "p.yaml:8: sites.esac.ingress: say public_url, too: the proxy asks an edge by the platform's name",
             id="an edge of a platform without a name",
+        ),
+        pytest.param(
+            "public_url: https://science.example\n"
+            + small(
+                "kind: local",
+                "kind: kubernetes\n    namespace: users\n    image: lab\n    connect: ingress\n"
+                "    ingress: {host: esac.example}",
+            ),
+            "p.yaml:7: sites.esac.connect: pods of the hub's own cluster are reached by `pod`; an edge is for others",
+            id="an edge of the hub's own cluster",
         ),
         pytest.param(
             small("kind: local", "kind: kubernetes\n    namespace: Users\n    image: lab"),
@@ -209,6 +219,7 @@ IMAGES = [
     "registry.example/euclid/lab:1.2_3",
     "registry.example:5000/lab",
     f"registry.example/lab:1@sha256:{'0a' * 32}",
+    "registry.example/my__team/lab:feature--x",
 ]
 NO_IMAGES = [
     "",
@@ -218,6 +229,8 @@ NO_IMAGES = [
     "lab:1 --privileged",
     "good/../evil",
     "lab..x",
+    "lab___x",
+    "team//lab",
     "/lab",
     "lab/",
     "lab:",

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from jupyterhub.objects import Server
 
-from perijove.models import Silence
-from perijove_hub.admission.client import ControlUnreachable
+from perijove.models import Problem, Silence
+from perijove_hub.admission.client import ControlRefused, ControlUnreachable
 from perijove_hub.sites import Bounded, SiteError, SiteInterface, Status
 from perijove_hub.sites import bounded as bounded_module
 from perijove_hub.spawner import RECOVER_SECONDS, PerijoveSpawner
@@ -54,7 +54,8 @@ class ToldOfSilence:
     fault: Exception | None = None
     told: list[tuple[str, Silence]] = field(default_factory=list)
 
-    async def tell_silence(self, lease_id: str, silence: Silence) -> None:
+    async def tell_silence(self, lease_id: str, silence: Silence, deadline_seconds: float) -> None:
+        assert deadline_seconds <= 2  # a poll waits for it
         if self.fault:
             raise self.fault
         self.told.append((lease_id, silence))
@@ -136,8 +137,7 @@ async def test_a_server_that_is_stopped_meanwhile_is_waited_for_no_longer(make_s
 async def test_the_owner_is_told_once_that_a_machine_is_silent_and_once_that_it_is_not(make_spawner: Any) -> None:
     site = ScriptedSite(silent=[None, SINCE, SINCE, None, None])
     spawner, control = make_spawner(site, STATE), ToldOfSilence(ControlUnreachable("it is away"))
-    PerijoveSpawner.house = replace(PerijoveSpawner.house, control=control)
-    spawner._attempt.house = PerijoveSpawner.house
+    spawner._attempt.house = replace(PerijoveSpawner.house, control=control)
     assert [await spawner.poll() for _ in range(2)] == [None, None]
     assert control.told == []
 
@@ -145,6 +145,16 @@ async def test_the_owner_is_told_once_that_a_machine_is_silent_and_once_that_it_
     for _ in range(3):
         assert await spawner.poll() is None
     assert control.told == [("b" * 32, Silence(since=SINCE)), ("b" * 32, Silence(since=SINCE, is_over=True))]
+
+
+async def test_what_control_refuses_to_tell_is_not_asked_again_and_again(make_spawner: Any) -> None:
+    refusal = ControlRefused(Problem(title="The lease is over", status=409, detail="Lease b is ended."))
+    spawner, control = make_spawner(ScriptedSite(silent=[SINCE]), STATE), ToldOfSilence(refusal)
+    spawner._attempt.house = replace(PerijoveSpawner.house, control=control)
+    assert await spawner.poll() is None
+    control.fault = None
+    assert await spawner.poll() is None
+    assert control.told == []
 
 
 @pytest.mark.parametrize(

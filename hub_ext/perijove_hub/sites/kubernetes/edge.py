@@ -25,7 +25,7 @@ from perijove_hub.sites.models import SiteError
 
 #: How often an edge that is not open is asked again.
 LOOK_SECONDS = 0.5
-TIMEOUT = aiohttp.ClientTimeout(total=5, sock_connect=2)
+REQUEST_SECONDS = 5.0
 #: What is an address to Kubernetes, and to the makers of certificates, and no name.
 _ADDRESS = re.compile(r"[0-9.]+|.*:.*")
 #: Signs that mean nothing in the configuration of any ingress controller. Others would: a space or a brace ends a path
@@ -119,7 +119,7 @@ class Edge:
         until = min(until, loop.time() + self._policy.timeout_seconds)
         told = ""
         for name in self.names:
-            while (fault := await self._fault(path, name)) is not None:
+            while (fault := await self._fault(path, name, until - loop.time())) is not None:
                 if loop.time() > until:
                     raise SiteError(f"{fault}.")
                 if fault != told:
@@ -127,12 +127,13 @@ class Edge:
                     told = fault
                 await asyncio.sleep(LOOK_SECONDS)
 
-    async def _fault(self, path: str, name: str) -> str | None:
+    async def _fault(self, path: str, name: str, seconds_left: float) -> str | None:
         """What is wrong with the edge for who asks it by this name; None: nothing."""
+        timeout = aiohttp.ClientTimeout(total=min(REQUEST_SECONDS, max(seconds_left, 0.5)), sock_connect=2)
         as_name: dict[str, Any] = {"headers": {"Host": name}, "server_hostname": name} if name != self.name else {}
         try:
             answer = await fetch(
-                f"{self.url}{path}", raise_for_status=False, allow_redirects=False, timeout=TIMEOUT, **as_name
+                f"{self.url}{path}", raise_for_status=False, allow_redirects=False, timeout=timeout, **as_name
             )
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             return self._spoken(error, name)
@@ -148,6 +149,11 @@ class Edge:
             return (
                 f"the certificate of {where} is not one that {asked} can trust ({said}); whoever runs the platform "
                 f'finds what to do in the guide "On Kubernetes", under "Edges with https"'
+            )
+        if isinstance(error, aiohttp.ClientConnectorSSLError) and name != self.name:
+            return (
+                f"{where} refuses https to who asks for {name}, as the proxy does; whoever runs the platform finds "
+                'what to do in the guide "On Kubernetes", under "Edges with https"'
             )
         if isinstance(error, aiohttp.ClientConnectorSSLError):
             return f"{where} does not speak https as the hub does; `ingress.port` and `ingress.tls` say how it is asked"

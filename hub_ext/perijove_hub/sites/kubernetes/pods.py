@@ -37,6 +37,8 @@ PORT = 8888
 RESCUE_PATH = "/opt/perijove-rescue"
 #: How long a server has to save before it is killed.
 GRACE_SECONDS = 10
+#: How long one has that a cluster gives up by itself: what Kubernetes gives every pod.
+LONGEST_GRACE_SECONDS = 30
 #: Kubernetes waits five minutes for a node that is gone before it gives up its pods; a session is missed before.
 NODE_GONE = [
     {"key": f"node.kubernetes.io/{what}", "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 45}

@@ -70,15 +70,19 @@ def look(pod: Pod, now: datetime) -> Seen:
         return Seen(Status.STOPPED, ended, ended_at=_end_of(status))
     if _is_lost(pod, now):
         return Seen(Status.STOPPED, "the node that it ran on is gone", ended_at=_missed_since(status))
-    waiting = _waiting(status)
-    if waiting is not None:
+    container = _waiting(status)
+    if container is not None:
+        waiting = container["state"]["waiting"]
         reason, message = waiting.get("reason", ""), waiting.get("message", "")
+        # of what others have put into the pod, the owner has named nothing
+        named = _users_image(pod) if container.get("name") == CONTAINER else ""
+        image = f"the image {named}, which you have named," if named else "its image"
+        what_to_do = "; check its name and its tag, or start without it" if named else ""
         if reason in _NEVER:
-            words = _with(_NEVER[reason].format(image=_image_of(pod)), message)
-            return Seen(Status.RUNNING, f"{words}{_check_image(pod)}", is_hopeless=True)
+            words = _with(_NEVER[reason].format(image=image), message)
+            return Seen(Status.RUNNING, f"{words}{what_to_do}", is_hopeless=True)
         if reason in _PULL:
-            words = _with(f"{_image_of(pod)} cannot be fetched", message)
-            return Seen(Status.RUNNING, f"{words}{_check_image(pod)}")
+            return Seen(Status.RUNNING, f"{_with(f'{image} cannot be fetched', message)}{what_to_do}")
     if (unscheduled := _unscheduled(status)) is not None:
         return Seen(Status.RUNNING, unscheduled)
     return Seen(Status.RUNNING, silent_since=_silent_since(status))
@@ -90,16 +94,6 @@ def _users_image(pod: Pod) -> str:
         return ""
     containers = pod.get("spec", {}).get("containers") or ()
     return next((str(each.get("image")) for each in containers if each.get("name") == CONTAINER), "")
-
-
-def _image_of(pod: Pod) -> str:
-    image = _users_image(pod)
-    return f"the image {image}, which you have named," if image else "its image"
-
-
-def _check_image(pod: Pod) -> str:
-    """What to do about it, for who can do something."""
-    return "; check its name and its tag, or start without it" if _users_image(pod) else ""
 
 
 def _ended(pod: Pod) -> str | None:
@@ -121,12 +115,14 @@ def _ended(pod: Pod) -> str | None:
 def _silent_since(status: Mapping[str, Any]) -> datetime | None:
     """Since when its node is not heard of; None: it is.
 
-    The controller of nodes takes a pod's readiness away then, and nothing else: of its containers it shows what the
-    node said last, that they are ready.
+    The controller of nodes takes a pod's readiness away then, and nothing else (``MarkPodsNotReady``): of its
+    containers it shows what the node said last, that all are ready. A pod whose readiness gates are open is not ready
+    for other reasons.
     """
-    containers = [each for each in status.get("containerStatuses") or () if each.get("name") == CONTAINER]
-    is_ready = status.get("phase") == "Running" and any(each.get("ready") for each in containers)
-    return _missed_since(status) if is_ready else None
+    conditions = {each.get("type"): each for each in status.get("conditions") or ()}
+    are_ready = conditions.get("ContainersReady", {}).get("status") == "True"
+    is_gated = conditions.get("Ready", {}).get("reason") == "ReadinessGatesNotReady"
+    return _missed_since(status) if status.get("phase") == "Running" and are_ready and not is_gated else None
 
 
 def _missed_since(status: Mapping[str, Any]) -> datetime | None:
@@ -165,21 +161,32 @@ def _is_lost(pod: Pod, now: datetime) -> bool:
     """Whether it was to be gone long ago, and nobody on its node has said so: then no node is there to say it.
 
     Or its node was silent when it was told to end, as when the cluster gives up what runs on such a node: it ends
-    there even if the node comes back.
+    there even if the node comes back, however long it runs until then.
     """
-    meta = pod.get("metadata", {})
-    if meta.get("deletionTimestamp") is None:
+    to_be_gone_at = _to_be_gone_at(pod)
+    if to_be_gone_at is None:
         return False
-    to_be_gone_at = parsed_time(meta["deletionTimestamp"])
-    told_at = to_be_gone_at - timedelta(seconds=meta.get("deletionGracePeriodSeconds") or 0)
+    told_at = to_be_gone_at - timedelta(seconds=pod["metadata"].get("deletionGracePeriodSeconds") or 0)
     silent_since = _silent_since(pod.get("status", {}))
     return now > to_be_gone_at + ENDING or (silent_since is not None and silent_since <= told_at)
 
 
+def _to_be_gone_at(pod: Pod) -> datetime | None:
+    """When it has to be gone; None: nobody has told it to end."""
+    deleted = pod.get("metadata", {}).get("deletionTimestamp")
+    return None if deleted is None else parsed_time(deleted)
+
+
+def time_to_save(pod: Pod, now: datetime) -> timedelta:
+    """How long a node that was told to end it still lets it save, should it be there after all."""
+    to_be_gone_at = None if _ended(pod) is not None else _to_be_gone_at(pod)
+    return timedelta() if to_be_gone_at is None else max(timedelta(), to_be_gone_at - now)
+
+
 def _waiting(status: Mapping[str, Any]) -> Mapping[str, Any] | None:
     for container in (*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())):
-        if waiting := container.get("state", {}).get("waiting"):
-            found: Mapping[str, Any] = waiting
+        if container.get("state", {}).get("waiting"):
+            found: Mapping[str, Any] = container
             return found
     return None
 

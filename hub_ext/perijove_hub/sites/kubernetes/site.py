@@ -212,6 +212,7 @@ class KubernetesPods:
 
     async def stop(self, handle: Handle) -> None:
         """See :class:`~perijove_hub.sites.models.SiteInterface`."""
+        self._silent.pop(handle.attempt_id, None)
         await self._remove(handle.attempt_id)
 
     async def list(self) -> Sequence[str]:
@@ -291,6 +292,10 @@ class KubernetesPods:
             await child._start_watching_pods()
             pod = child.seen()
             is_over = pod is not None and reasons.look(pod, self._clock()).status is Status.STOPPED
+            if pod is not None and is_over:
+                # a node that is only cut off, or half broken, may be ending it
+                left = min(reasons.time_to_save(pod, self._clock()).total_seconds(), pods.LONGEST_GRACE_SECONDS)
+                await asyncio.sleep(left)
             await child.stop(now=is_over)
             if pod is None:
                 # what was not in the picture may be there all the same; what was and is not any more is gone

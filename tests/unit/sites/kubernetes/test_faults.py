@@ -8,14 +8,14 @@ import logging
 import re
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 from kubespawner.reflector import ResourceReflector
 
 from perijove_hub.sites import Ending, Handle, SiteError, SiteUnreachable, Status
-from perijove_hub.sites.kubernetes import cluster, pods, reasons, watching
+from perijove_hub.sites.kubernetes import cluster, pods, watching
 from perijove_hub.sites.kubernetes import site as site_module
 from tests.support.kube import Fate, FateKind, Fault, FaultKind, GapEnd
 
@@ -173,7 +173,7 @@ async def test_a_session_whose_node_is_gone_is_over_once_the_cluster_gives_it_up
     bed.kube.lose_node("node-1")
 
     silent_since = await silence(bed, handle)
-    bed.kube.delete("pods", "users", NAME, grace_seconds=30)
+    bed.kube.delete("pods", "users", NAME, grace_seconds=2)
     await polls(bed, handle, Status.STOPPED)  # at once: nobody there can say that it has ended
     assert await bed.site.ending(ATTEMPT) == Ending("the node that it ran on is gone", silent_since)
     assert await bed.site.silent_since(ATTEMPT) is None
@@ -251,48 +251,6 @@ async def test_an_image_that_its_user_has_named_is_told_by_name_with_what_to_do(
     assert (
         'Its image cannot be fetched: Failed to pull image "registry.example/team/lba:1": manifest unknown' in bed.said
     )
-
-
-@pytest.mark.parametrize(
-    ("is_users", "words"),
-    [
-        (True, "; the image team/lab:1 has to have what a session needs"),
-        (False, ""),
-    ],
-)
-def test_an_image_without_the_command_of_a_session_is_told(is_users: bool, words: str) -> None:
-    said = 'exec: "jupyterhub-singleuser": executable file not found in $PATH'
-    ended = {"terminated": {"reason": "StartError", "exitCode": 128, "message": said}}
-    pod = {
-        "metadata": {"annotations": {"perijove.io/users-image": "true"} if is_users else {}},
-        "spec": {"containers": [{"name": "notebook", "image": "team/lab:1"}]},
-        "status": {"phase": "Failed", "containerStatuses": [{"name": "notebook", "state": ended}]},
-    }
-    seen = reasons.look(pod, datetime.now(UTC))
-    assert (seen.status, seen.reason) == (Status.STOPPED, f"its container cannot be started: {said}{words}")
-
-
-@pytest.mark.parametrize(
-    ("reason", "words"),
-    [
-        ("InvalidImageName", "the image team/lab:1:2, which you have named, has a name that cannot be one"),
-        (
-            "ErrImageNeverPull",
-            "the image team/lab:1:2, which you have named, is not on the node, and may not be fetched",
-        ),
-    ],
-)
-def test_an_image_of_a_user_that_can_never_be_there_is_told(reason: str, words: str) -> None:
-    pod = {
-        "metadata": {"annotations": {"perijove.io/users-image": "true"}},
-        "spec": {"containers": [{"name": "notebook", "image": "team/lab:1:2"}]},
-        "status": {
-            "phase": "Pending",
-            "containerStatuses": [{"name": "notebook", "state": {"waiting": {"reason": reason}}}],
-        },
-    }
-    seen = reasons.look(pod, datetime.now(UTC))
-    assert (seen.is_hopeless, seen.reason) == (True, f"{words}; check its name and its tag, or start without it")
 
 
 async def test_a_quota_of_the_cluster_is_named(bed: SiteBed) -> None:
