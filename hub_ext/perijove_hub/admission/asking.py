@@ -249,6 +249,10 @@ class Asking(AdmissionBase):
         profile = platform.profiles[profile_name]
         lease_id = secrets.token_hex(16)
         env = {**profile.env, "PERIJOVE_LEASE_ID": lease_id, "PERIJOVE_DATASETS": ",".join(request.datasets)}
+        explanation = decision.ranking.explanation()
+        if request.image is not None and not decision.wish.image_is_users:
+            summary = f"{explanation.summary}; with the platform's image, since your home is full"
+            explanation = explanation.model_copy(update={"summary": summary})
         return LeaseOffer(
             id=lease_id,
             attempt_id=request.attempt_id,
@@ -265,7 +269,7 @@ class Asking(AdmissionBase):
                 rescue=decision.rescue,
                 policy_version=platform.version,
             ),
-            explanation=decision.ranking.explanation(),
+            explanation=explanation,
             starting=request.starting,
         )
 

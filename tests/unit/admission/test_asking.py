@@ -364,8 +364,9 @@ async def test_a_full_home_is_cleaned_up_with_the_platforms_own_image(house: Hou
     full = HomeSize(owner="ana", used_bytes=2 * 2**30, measured_at=house.clock.now)
     seen = Inventory(observed_at=house.clock.now, reachable=True, homes=[full])
     await house.service.report("academic", seen)
-    spawn = (await house.service.ask(request(image=MINE))).spawn
-    assert (spawn.rescue, spawn.image, spawn.image_is_users) == (True, "lab:7", False)
+    offer = await house.service.ask(request(image=MINE))
+    assert (offer.spawn.rescue, offer.spawn.image, offer.spawn.image_is_users) == (True, "lab:7", False)
+    assert offer.explanation.summary.endswith("; with the platform's image, since your home is full")
     # without the home, that it is full is nothing
     spawn = (await house.service.ask(request(image=MINE, without_home=True))).spawn
     assert (spawn.rescue, spawn.image, spawn.image_is_users) == (False, MINE, True)
