@@ -1,8 +1,8 @@
 """Every check and test, tier by tier. A tier that fails does not keep the next from running; the summary tells.
 
 ``python tests/run.py`` runs all, ``python tests/run.py lint unit`` some. The exit code is 0 when all of them passed.
-Most tests wait: for servers, sweeps and graces. So one process more runs at a time than there are cores: short checks
-beside long ones, and what such a check prints is shown when it has ended.
+Most tests wait: for servers, sweeps and graces. So more of them run at a time than there are cores, and short checks
+beside long ones; what a short one prints is shown when it has ended.
 """
 
 from __future__ import annotations
@@ -19,14 +19,16 @@ from typing import IO
 
 ROOT = Path(__file__).resolve().parents[1]
 BIN = Path(sys.executable).parent
-#: Two at a time, a file in one of them as a whole.
+#: Two at a time, a file in one of them as a whole: of what keeps a core busy.
 IN_PAIRS = ["-n", "2", "--dist", "loadfile"]
-PAIR = 2
+#: Of what waits most of its time.
+IN_THREES = ["-n", "3", "--dist", "loadfile"]
 OURS = ["hub_ext", "server_ext", "demo", "docs", "helm", "images", "tests", "benchmarks"]
 #: How often what a check prints is passed on.
 SHOW_SECONDS = 0.5
-#: What runs at a time on one machine of the continuous integration, which has two cores.
-PROCESSES = 3
+#: How much room there is on one machine of the continuous integration, which has two cores; beside a long check one
+#: short one has room.
+ROOM, LONG, SHORT = 4, 3, 1
 #: The lines of pytest and of Playwright that say what failed, where and why, and how many of them the summary repeats:
 #: of a long run, often only the end is kept.
 TELLING = re.compile(
@@ -38,11 +40,11 @@ TELLING_COLUMNS = 160
 
 @dataclass(frozen=True)
 class Check:
-    """One command of a tier, and how many processes of it run tests."""
+    """One command of a tier, and how much room it takes."""
 
     tier: str
     command: list[str]
-    processes: int = 1
+    room: int = SHORT
 
     @property
     def shown(self) -> str:
@@ -69,8 +71,8 @@ class Outcome:
         return list(dict.fromkeys(found))[:TELLING_LINES]
 
 
-def _pytest(tier: str, *options: str, processes: int = 1) -> Check:
-    return Check(tier, [sys.executable, "-m", "pytest", "-q", *options, f"tests/{tier}"], processes)
+def _pytest(tier: str, *options: str, room: int = SHORT) -> Check:
+    return Check(tier, [sys.executable, "-m", "pytest", "-q", *options, f"tests/{tier}"], room)
 
 
 CHECKS = [
@@ -81,24 +83,24 @@ CHECKS = [
     # --fail-on-warning: a link that leads nowhere is an error
     Check("docs", [sys.executable, "-m", "sphinx", "-q", "--fail-on-warning", "--keep-going", "docs", "docs/_build"]),
     Check("unit", ["npm", "test", "--silent"]),
-    _pytest("unit", *IN_PAIRS, processes=PAIR),
-    _pytest("server", *IN_PAIRS, processes=PAIR),
-    _pytest("hub", *IN_PAIRS, processes=PAIR),
-    _pytest("faults", *IN_PAIRS, processes=PAIR),
+    _pytest("unit", *IN_PAIRS, room=LONG),
+    _pytest("server", *IN_PAIRS, room=LONG),
+    _pytest("hub", *IN_THREES, room=LONG),
+    _pytest("faults", *IN_THREES, room=LONG),
     _pytest("demo"),
     _pytest("images"),
     _pytest("soak", "-s"),
     _pytest("integration"),
     _pytest("helm"),
     # alone: a browser needs the machine, and its demo takes up the data that the one before has made
-    Check("ui", [sys.executable, "ui-tests/run.py"], PROCESSES),
+    Check("ui", [sys.executable, "ui-tests/run.py"], ROOM),
 ]
 TIERS = list(dict.fromkeys(check.tier for check in CHECKS))
 
 
 async def _run(check: Check) -> Outcome:
-    """Runs one check; one of several processes prints as it goes, another when it has ended."""
-    begun, shows = time.monotonic(), check.processes > 1
+    """Runs one check; a long one prints as it goes, another when it has ended."""
+    begun, shows = time.monotonic(), check.room >= LONG
     if shows:
         print(f"\n=== {check.shown}", flush=True)
     # a file and not a pipe: what a test has left behind may hold that open for ever
@@ -145,11 +147,10 @@ async def run_checks(checks: list[Check]) -> list[Outcome]:
 
 def _next(waiting: list[Check], running: list[Check]) -> Check | None:
     """What starts now: the first that waits; beside a long one that runs, a short one for which there is room."""
-    free = PROCESSES - sum(check.processes for check in running)
-    if waiting and waiting[0].processes <= free:
-        return waiting[0]
-    is_beside_a_long_one = any(check.processes > 1 for check in running)
-    return next((check for check in waiting if check.processes <= free and is_beside_a_long_one), None)
+    free = ROOM - sum(check.room for check in running)
+    is_beside_a_long_one = any(check.room >= LONG for check in running)
+    candidates = waiting if is_beside_a_long_one else waiting[:1]
+    return next((check for check in candidates if check.room <= free), None)
 
 
 def main(names: list[str]) -> int:

@@ -92,6 +92,9 @@ async def test_profiles_say_whom_they_are_for(tmp_path: Path, caplog: pytest.Log
             "reason": None,
             "cost_hour_least": 0.5,
             "cost_hour_most": 1.0,
+            "image": None,
+            "user_images": [],
+            "user_images_help": "",
         }
         allowed = (answer.body["items"][1]["allowed"], answer.body["items"][1]["reason"])
         assert allowed == (False, "for euclid, staff only")
@@ -182,6 +185,7 @@ async def test_a_lease_lives_over_http_as_the_design_says(control: ControlBed) -
         "kind": "session",
         "name": "lab",
         "profile": "standard",
+        "image": None,
         "charge_to": None,
         "site": None,
         "state": "offered",

@@ -33,6 +33,8 @@ def test_a_refusal_makes_one_and_nonsense_none(bed: Bed, user: str) -> None:
     assert bed.ask(user, "mine", profile="for-staff").status_code == 403
     assert _calls(bed) == ["POST leases"]
     assert bed.ask(user, "mine", image="evil").status_code == 400
+    assert _calls(bed) == ["POST leases"]
+    assert bed.ask(user, "mine", command="evil").status_code == 400
     assert _calls(bed) == []
 
 

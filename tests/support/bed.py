@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -225,7 +226,7 @@ class Bed:
 
     def open_leases(self) -> dict[str, str]:
         """The state of each open lease by attempt id, read from the database itself."""
-        with sqlite3.connect(self.directory / "control.sqlite") as db:
+        with closing(sqlite3.connect(self.directory / "control.sqlite")) as db:
             rows = db.execute("select attempt_id, state from leases where state in ('offered', 'starting', 'active')")
             return dict(rows.fetchall())
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import datetime
 from pathlib import Path
 
@@ -113,7 +113,7 @@ def _set_aside(ledger: Path, copy: Path, suffix: str) -> Path | None:
     os.link(ledger, kept)
     # the log of a process that was killed belongs to the old file, and must not be taken for a part of the new one
     for part in ("-wal", "-shm"):
-        beside = ledger.with_name(ledger.name + part)
-        if beside.exists():
-            beside.rename(kept.with_name(kept.name + part))
+        # who only looked at the ledger, and closes it now, takes them away
+        with suppress(FileNotFoundError):
+            ledger.with_name(ledger.name + part).rename(kept.with_name(kept.name + part))
     return kept
