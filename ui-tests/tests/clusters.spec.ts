@@ -87,8 +87,7 @@ test('a cluster is started near the data, grown, looked at, used from a notebook
     await expect(compute.panel.or(lab.panel).first()).toBeVisible({ timeout: 60_000 });
     await compute.open();
     await expect(compute.cluster(TITLE).getByText('2 workers', { exact: true })).toBeVisible();
-    await compute.showPlot(PLOT, TITLE);
-    await compute.isDrawn(PLOT, TITLE);
+    await compute.showRestored(PLOT, TITLE);
   });
 
   await test.step('it is stopped, once that is confirmed, and can be started again', async () => {

@@ -249,6 +249,16 @@ export class ComputePanel {
     }).toPass({ timeout: 30_000 });
   }
 
+  /** Brings the tab of a plot to the front after a reload, and waits until Bokeh has drawn it again. */
+  async showRestored(plot: string, title: string): Promise<void> {
+    // what was in front before comes there again at the end of the restoration, also over what was clicked meanwhile
+    await expect(async () => {
+      await this.showPlot(plot, title);
+      await expect(this.plot(plot, title).frame.locator('canvas').first()).toBeVisible({ timeout: 10_000 });
+    }).toPass({ timeout: 60_000 });
+    await this.isDrawn(plot, title);
+  }
+
   /** Waits until Bokeh has drawn a plot: there is a canvas in the tab, and something in it. */
   async isDrawn(plot: string, title: string): Promise<void> {
     const canvas = this.plot(plot, title).frame.locator('canvas').first();
