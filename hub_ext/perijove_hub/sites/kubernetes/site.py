@@ -149,14 +149,14 @@ class KubernetesPods:
         """Put the pod into the picture as the cluster has it now, if it tells."""
         with contextlib.suppress(*FAULTS):
             async with asyncio.timeout(MARGIN_SECONDS):  # whoever waits for the start is to hear why it failed
-                pod = await self._read(child)
+                pod = await self._read(child.pod_name)
             if pod is not None and child.picture is not None:
                 child.picture.resources[f"{child.namespace}/{child.pod_name}"] = pod
 
     async def _is_gone(self, child: ClusterKubeSpawner) -> bool:
         """Whether the cluster says that it has no such pod; a fault of its says nothing."""
         try:
-            return await self._read(child) is None
+            return await self._read(child.pod_name) is None
         except FAULTS:
             return False
 
@@ -180,7 +180,7 @@ class KubernetesPods:
             if picture is None or time.monotonic() - picture.heard_at > STALE_SECONDS:
                 return Status.UNKNOWN
             # a watch may have missed it: what is not in the picture is looked for before it counts as gone
-            pod = pod or await self._read(handle.attempt_id)
+            pod = pod or await self._read(pods.pod_name(handle.attempt_id))
         except (SiteError, *FAULTS) as error:
             log.debug("cluster %s does not tell: %s", self.name, type(error).__name__)
             return Status.UNKNOWN
@@ -266,13 +266,11 @@ class KubernetesPods:
         """Looks at pods and makes none; one for all polls, since a spawner takes longer to make than a look."""
         return pods.bare(self._cluster, self._policy, "none")
 
-    async def _read(self, attempt_id: str) -> dict[str, Any] | None:
-        """The pod as the cluster has it now; None: it has none."""
+    async def _read(self, name: str) -> dict[str, Any] | None:
+        """A pod as the cluster has it now; None: it has none."""
         core = self._cluster.api("CoreV1Api")
         async with asyncio.timeout(REQUEST_SECONDS):
-            answer = await core.read_namespaced_pod(
-                pods.pod_name(attempt_id), self._policy.namespace, _preload_content=False
-            )
+            answer = await core.read_namespaced_pod(name, self._policy.namespace, _preload_content=False)
             if answer.status == 404:
                 return None
             if answer.status != 200:
@@ -300,7 +298,7 @@ class KubernetesPods:
             if pod is None:
                 # what was not in the picture may be there all the same; what was and is not any more is gone
                 async with asyncio.timeout(pods.GRACE_SECONDS + REQUEST_SECONDS):
-                    while await self._read(child) is not None:  # noqa: ASYNC110 - a cluster has no event for it
+                    while await self._read(child.pod_name) is not None:  # noqa: ASYNC110 - a cluster has no event for it
                         await asyncio.sleep(LOOK_SECONDS)
         except SiteUnreachable as error:
             raise SiteError(str(error)) from error

@@ -17,7 +17,7 @@ from kubespawner.reflector import ResourceReflector
 from perijove_hub.sites import Ending, Handle, SiteError, SiteUnreachable, Status
 from perijove_hub.sites.kubernetes import cluster, pods, watching
 from perijove_hub.sites.kubernetes import site as site_module
-from tests.support.kube import Fate, FateKind, Fault, FaultKind, GapEnd
+from tests.support.kube import Fate, FateKind, Fault, FaultKind
 
 from .conftest import SiteBed
 
@@ -390,30 +390,6 @@ async def test_a_kubeconfig_of_others_runs_nothing_reads_nothing_and_trusts_nobo
     [said] = [record.getMessage() for record in caplog.records if "no way into cluster" in record.getMessage()]
     assert next(iter(foreign)) in said
     assert bed.token not in caplog.text
-
-
-@pytest.mark.parametrize("then", list(GapEnd))
-async def test_what_a_watch_has_missed_is_not_gone(bed: SiteBed, then: GapEnd) -> None:
-    await bed.start("f" * 32)
-    bed.kube.faults.add(Fault(FaultKind.WATCH_GAP, resource="pods", gap_seconds=1.0, then=then))
-
-    handle = await bed.start(ATTEMPT)
-
-    assert await bed.site.poll(handle) is Status.RUNNING
-    await bed.site.stop(handle)
-    assert [pod["metadata"]["name"] for pod in bed.pods()] == [f"session-{'f' * 32}"]
-
-
-@pytest.mark.parametrize("kind", [FaultKind.WATCH_DISORDER, FaultKind.WATCH_DUPLICATE, FaultKind.WATCH_CUT])
-async def test_events_in_disorder_end_in_the_truth(bed: SiteBed, kind: FaultKind) -> None:
-    bed.kube.faults.add(Fault(kind, times=4))
-
-    handle = await bed.start(ATTEMPT)
-
-    assert await bed.site.poll(handle) is Status.RUNNING
-    assert len(bed.said) == len(set(bed.said))
-    await bed.site.stop(handle)
-    assert bed.pods() == []
 
 
 async def test_a_slow_cluster_with_faults_makes_one_pod_of_each(bed: SiteBed) -> None:
