@@ -14,7 +14,7 @@ from perijove_demo.state import ACCOUNTS, FIRST_START_BYTES, LATER_START_BYTES, 
 
 
 @pytest.fixture
-def small_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+def small_disk(monkeypatch: pytest.MonkeyPatch, roomy_disk: None) -> None:
     free = LATER_START_BYTES + 1
     monkeypatch.setattr(shutil, "disk_usage", lambda _path: SimpleNamespace(free=free))
 
