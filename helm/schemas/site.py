@@ -92,6 +92,7 @@ class SiteValues(Values):
     site: Slug
     capacity: Resources
     connect: Literal["pod", "ingress"]
+    gateway_api: bool
     namespace: Namespace
     hub: Hub
     gpu_resource: ExtendedResource

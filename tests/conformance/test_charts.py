@@ -7,16 +7,19 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from kubernetes_asyncio.client import ApiException
+from kubernetes_asyncio.client import ApiException, V1ObjectMeta
 
 from perijove.models import Resources
-from perijove_hub.policy.sites import KubernetesSite
+from perijove_hub.policy.sites import GatewayRef, KubernetesSite
 from perijove_hub.sites import Handle, SiteError, StartSpec, Status
 from perijove_hub.sites.kubernetes import Cluster, KubernetesPods
 from perijove_hub.sites.kubernetes.pods import pod_name
+from perijove_hub.sites.kubernetes.routes import http_route
 from tests.support.control_plane import ControlPlane
+from tests.support.gateway_api import HTTP_ROUTES
 from tests.support.helm import HelmRefused
 from tests.support.kube.probe_target import Target, pod
 from tests.support.releases import Releases
@@ -71,6 +74,17 @@ def site(control_plane: ControlPlane, releases: Releases) -> Iterator[str]:
         control_plane.target.gone("/api/v1/namespaces/far-users")
 
 
+@pytest.fixture(scope="module", autouse=True)
+def gateway_api(control_plane: ControlPlane) -> Iterator[str]:
+    """Its definition; where the routes of the site are."""
+    definitions, name = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", HTTP_ROUTES["metadata"]["name"]
+    routes = "/apis/gateway.networking.k8s.io/v1/namespaces/far-users/httproutes"
+    control_plane.target.make(definitions, HTTP_ROUTES)
+    control_plane.target.until(lambda: control_plane.target.ask("GET", routes).status == 200)
+    yield routes
+    control_plane.target.ask("DELETE", f"{definitions}/{name}")
+
+
 @pytest.fixture
 def kubeconfig(site: str, releases: Releases, control_plane: ControlPlane, tmp_path: Path) -> str:
     """What the hub gets of who follows the notes."""
@@ -97,17 +111,28 @@ async def test_the_notes_of_a_site_give_the_hub_a_way_into_it(kubeconfig: str) -
         await cluster.close()
 
 
-async def test_a_session_behind_an_edge_gets_its_service_and_ingress_and_takes_them_along(
-    kubeconfig: str, control_plane: ControlPlane
+@pytest.mark.parametrize(
+    ("edge", "resource"),
+    [
+        ({}, "networking.k8s.io/v1/namespaces/far-users/ingresses"),
+        ({"gateway": {"name": "public"}}, "gateway.networking.k8s.io/v1/namespaces/far-users/httproutes"),
+    ],
+    ids=["an ingress controller", "a Gateway"],
+)
+async def test_a_session_behind_an_edge_gets_its_service_and_path_and_takes_them_along(
+    kubeconfig: str, control_plane: ControlPlane, releases: Releases, edge: dict[str, Any], resource: str
 ) -> None:
-    policy = KubernetesSite.model_validate(BEHIND_AN_EDGE)
+    if edge:
+        releases.upgrade("perijove-site", SITE, {"gatewayApi": True})
+    policy = KubernetesSite.model_validate(BEHIND_AN_EDGE | {"ingress": BEHIND_AN_EDGE["ingress"] | edge})
     site = KubernetesPods("far", policy, Cluster("far", lambda: kubeconfig), "http://192.0.2.1/hub/api")
-    spec = StartSpec("ana", ["sleep", "300"], {}, Resources(cpu=1, memory_gib=0.5), "/user/ana/", home_site=None)
-    networking = "/apis/networking.k8s.io/v1/namespaces/far-users/ingresses"
+    spec = StartSpec("ana", ["sleep", "300"], {}, Resources(cpu=1, memory_gib=0.5), "/user/o%27neil/", home_site=None)
 
     def made() -> list[str]:
         services = control_plane.objects("services", "far-users")
-        return [each["metadata"]["name"] for each in (*services, *control_plane.target.get(networking)["items"])]
+        return [
+            each["metadata"]["name"] for each in (*services, *control_plane.target.get(f"/apis/{resource}")["items"])
+        ]
 
     try:
         handle = Handle("far", "a" * 32, "")
@@ -120,6 +145,15 @@ async def test_a_session_behind_an_edge_gets_its_service_and_ingress_and_takes_t
         control_plane.target.until(lambda: not made())
     finally:
         await site.close()
+        if edge:
+            releases.rollback("perijove-site", 1)
+
+
+def test_a_path_that_is_not_as_it_is_sent_is_no_route(site: str, gateway_api: str, control_plane: ControlPlane) -> None:
+    told = (GatewayRef(name="public"), ["far.invalid"], "/user/ana/", 8888, V1ObjectMeta(name="r"))
+    route = http_route(*told) | {"metadata": {"name": "r"}}
+    route["spec"]["rules"][0]["matches"][0]["path"]["value"] = "/user/ünal/"
+    assert control_plane.target.ask("POST", gateway_api, route).status == 422
 
 
 @pytest.mark.parametrize(

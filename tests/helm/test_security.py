@@ -233,7 +233,7 @@ def test_a_session_reaches_the_world_and_is_reached_as_its_site_says(charts: Cha
     assert not allows(policies, SESSION, "egress", Peer({"app": "x"}, "kube-system"), 53, "UDP")
     for address in ("192.0.2.80", "2001:db8::80"):
         assert allows(policies, SESSION, "egress", Peer(address=address), 443)
-    edge = Peer({"app.kubernetes.io/name": "ingress-nginx"}, "ingress-nginx")
+    edge = Peer({}, values.get("network", {}).get("edgeNamespace", "ingress-nginx"))
     is_edge = values["connect"] == "ingress"
     assert allows(policies, SESSION, "ingress", edge, 8888) is is_edge
     for each in (HUB, PROXY):
@@ -319,23 +319,36 @@ def test_item_54_no_right_is_wide_and_none_reaches_secrets_or_beyond_a_namespace
         assert account["automountServiceAccountToken"] is False
 
 
-@pytest.mark.parametrize("connect", ["pod", "ingress"])
-def test_item_54_the_hub_has_the_verbs_that_it_uses_and_no_others(charts: Charts, connect: str) -> None:
+BY_INGRESS = {"services": "create", "networking.k8s.io/ingresses": "create"}
+BY_GATEWAY = {"services": "create", "gateway.networking.k8s.io/httproutes": "create get"}
+
+
+@pytest.mark.parametrize(
+    ("values", "more"),
+    [
+        ({"connect": "pod"}, {}),
+        ({"connect": "ingress"}, BY_INGRESS),
+        ({"connect": "ingress", "gatewayApi": True}, BY_GATEWAY),
+    ],
+    ids=["by pod", "by ingress", "by gateway"],
+)
+def test_item_54_the_hub_has_the_verbs_that_it_uses_and_no_others(
+    charts: Charts, values: dict[str, Any], more: dict[str, str]
+) -> None:
     network = {"network": {"ingressFrom": [{"ipBlock": {"cidr": "192.0.2.0/28"}}]}}
-    manifests = charts.render("perijove-site", {"connect": connect}, network)
+    manifests = charts.render("perijove-site", values, network)
     rights = {
         f"{group}/{resource}".lstrip("/"): " ".join(rule["verbs"])
         for _, rule in rules_of(manifests)
         for group in rule["apiGroups"]
         for resource in rule["resources"]
     }
-    by_ingress = {"services": "create", "networking.k8s.io/ingresses": "create"}
     assert rights == {
         "pods": "get list watch create delete",
         "pods/log": "get",
         "persistentvolumeclaims": "get create",
         "events": "get list watch",
-        **(by_ingress if connect == "ingress" else {}),
+        **more,
     }
 
 

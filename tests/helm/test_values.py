@@ -140,6 +140,10 @@ def test_what_does_not_fit_together_is_refused(charts: Charts, path: str, value:
         ({"namespace": {"name": "perijove-site"}}, "namespace.name: users' pods need a namespace of their own"),
         ({"hub": {"serviceAccount": {"name": "hub"}}}, "hub.serviceAccount: expected both name and namespace"),
         ({"hub": {"serviceAccount": {"name": "hub", "namespace": "perijove-users"}}}, "this is the hub's"),
+        (
+            {"connect": "pod", "gatewayApi": True, "network": {"enabled": False}},
+            "gatewayApi: a Gateway is an edge, and goes with `connect: ingress`",
+        ),
         ({"connect": "pod"}, "network.ingressFrom: with `connect: pod` and a hub outside this cluster"),
         ({"network": {"egressTo": [{"cidr": "169.254.169.254/32", "ports": [80]}]}}, "holds the metadata address"),
         ({"network": {"egressTo": [{"cidr": "169.0.0.0/8", "ports": [80]}]}}, "holds the metadata address"),

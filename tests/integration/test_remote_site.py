@@ -31,8 +31,9 @@ HUB = f"system:serviceaccount:{NAMESPACE}:perijove-hub"
 @pytest.fixture(scope="module")
 def rights(tmp_path_factory: pytest.TempPathFactory) -> list[Rule]:
     charts = copy_charts(tmp_path_factory.mktemp("charts"))
-    site = charts.render("perijove-site", {"connect": "ingress", "namespace": {"name": NAMESPACE}})
-    return rules_of_role(the(site, "Role", "perijove-hub"))
+    told = {"connect": "ingress", "namespace": {"name": NAMESPACE}}
+    both = [charts.render("perijove-site", told | {"gatewayApi": by_gateway}) for by_gateway in (False, True)]
+    return [rule for site in both for rule in rules_of_role(the(site, "Role", "perijove-hub"))]
 
 
 @pytest.fixture(scope="module")
@@ -48,24 +49,25 @@ def platform(tmp_path_factory: pytest.TempPathFactory, rights: list[Rule]) -> It
             platform.stop()
 
 
-def start(platform: RemotePlatform, user: str) -> None:
+def start(platform: RemotePlatform, user: str, site: str = "remote") -> None:
     """A session, once it is ready: a real server takes its time."""
-    assert platform.ask(user).status_code in (201, 202)
+    assert platform.ask(user, site=site).status_code in (201, 202)
     platform.wait("the session", lambda: platform.servers(user).get("", {}).get("ready"))
 
 
 def made(platform: RemotePlatform) -> dict[str, int]:
     """How much of each the cluster holds of sessions."""
-    return {each: len(platform.cluster.objects(each, NAMESPACE)) for each in ("pods", "services", "ingresses")}
+    resources = ("pods", "services", "ingresses", "httproutes")
+    return {each: len(platform.cluster.objects(each, NAMESPACE)) for each in resources}
 
 
-def refused_start(platform: RemotePlatform, user: str) -> str:
+def refused_start(platform: RemotePlatform, user: str, site: str = "remote") -> str:
     """Why a start failed, as its user reads it at once and later; nothing of it is left, and its lease is closed."""
     before, leases = made(platform), platform.open_leases()
-    answer = platform.ask(user)
+    answer = platform.ask(user, site=site)
     assert answer.status_code == 503
     sentence: str = answer.json()["message"]
-    assert sentence.startswith("No site could start your server. Remote: ")
+    assert sentence.startswith(f"No site could start your server. {site.capitalize()}: ")
     assert (made(platform), platform.open_leases()) == (before, leases)
     [lease] = platform.leases_of(user)[:1]
     assert (lease["state"], lease["reason"]) == ("ended", sentence.partition("server. ")[2])
@@ -178,8 +180,36 @@ def test_a_stop_takes_service_and_ingress_along(platform: RemotePlatform) -> Non
         except httpx.TransportError:  # until it is, the edge may wait for an address that is nobody's any more
             return False
 
-    platform.wait("pod, Service and Ingress to be gone", lambda: set(made(platform).values()) == {len(others) - 1})
+    left = len(others) - 1
+    gone = {"pods": left, "services": left, "ingresses": left, "httproutes": 0}
+    platform.wait("pod, Service and Ingress to be gone", lambda: made(platform) == gone)
     platform.wait("the edge to know it no more", is_forgotten)
+
+
+def test_behind_a_gateway_a_session_has_a_route_that_goes_with_it(platform: RemotePlatform) -> None:
+    user = "o'neil@c.d"
+    platform.add_user(user)
+    start(platform, user, "gated")
+    for name in (EDGE_NAME, PUBLIC_NAME):
+        assert platform.edge.get("/user/o%27neil@c.d/api", name).headers["X-JupyterHub-Version"]
+    headers = {"Authorization": f"token {platform.token(user, 'access:servers!user')}", "Host": PUBLIC_NAME}
+    path = urlsplit(platform.servers(user)[""]["url"]).path
+    assert httpx.get(f"{platform.url}{path}api/contents/", headers=headers, timeout=20).status_code == 200
+    assert made(platform)["httproutes"] == 1
+    assert platform.api.delete(f"users/{user}/server").status_code == 204
+    platform.wait("the route to be gone", lambda: made(platform)["httproutes"] == 0)
+
+
+def test_a_gateway_that_takes_no_route_says_so_on_the_page_of_the_start(platform: RemotePlatform) -> None:
+    platform.edge.refuses_routes = True
+    try:
+        sentence = refused_start(platform, new_user(platform), "gated")
+    finally:
+        platform.edge.refuses_routes = False
+    assert sentence.endswith(
+        "its Gateway public does not take the session's route (NotAllowedByListeners: no listener lets routes of this "
+        "namespace in)."
+    )
 
 
 def test_the_rights_of_the_chart_are_enough_and_what_the_edge_adds_is_used(
@@ -190,6 +220,7 @@ def test_the_rights_of_the_chart_are_enough_and_what_the_edge_adds_is_used(
     used = {(each.verb, each.resource) for each in asked}
     granted = {(verb, resource) for rule in rights for verb in rule.verbs for resource in rule.resources}
     assert used <= granted
-    by_edge = {(verb, resource) for verb, resource in granted if resource in ("services", "ingresses")}
-    assert by_edge == {("create", "services"), ("create", "ingresses")}
+    of_edges = ("services", "ingresses", "httproutes")
+    by_edge = {(verb, resource) for verb, resource in granted if resource in of_edges}
+    assert by_edge == {*(("create", each) for each in of_edges), ("get", "httproutes")}
     assert by_edge <= used

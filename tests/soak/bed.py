@@ -15,7 +15,7 @@ from sqlalchemy import Connection, select
 
 from perijove_hub.ledger.engines import parse_address, plain_engine
 from perijove_hub.ledger.schema import leases
-from perijove_hub.spawning.readiness import READY_HEADER
+from perijove_hub.sites import READY_HEADER
 from tests.support.bed import ROOT, Bed
 from tests.support.postgres import PostgresServer
 

@@ -1,8 +1,8 @@
-"""An ingress controller: a real nginx in the node's network, and what tells it the Ingresses of a cluster.
+"""An edge: a real nginx in the node's network, and what tells it the Ingresses and HTTPRoutes of a cluster.
 
-It does as ingress-nginx does. Requests are told apart by ``Host`` and by their decoded paths; the certificate is that
-of the Secret that an Ingress names, chosen by the name that a client asks for; who asks for another name gets one that
-nobody trusts, and 404.
+It does as ingress-nginx does, and for its Gateway as NGINX Gateway Fabric. Requests are told apart by ``Host`` and by
+their decoded paths; the certificate is that of the Secret that an Ingress names, chosen by the name that a client asks
+for; who asks for another name gets one that nobody trusts, and 404.
 """
 
 from __future__ import annotations
@@ -15,12 +15,14 @@ import ssl
 import subprocess
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 
 from tests.support.cluster_platform import NAMESPACE
+from tests.support.gateway_api import ACCEPTED, parents
 from tests.support.kube import KubeBed, Rule
 from tests.support.kube.certificates import ServerIdentity, make_identity
 from tests.support.nginx import MISSING, find_nginx
@@ -29,6 +31,10 @@ from tests.support.site_network import SiteNetwork
 PORT = 8443
 #: The Secret of the edge's certificate.
 TLS_SECRET = "edge-certificate"
+#: The Gateway for which it speaks; its listener has that certificate.
+GATEWAY = "public"
+#: Why it takes no route, when it does not.
+REFUSED = ("NotAllowedByListeners", "no listener lets routes of this namespace in")
 #: How often the edge looks for what has changed.
 LOOK_SECONDS = 0.1
 
@@ -77,6 +83,8 @@ class Edge:
         #: What hub and proxy are to trust.
         self.authority = directory / "authority.pem"
         self.authority.write_bytes(self._identity.authority)
+        #: Whether the Gateway takes no HTTPRoutes.
+        self.refuses_routes = False
         self._config = ""
         self._process: subprocess.Popen[bytes]
         self._changes = threading.Lock()
@@ -85,7 +93,7 @@ class Edge:
 
     def start(self) -> None:
         """Begins to pass requests on, as the cluster's Ingresses say."""
-        resources = ("ingresses", "services", "pods", "secrets")
+        resources = ("ingresses", "httproutes", "services", "pods", "secrets")
         reads = [Rule(("list",), (resource,)) for resource in resources]
         self._kubernetes = httpx.Client(
             base_url=self._cluster.url,
@@ -177,11 +185,37 @@ class Edge:
                     target = _target(services.get(backend["name"]), backend["port"]["number"], pods)
                     if target is not None:
                         locations[rule["host"]] += LOCATION.format(path=path["path"], target=target)
+        for host, path, target in self._routed(services, pods):
+            certificates[host] = TLS_SECRET
+            locations[host] = locations.get(host, "") + LOCATION.format(path=path, target=target)
         files = self._certificates()
         return [
             SERVER.format(**self._known(), name=name, locations=text, certificate=files[certificates[name]])
             for name, text in sorted(locations.items())
         ]
+
+    def _routed(
+        self, services: dict[str, dict[str, Any]], pods: list[dict[str, Any]]
+    ) -> Iterator[tuple[str, str, str]]:
+        """Host, path and target of what the HTTPRoutes of the Gateway say, each of which it takes or refuses."""
+        for route in self._list("/apis/gateway.networking.k8s.io/v1", "httproutes"):
+            if [parent["name"] for parent in route["spec"]["parentRefs"]] != [GATEWAY]:
+                continue
+            self._tell(route)
+            if self.refuses_routes:
+                continue
+            [rule] = route["spec"]["rules"]
+            [backend] = rule["backendRefs"]
+            target = _target(services.get(backend["name"]), backend["port"], pods)
+            for match in rule["matches"] if target is not None else ():
+                for host in route["spec"]["hostnames"]:
+                    yield host, match["path"]["value"], str(target)
+
+    def _tell(self, route: dict[str, Any]) -> None:
+        accepted = ("False", *REFUSED) if self.refuses_routes else ACCEPTED
+        status = parents(GATEWAY, Accepted=accepted)
+        if route.get("status") != status:
+            self._cluster.patch("httproutes", NAMESPACE, route["metadata"]["name"], {"status": status})
 
     def _certificates(self) -> dict[str, Path]:
         """The files of the cluster's certificates, by the names of their Secrets; another one is another file."""

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.cluster_platform import NAMESPACE, ClusterPlatform
-from tests.support.edge import PORT, TLS_SECRET, Edge
+from tests.support.edge import GATEWAY, PORT, TLS_SECRET, Edge
+from tests.support.gateway_api import HTTP_ROUTES
 from tests.support.kube import KubeBed, Rule
 from tests.support.kube.threaded import LoopThread
 from tests.support.site_network import Forwarder, SiteNetwork
@@ -25,7 +26,7 @@ PLATFORM = """\
 public_url: http://{public_name}
 admission: {{offer_seconds: 12, inventory_seconds: 0.4, sweep_seconds: 0.3, clock_margin_seconds: 0.1}}
 sites:
-  remote:
+  remote: &remote
     kind: kubernetes
     title: Remote
     region: there
@@ -38,6 +39,11 @@ sites:
     home_storage: {{path: {home}}}
     capacity: {{cpu: 40, memory_gib: 40}}
     start_timeout_seconds: 60
+  gated:
+    <<: *remote
+    title: Gated
+    ingress:
+      {{host: "remote.edge.test", port: {edge_port}, timeout_seconds: 2, gateway: {{name: {gateway_name}}}}}
 profiles:
   small: {{title: Small, cpu: 1, memory_gib: 1}}
 placement: {{retries: 0}}
@@ -63,6 +69,7 @@ class RemotePlatform(ClusterPlatform[KubeBed]):
             edge_port=PORT,
             secret=TLS_SECRET,
             gateway=gateway,
+            gateway_name=GATEWAY,
             hub_port=HUB_PORT,
             home=home,
         )
@@ -70,7 +77,7 @@ class RemotePlatform(ClusterPlatform[KubeBed]):
         super().__init__(
             directory,
             platform,
-            {"remote": self.cluster},
+            {"remote": self.cluster, "gated": self.cluster},
             spawner={"http_timeout": HTTP_SECONDS},
             options={"public_control_url": f"http://{gateway}:{PUBLIC_PORT}/services/perijove"},
         )
@@ -84,6 +91,7 @@ class RemotePlatform(ClusterPlatform[KubeBed]):
 
     def start(self) -> None:
         self.cluster.start()
+        self.cluster.define(HTTP_ROUTES)
         self._outside.start()
         for port, name in ((HUB_PORT, "hub"), (PUBLIC_PORT, "public")):
             self._forwarders.append(Forwarder(self.network.listen(port), self._ports[name]))

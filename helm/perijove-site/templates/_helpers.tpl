@@ -37,6 +37,9 @@ perijove.io/site: {{ .Values.site | quote }}
 {{- if and .Values.network.enabled (eq .Values.connect "pod") (not (include "perijove-site.hubIsHere" .)) (not .Values.network.ingressFrom) }}
 {{- fail "network.ingressFrom: with `connect: pod` and a hub outside this cluster, say from which addresses hub and proxy come, as [{ipBlock: {cidr: 192.0.2.0/28}}]" }}
 {{- end }}
+{{- if and .Values.gatewayApi (ne .Values.connect "ingress") }}
+{{- fail "gatewayApi: a Gateway is an edge, and goes with `connect: ingress`" }}
+{{- end }}
 {{- range $place, $exception := .Values.network.egressTo }}
 {{- /* the schema keeps blocks to /8 and smaller: of those, only blocks of 169 can hold 169.254.169.254 */}}
 {{- $bits := regexFind "[0-9]+$" $exception.cidr | int }}

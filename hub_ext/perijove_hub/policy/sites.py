@@ -67,8 +67,18 @@ class NamedSecret(PlatformModel):
     secret: Slug = Field(description="names a file in the secrets directory")
 
 
+class GatewayRef(PlatformModel):
+    """A Gateway of Kubernetes' Gateway API, which passes requests on as the HTTPRoutes of sessions say."""
+
+    name: KubernetesName
+    namespace: KubernetesName | None = Field(
+        default=None, description="of the Gateway; absent: that of the sessions. It has to let routes from there in"
+    )
+    listener: KubernetesName | None = Field(default=None, description="of the Gateway; absent: all that fit")
+
+
 class IngressEdge(PlatformModel):
-    """The edge of a cluster whose pods the hub cannot reach: an ingress controller with an address of its own."""
+    """The edge of a cluster whose pods the hub cannot reach: an ingress controller, or a Gateway, with an address."""
 
     host: str = Field(
         pattern=r"^(?:[a-z0-9-]|\{site\})+(?:\.[a-z0-9-]+)*$",
@@ -76,6 +86,11 @@ class IngressEdge(PlatformModel):
         description="the name at which hub and proxy reach the edge; {site} stands for the name of the site",
     )
     port: int | None = Field(default=None, ge=1, le=65535, description="of the edge; absent: 443, or 80 without TLS")
+    gateway: GatewayRef | None = Field(
+        default=None,
+        description="of the Gateway API: sessions get an HTTPRoute instead of an Ingress; "
+        "class_name, tls_secret and path_type are an Ingress's",
+    )
     class_name: KubernetesName | None = Field(default=None, description="of the ingress controller; absent: the usual")
     tls: bool = Field(default=True, description="whether the edge speaks https; users' cookies pass through it")
     tls_secret: KubernetesName | None = Field(
@@ -87,10 +102,22 @@ class IngressEdge(PlatformModel):
         default="ImplementationSpecific",
         description="of each Ingress: ingress-nginx takes names with a dot or an @ by its own reading only",
     )
-    annotations: dict[LabelKey, str] = Field(default_factory=dict, description="of each Ingress, for its controller")
+    annotations: dict[LabelKey, str] = Field(
+        default_factory=dict, description="of each Ingress or HTTPRoute, for its controller"
+    )
     timeout_seconds: float = Field(
         default=30, gt=0, le=600, description="how long a start waits for an edge that is away or not trusted"
     )
+
+    @model_validator(mode="after")
+    def _one_kind_of_edge(self) -> Self:
+        of_ingress = [name for name in ("class_name", "tls_secret", "path_type") if name in self.model_fields_set]
+        if self.gateway is not None and of_ingress:
+            raise ValueError(
+                f"{' and '.join(of_ingress)} cannot stand beside `gateway`: a Gateway has its own class, and its "
+                "listeners have the certificates"
+            )
+        return self
 
 
 class HomeStorage(PlatformModel):

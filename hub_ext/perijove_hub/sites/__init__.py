@@ -2,9 +2,18 @@
 
 from perijove_hub.sites.bounded import Bounded
 from perijove_hub.sites.local import LocalProcesses
-from perijove_hub.sites.models import Ending, Handle, SiteError, SiteInterface, SiteUnreachable, StartSpec, Status
+from perijove_hub.sites.models import (
+    READY_HEADER,
+    Ending,
+    Handle,
+    SiteError,
+    SiteInterface,
+    SiteUnreachable,
+    StartSpec,
+    Status,
+)
 
 __all__ = [
-    "Bounded", "Ending", "Handle", "LocalProcesses", "SiteError", "SiteInterface", "SiteUnreachable", "StartSpec",
-    "Status",
+    "READY_HEADER", "Bounded", "Ending", "Handle", "LocalProcesses", "SiteError", "SiteInterface", "SiteUnreachable",
+    "StartSpec", "Status",
 ]  # fmt: skip

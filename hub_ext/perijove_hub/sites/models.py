@@ -10,6 +10,9 @@ from typing import Protocol
 
 from perijove.models import Resources
 
+#: The header by which a single-user server tells itself from whatever else answers at an address.
+READY_HEADER = "X-JupyterHub-Version"
+
 
 class SiteError(Exception):
     """A site did not do what it was asked; the message is for the user, in plain words.

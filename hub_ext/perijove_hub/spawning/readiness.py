@@ -10,11 +10,8 @@ from typing import Any
 import aiohttp
 from jupyterhub.httpclient import fetch
 
-from perijove_hub.sites import Handle, SiteInterface, Status
+from perijove_hub.sites import READY_HEADER, Handle, SiteInterface, Status
 from perijove_hub.spawning.refusals import StartFailed
-
-#: The header by which a single-user server tells itself from whatever else answers at an address.
-READY_HEADER = "X-JupyterHub-Version"
 
 #: How often the site is asked whether the server still runs.
 LOOK_SECONDS = 1.0

@@ -23,7 +23,7 @@ from .listener import Listener
 from .nodes import NodeSpec
 from .octets import take_octet
 from .pod_network import PodNetwork
-from .resources import NAMESPACES, Object, Resources
+from .resources import DEFINITIONS, NAMESPACES, Object, Resources
 from .rights import ADMIN, Account, Accounts, Rule
 from .server import Recorded, Server
 from .store import Store
@@ -187,6 +187,10 @@ class KubeBed:
         if not any(item["metadata"]["name"] == name for item in self.objects("namespaces")):
             self._thread.call(lambda: self._api.insert(NAMESPACES, {"metadata": {"name": name}}, ""))
         return name
+
+    def define(self, definition: Object) -> None:
+        """Serves what a custom resource definition describes."""
+        self._thread.call(lambda: self._api.insert(DEFINITIONS, definition, ""))
 
     def objects(self, resource: str, namespace: str = "") -> list[Object]:
         """All objects of a resource, or those of a namespace, as they are now. They are yours."""

@@ -89,6 +89,16 @@ def test_a_small_file_is_filled_with_what_goes_without_saying() -> None:
         pytest.param(
             small(
                 "kind: local",
+                "kind: kubernetes\n    namespace: users\n    image: lab\n    connect: ingress\n"
+                "    ingress: {host: esac.example, gateway: {name: public}, class_name: nginx, tls_secret: mine}",
+            ),
+            "p.yaml:7: sites.esac.ingress: class_name and tls_secret cannot stand beside `gateway`: a Gateway has its "
+            "own class, and its listeners have the certificates",
+            id="a Gateway with what an Ingress has",
+        ),
+        pytest.param(
+            small(
+                "kind: local",
                 "kind: kubernetes\n    namespace: users\n    image: lab\n    hub_api_url: http://hub/hub/api\n"
                 "    connect: ingress\n    ingress: {host: esac.example}\n    kubeconfig: {secret: esac}",
             ),

@@ -12,11 +12,10 @@ from aiohttp import web
 
 from perijove.models import Candidate, Explanation, Lease, LeasePatch, LeaseState, Problem, Resources
 from perijove_hub.admission.client import ControlRefused, ControlUnreachable
-from perijove_hub.sites import Bounded, SiteError, SiteUnreachable, StartSpec, Status
+from perijove_hub.sites import READY_HEADER, Bounded, SiteError, SiteUnreachable, StartSpec, Status
 from perijove_hub.sites import bounded as bounded_module
 from perijove_hub.spawning import attempt as attempt_module
 from perijove_hub.spawning.attempt import Attempt, House
-from perijove_hub.spawning.readiness import READY_HEADER
 from perijove_hub.spawning.refusals import StartRefused
 from perijove_hub.spawning.state import Terms
 from tests.support.platforms import platform, site

@@ -9,9 +9,9 @@ import pytest
 from aiohttp import web
 from jupyterhub.objects import Server
 
-from perijove_hub.sites import Handle, Status
+from perijove_hub.sites import READY_HEADER, Handle, Status
 from perijove_hub.spawning import readiness as readiness_module
-from perijove_hub.spawning.readiness import READY_HEADER, answered, wait_until_ready
+from perijove_hub.spawning.readiness import answered, wait_until_ready
 from perijove_hub.spawning.refusals import StartFailed
 
 from .sites import ScriptedSite

@@ -10,27 +10,31 @@ from __future__ import annotations
 import asyncio
 import re
 import ssl
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 import aiohttp
 from jupyterhub.httpclient import fetch
 from kubernetes_asyncio import client
+from kubernetes_asyncio.client import ApiException
 from kubespawner.objects import make_owner_reference
 
 from perijove_hub.policy.sites import IngressEdge, KubernetesSite
-from perijove_hub.sites.kubernetes.cluster import RETRY_SECONDS, carry_out
-from perijove_hub.sites.models import SiteError
+from perijove_hub.sites.kubernetes import routes
+from perijove_hub.sites.kubernetes.cluster import NETWORK_FAULTS, RETRY_SECONDS, carry_out
+from perijove_hub.sites.models import READY_HEADER, SiteError
 
 #: How often an edge that is not open is asked again.
 LOOK_SECONDS = 0.5
 REQUEST_SECONDS = 5.0
 #: What is an address to Kubernetes, and to the makers of certificates, and no name.
 _ADDRESS = re.compile(r"[0-9.]+|.*:.*")
-#: Signs that mean nothing in the configuration of any ingress controller. Others would: a space or a brace ends a path
-#: there, and names of servers are their owners' choice.
-_HARMLESS = re.compile(r"[\w/.~@'+,=:-]+")
+
+
+async def _nobody_knows() -> None:
+    return None
 
 
 class Edge:
@@ -56,7 +60,7 @@ class Edge:
 
     @property
     def traits(self) -> dict[str, Any]:
-        """What makes a spawner give its session a Service and an Ingress."""
+        """What makes a spawner give its session a Service, and an Ingress or an HTTPRoute."""
         return {
             "services_enabled": True,
             "after_pod_created_hook": self._open_path,
@@ -64,45 +68,63 @@ class Edge:
         }
 
     async def _open_path(self, spawner: Any, pod: dict[str, Any]) -> None:
-        ingress = self._ingress(spawner, pod)
-        networking = spawner.cluster.api("NetworkingV1Api")
+        kind = "Ingress" if self._policy.gateway is None else "HTTPRoute"
+        metadata = client.V1ObjectMeta(
+            name=spawner.pod_name,
+            labels=dict(spawner.extra_labels),
+            annotations=dict(self._policy.annotations) or None,
+            # gone with the pod
+            owner_references=[unblocking(make_owner_reference(spawner.pod_name, pod["metadata"]["uid"]))],
+        )
         until = asyncio.get_running_loop().time() + RETRY_SECONDS
         while asyncio.get_running_loop().time() < until:
-            made = networking.create_namespaced_ingress(spawner.namespace, ingress)
-            if await carry_out(made, spawner.k8s_api_request_timeout, "make the Ingress", fine=(409,)):
-                return
-        raise SiteError("it could not make the Ingress in time")
+            made = self._create(spawner, metadata)
+            try:
+                if await carry_out(made, spawner.k8s_api_request_timeout, f"make the {kind}", fine=(409,)):
+                    return
+            except SiteError as error:
+                if isinstance(error.__cause__, ApiException) and error.__cause__.status == 404 and self._policy.gateway:
+                    raise SiteError(f"the cluster has no Gateway API, {routes.GROUP}/{routes.VERSION}.") from error
+                raise
+        raise SiteError(f"it could not make the {kind} in time")
 
-    def _ingress(self, spawner: Any, pod: dict[str, Any]) -> client.V1Ingress:
-        """The path of the session at the edge, as it is; gone with the pod."""
-        service = client.V1IngressServiceBackend(
-            name=spawner.pod_name, port=client.V1ServiceBackendPort(number=spawner.port)
-        )
-        backend = client.V1IngressBackend(service=service)
-        paths = [
-            client.V1HTTPIngressPath(path=path, path_type=self._policy.path_type, backend=backend)
-            for path in path_forms(spawner.spec.path)
-        ]
-        tls = client.V1IngressTLS(hosts=self.names, secret_name=self._policy.tls_secret)
-        return client.V1Ingress(
-            metadata=client.V1ObjectMeta(
-                name=spawner.pod_name,
-                labels=dict(spawner.extra_labels),
-                annotations=dict(self._policy.annotations) or None,
-                owner_references=[unblocking(make_owner_reference(spawner.pod_name, pod["metadata"]["uid"]))],
-            ),
-            spec=client.V1IngressSpec(
-                ingress_class_name=self._policy.class_name,
-                tls=[tls] if self._policy.tls else None,
-                rules=[
-                    client.V1IngressRule(host=name, http=client.V1HTTPIngressRuleValue(paths=paths))
-                    for name in self.names
-                ],
-            ),
-        )
+    def _create(self, spawner: Any, metadata: client.V1ObjectMeta) -> Awaitable[Any]:
+        told = (self.names, spawner.spec.path, spawner.port, metadata)
+        made: Awaitable[Any]
+        if self._policy.gateway is None:
+            networking = spawner.cluster.api("NetworkingV1Api")
+            made = networking.create_namespaced_ingress(spawner.namespace, routes.ingress(self._policy, *told))
+        else:
+            route = routes.http_route(self._policy.gateway, *told)
+            custom = spawner.cluster.api("CustomObjectsApi")
+            made = custom.create_namespaced_custom_object(
+                routes.GROUP, routes.VERSION, spawner.namespace, routes.PLURAL, route
+            )
+        return made
 
-    async def wait_until_open(self, path: str, until: float, say: Callable[[str], None]) -> None:
-        """Wait until it answers under all its names, whatever it answers.
+    async def why_closed(self, spawner: Any) -> str | None:
+        """What the cluster says of a path that the edge does not have; None: nothing."""
+        gateway = self._policy.gateway
+        if gateway is None:
+            return None
+        custom = spawner.cluster.api("CustomObjectsApi")
+        asked = custom.get_namespaced_custom_object(
+            routes.GROUP, routes.VERSION, spawner.namespace, routes.PLURAL, spawner.pod_name
+        )
+        try:
+            said = routes.refusal(await asyncio.wait_for(asked, REQUEST_SECONDS), gateway)
+        except (ApiException, *NETWORK_FAULTS):
+            return None
+        return said and f"its Gateway {gateway.name} {said}"
+
+    async def wait_until_open(
+        self,
+        path: str,
+        until: float,
+        say: Callable[[str], None],
+        why_closed: Callable[[], Awaitable[str | None]] = _nobody_knows,
+    ) -> None:
+        """Wait until it answers under all its names, whatever it answers but that it has no such path.
 
         A controller may take a moment for a certificate, or be started again; what goes on longer than the edge's
         ``timeout_seconds`` is told instead of a session that nobody reaches.
@@ -111,6 +133,7 @@ class Edge:
             path: of a session.
             until: when to give up at the latest, on the clock of the loop.
             say: takes what is wrong meanwhile.
+            why_closed: finds out why the edge has no such path.
 
         Raises:
             SiteError: it does not, and why.
@@ -119,7 +142,7 @@ class Edge:
         until = min(until, loop.time() + self._policy.timeout_seconds)
         told = ""
         for name in self.names:
-            while (fault := await self._fault(path, name, until - loop.time())) is not None:
+            while (fault := await self._fault(path, name, until - loop.time(), why_closed)) is not None:
                 if loop.time() > until:
                     raise SiteError(f"{fault}.")
                 if fault != told:
@@ -127,7 +150,9 @@ class Edge:
                     told = fault
                 await asyncio.sleep(LOOK_SECONDS)
 
-    async def _fault(self, path: str, name: str, seconds_left: float) -> str | None:
+    async def _fault(
+        self, path: str, name: str, seconds_left: float, why_closed: Callable[[], Awaitable[str | None]]
+    ) -> str | None:
         """What is wrong with the edge for who asks it by this name; None: nothing."""
         timeout = aiohttp.ClientTimeout(total=min(REQUEST_SECONDS, max(seconds_left, 0.5)), sock_connect=2)
         as_name: dict[str, Any] = {"headers": {"Host": name}, "server_hostname": name} if name != self.name else {}
@@ -138,6 +163,8 @@ class Edge:
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             return self._spoken(error, name)
         answer.release()
+        if answer.status == HTTPStatus.NOT_FOUND and READY_HEADER not in answer.headers:
+            return await why_closed() or f"its edge {self.url} has no path for the session under the name {name}"
         return None
 
     def _spoken(self, error: BaseException, name: str) -> str:
@@ -167,17 +194,6 @@ class Edge:
 def edge_of(policy: KubernetesSite, site: str, public_url: str) -> Edge | None:
     """The edge of a site; None: hub and proxy reach its pods without."""
     return None if policy.ingress is None else Edge(policy.ingress, site, public_url)
-
-
-def path_forms(path: str) -> list[str]:
-    """A session's path as controllers match it: as it is sent, and decoded where that is another one.
-
-    HAProxy and Envoy compare what is sent; nginx and Traefik, which decode it, would never find a path with a ``%``.
-    A decoded path that could mean something else in a controller's configuration is left out.
-    """
-    decoded = unquote(path)
-    is_another = decoded != path and "%2f" not in path.lower()
-    return [path, decoded] if is_another and _HARMLESS.fullmatch(decoded) else [path]
 
 
 def unblocking(owner: client.V1OwnerReference) -> client.V1OwnerReference:

@@ -9,7 +9,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 from kubernetes_asyncio.client import ApiException
@@ -87,7 +87,7 @@ class KubernetesPods:
         try:
             url = await self._come_up(child, starting, until, spec.say)
             if self._edge is not None:
-                await self._edge.wait_until_open(spec.path, until, spec.say)
+                await self._edge.wait_until_open(spec.path, until, spec.say, partial(self._edge.why_closed, child))
         except asyncio.CancelledError:
             # nobody waits for it any more, so nobody would end what the cluster may still make
             self._later(self._remove(attempt_id))

@@ -25,7 +25,8 @@ HUB_RIGHTS = [
     Rule(["get"], ["pods/log"]),
     Rule(["get", "create"], ["persistentvolumeclaims"]),
     Rule(["get", "list", "watch"], ["events"]),
-    Rule(["create"], ["services", "ingresses"]),
+    Rule(["create"], ["services", "ingresses", "httproutes"]),
+    Rule(["get"], ["httproutes"]),
 ]
 #: Answers as a server of a user does, and ends when it is told.
 SERVER = """

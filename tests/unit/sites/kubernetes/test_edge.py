@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -14,7 +14,8 @@ from jupyterhub.httpclient import JupyterHubHTTPClient
 from perijove_demo.ports import free_ports
 from perijove_hub.policy.sites import IngressEdge
 from perijove_hub.sites import SiteError
-from perijove_hub.sites.kubernetes.edge import Edge, path_forms
+from perijove_hub.sites.kubernetes.edge import Edge
+from tests.support.gateway_api import HTTP_ROUTES, parents
 from tests.support.kube.certificates import make_identity
 
 from .conftest import SiteBed
@@ -27,13 +28,22 @@ def edge(public_url: str = PUBLIC_URL, **change: Any) -> Edge:
     return Edge(IngressEdge.model_validate(told), "esac", public_url)
 
 
+def gateway(port: int) -> dict[str, Any]:
+    """An edge that is a Gateway."""
+    told = {"name": "public", "namespace": "edges"}
+    return {"host": "localhost", "port": port, "tls": False, "timeout_seconds": 1, "gateway": told}
+
+
 @asynccontextmanager
-async def serving(answer: bytes, context: ssl.SSLContext | None = None) -> AsyncIterator[int]:
-    """The port of a server that gives this answer to every request; an empty one: it gives none."""
+async def serving(answer: bytes | Mapping[bytes, bytes], context: ssl.SSLContext | None = None) -> AsyncIterator[int]:
+    """The port of a server that gives this answer to every request, or one by the name that it is asked by."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while await reader.read(1 << 16):
-            writer.write(answer)
+        while asked := await reader.read(1 << 16):
+            if isinstance(answer, bytes):
+                writer.write(answer)
+            else:
+                writer.write(next(given for name, given in answer.items() if b"Host: " + name in asked))
         writer.close()
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context)
@@ -44,6 +54,9 @@ async def serving(answer: bytes, context: ssl.SSLContext | None = None) -> Async
 
 
 NOT_FOUND = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
+#: Of a server of a user, which may not know the path that it is asked for.
+OWN_NOT_FOUND = NOT_FOUND.replace(b"\r\n\r\n", b"\r\nX-JupyterHub-Version: 6.1.1\r\n\r\n")
+BAD_GATEWAY = NOT_FOUND.replace(b"404 Not Found", b"502 Bad Gateway")
 
 
 @pytest.fixture(autouse=True)
@@ -84,28 +97,8 @@ def test_it_is_asked_by_its_own_name_and_by_the_platforms(public_url: str, names
     assert edge(public_url, host="{site}.science.example").names == names
 
 
-@pytest.mark.parametrize(
-    ("path", "forms"),
-    [
-        ("/user/ana/", ["/user/ana/"]),
-        ("/user/a.b@c.d/", ["/user/a.b@c.d/"]),
-        ("/user/o%27neil/", ["/user/o%27neil/", "/user/o'neil/"]),
-        ("/user/%C3%BCnal/lab/", ["/user/%C3%BCnal/lab/", "/user/ünal/lab/"]),
-        # what could end a path in a controller's configuration, and begin something else
-        ("/user/ana/my%20lab/", ["/user/ana/my%20lab/"]),
-        ("/user/ana/x%7B%7D%3B/", ["/user/ana/x%7B%7D%3B/"]),
-        ("/user/ana/%0Areturn/", ["/user/ana/%0Areturn/"]),
-        ("/user/ana/%22%60%24%5C/", ["/user/ana/%22%60%24%5C/"]),
-        # it would be a path of somebody else
-        ("/user/a%2Fna/", ["/user/a%2Fna/"]),
-    ],
-)
-def test_a_path_is_given_as_it_is_sent_and_decoded_where_that_is_harmless(path: str, forms: list[str]) -> None:
-    assert path_forms(path) == forms
-
-
 async def test_an_ingress_has_each_name_with_each_form_of_the_path(make_site: Callable[..., SiteBed]) -> None:
-    async with serving(NOT_FOUND) as port:
+    async with serving(BAD_GATEWAY) as port:
         bed = make_site(connect="ingress", ingress={"host": "localhost", "port": port, "tls": False})
         await bed.start(path="/user/o%27neil/")
     [ingress] = bed.kube.objects("ingresses", "users")
@@ -114,12 +107,77 @@ async def test_an_ingress_has_each_name_with_each_form_of_the_path(make_site: Ca
     assert paths == {"localhost": forms, "science.example": forms}
 
 
+# -- a Gateway
+
+
+async def test_behind_a_gateway_a_session_has_a_route_that_goes_with_its_pod(make_site: Callable[..., SiteBed]) -> None:
+    async with serving(BAD_GATEWAY) as port:
+        bed = make_site(connect="ingress", ingress=gateway(port))
+        bed.kube.define(HTTP_ROUTES)
+        handle = await bed.start(path="/user/ana/lab/")
+    [route], [pod] = bed.kube.objects("httproutes", "users"), bed.pods()
+    assert route["spec"]["parentRefs"] == [{"name": "public", "namespace": "edges"}]
+    assert route["spec"]["hostnames"] == ["localhost", "science.example"]
+    assert route["metadata"]["labels"]["perijove.io/attempt"] == handle.attempt_id
+    [owner] = route["metadata"]["ownerReferences"]
+    assert (owner["uid"], owner["blockOwnerDeletion"]) == (pod["metadata"]["uid"], False)
+    assert bed.kube.objects("ingresses", "users") == []
+    await bed.site.stop(handle)
+    bed.kube.wait_until(lambda: not bed.kube.objects("httproutes", "users"), "the route goes with its pod")
+
+
+async def test_a_route_that_the_gateway_refuses_is_told_in_its_words(make_site: Callable[..., SiteBed]) -> None:
+    async with serving(NOT_FOUND) as port:
+        bed = make_site(connect="ingress", ingress=gateway(port))
+        bed.kube.define(HTTP_ROUTES)
+        starting = asyncio.ensure_future(bed.start())
+        while not bed.kube.objects("httproutes", "users"):  # noqa: ASYNC110 - the bed has no event for it
+            await asyncio.sleep(0.02)
+        [route] = bed.kube.objects("httproutes", "users")
+        refused = ("False", "NotAllowedByListeners", "no listener lets routes of users in")
+        bed.kube.patch(
+            "httproutes", "users", route["metadata"]["name"], {"status": parents("public", Accepted=refused)}
+        )
+        with pytest.raises(SiteError) as told:
+            await starting
+    assert str(told.value) == (
+        "its Gateway public does not take the session's route (NotAllowedByListeners: no listener lets routes of users "
+        "in)."
+    )
+
+
+async def test_a_gateway_that_is_not_there_is_told(make_site: Callable[..., SiteBed]) -> None:
+    async with serving(NOT_FOUND) as port:
+        bed = make_site(connect="ingress", ingress=gateway(port))
+        bed.kube.define(HTTP_ROUTES)
+        with pytest.raises(SiteError, match="its Gateway public does not take up the session's route; is it there"):
+            await bed.start()
+
+
+async def test_a_cluster_without_the_gateway_api_is_told(make_site: Callable[..., SiteBed]) -> None:
+    bed = make_site(connect="ingress", ingress=gateway(1))
+    with pytest.raises(SiteError, match=r"^the cluster has no Gateway API, gateway\.networking\.k8s\.io/v1\.$"):
+        await bed.start()
+
+
 # -- whether it is open
 
 
-async def test_any_answer_will_do() -> None:
-    async with serving(NOT_FOUND) as port:
+@pytest.mark.parametrize("answer", [BAD_GATEWAY, OWN_NOT_FOUND], ids=["an edge's", "a session's"])
+async def test_any_answer_will_do_but_that_it_has_no_such_path(answer: bytes) -> None:
+    async with serving(answer) as port:
         await edge(port=port, tls=False).wait_until_open("/user/ana/", asyncio.get_running_loop().time() + 10, print)
+    async with serving(NOT_FOUND) as port:
+        why, said = await faults(edge(port=port, tls=False))
+    assert why == f"its edge http://localhost:{port} has no path for the session under the name localhost."
+    assert said == [f"It waits: {why[:-1]}"]
+
+
+async def test_a_path_that_only_the_hubs_name_has_is_told() -> None:
+    by_host = {b"localhost": BAD_GATEWAY, b"science.example": NOT_FOUND}
+    async with serving(by_host) as port:
+        why, _ = await faults(edge(port=port, tls=False))
+    assert why == f"its edge http://localhost:{port} has no path for the session under the name science.example."
 
 
 async def test_a_certificate_of_nobodys_authority_is_told() -> None:
@@ -133,7 +191,7 @@ async def test_a_certificate_of_nobodys_authority_is_told() -> None:
 async def test_a_certificate_that_lacks_the_platforms_name_is_told(hub_trusts: Callable[[bytes], None]) -> None:
     identity = make_identity()
     hub_trusts(identity.authority)
-    async with serving(NOT_FOUND, identity.to_context()) as port:
+    async with serving(BAD_GATEWAY, identity.to_context()) as port:
         why, _ = await faults(edge(port=port))
     assert "is not one that the proxy, which asks for science.example, can trust (Hostname mismatch" in why
 
@@ -141,7 +199,7 @@ async def test_a_certificate_that_lacks_the_platforms_name_is_told(hub_trusts: C
 async def test_a_certificate_for_both_names_will_do(hub_trusts: Callable[[bytes], None]) -> None:
     identity = make_identity(names=["localhost", "science.example"])
     hub_trusts(identity.authority)
-    async with serving(NOT_FOUND, identity.to_context()) as port:
+    async with serving(BAD_GATEWAY, identity.to_context()) as port:
         await edge(port=port).wait_until_open("/user/ana/", asyncio.get_running_loop().time() + 10, print)
 
 
@@ -176,7 +234,7 @@ async def test_one_that_comes_late_is_waited_for() -> None:
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read(1 << 16)
-        writer.write(NOT_FOUND)
+        writer.write(BAD_GATEWAY)
         writer.close()
 
     async with await asyncio.start_server(serve, "127.0.0.1", port):
