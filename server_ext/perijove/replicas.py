@@ -26,6 +26,7 @@ from .signed import SignedUrls
 from .whole import LOOK_MAX_BYTES, WHOLE_MAX_BYTES
 
 if TYPE_CHECKING:
+    import aiohttp
     from obstore.store import ClientConfig, RetryConfig
 
 Result = TypeVar("Result")
@@ -203,8 +204,9 @@ class PresignedReader:
     """Reads by URLs that control names for one object each.
 
     Those of ``proxied`` datasets it signs, because the credentials stay with control. Those of ``linked`` ones are the
-    public addresses at plain web servers, which may have weak ETags or none: then size and date tell the version.
-    Servers that give no parts send all of an object, which is then kept on disk while it is open.
+    public addresses at plain web servers, which may have weak ETags or none: then size and date tell the version; they
+    are read by :mod:`web` alone, which goes to no private place. Servers that give no parts send all of an object,
+    which is then kept on disk while it is open.
     """
 
     def __init__(self, client: AsyncControlClient, dataset: Dataset, replica: Replica) -> None:
@@ -229,6 +231,8 @@ class PresignedReader:
             data = await short.part(self._client.connections(), url, info, start, stop)
             if data is not None:
                 return data
+        if self._dataset.delivery == "linked":
+            return await self._archived(info, start, stop)
         try:
             store = await self._store(info.path)
             with in_flight():
@@ -244,17 +248,14 @@ class PresignedReader:
     async def _look(
         self, path: str, start: int, stop: int, known: Version | None, whole_max_bytes: int
     ) -> tuple[ObjectInfo, bytes | None]:
-        url = await self._urls.get(path)
-        if self._dataset.delivery == "proxied":
-            found = await short.look(self._client.connections(), url, start, stop, known.etag if known else None)
+        etag = known.etag if known else None
+        http, asked = await self._asked(path, start, stop, etag, whole_max_bytes)
+        if asked.is_store:
+            found = await short.look(self._client.connections(), asked.url, start, stop, etag)
             if found is not None:
                 return _as_looked(found, self._dataset, self._replica, path, known)
-        asked = web.Asked(
-            url, f"{self._dataset.id}/{path}", self._where,
-            start, stop, known.etag if known else None, whole_max_bytes, is_store=self._dataset.delivery == "proxied",
-        )  # fmt: skip
         try:
-            seen = await web.look(self._client.stores(), asked)
+            seen = await web.look(http, asked)
         except PerijoveError:
             self._urls.forget(path)
             raise
@@ -270,6 +271,26 @@ class PresignedReader:
             )
         opened = Opened(whole=seen.whole)
         return ObjectInfo(path, seen.size_bytes, seen.etag, seen.modified, self._replica.id, opened), seen.data
+
+    async def _archived(self, info: ObjectInfo, start: int, stop: int) -> bytes:
+        http, asked = await self._asked(info.path, start, stop)
+        try:
+            return await web.part(http, asked, info)
+        except PerijoveError:
+            self._urls.forget(info.path)  # the URL may be what is wrong
+            raise
+
+    async def _asked(
+        self, path: str, start: int, stop: int, unless_etag: str | None = None, whole_max_bytes: int = 0
+    ) -> tuple[aiohttp.ClientSession, web.Asked]:
+        """A wish, and the way by which it is to be asked."""
+        signed, is_store = await self._urls.signed(path), self._dataset.delivery == "proxied"
+        allowed = None if is_store else signed.allowed
+        http = self._client.stores() if allowed is None else self._client.archives(allowed)
+        what = f"{self._dataset.id}/{path}"
+        return http, web.Asked(
+            signed.url, what, self._where, start, stop, unless_etag, whole_max_bytes, is_store, allowed
+        )
 
     async def _store(self, path: str) -> HTTPStore:
         """The whole address, query included, is the store's root: every read is of the empty path below it."""

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from .client import AsyncControlClient, dataset_call, presign_call
 from .errors import ControlUnavailable, NoDataset, NotFound, PerijoveError, StoreUnavailable
 from .models import Dataset, Presigned, Replica
+from .places import Allowed
 
 #: How many URLs are kept, and how long before their end they are replaced.
 URLS_KEPT = 4096
@@ -27,12 +28,16 @@ LINGERS_MAX = 5
 
 
 @dataclass(frozen=True)
-class _Signed:
-    """A URL; control is asked for another at ``ask_at``, and this one serves until ``ends_at``."""
+class Signed:
+    """A URL; control is asked for another at ``ask_at``, and this one serves until ``ends_at``.
+
+    ``allowed``: what it may lead to of private networks, if it is of an archive.
+    """
 
     url: str
     ask_at: datetime
     ends_at: datetime
+    allowed: Allowed
 
 
 class SignedUrls:
@@ -45,12 +50,16 @@ class SignedUrls:
         self._client = client
         self._dataset = dataset
         self._replica = replica
-        self._kept: OrderedDict[str, _Signed] = OrderedDict()
-        self._waiting: dict[str, asyncio.Future[_Signed]] = {}
+        self._kept: OrderedDict[str, Signed] = OrderedDict()
+        self._waiting: dict[str, asyncio.Future[Signed]] = {}
         self._task: asyncio.Task[None] | None = None
         self._asked_at = -BUSY_SECONDS
 
     async def get(self, path: str) -> str:
+        """The URL of :meth:`signed`."""
+        return (await self.signed(path)).url
+
+    async def signed(self, path: str) -> Signed:
         """A URL that reads ``path`` now.
 
         Raises:
@@ -58,13 +67,13 @@ class SignedUrls:
         """
         kept, now = self._kept.get(path), clock()
         if kept is not None and now < kept.ask_at:
-            return kept.url
+            return kept
         try:
             signed = await self._ask(path)
         except ControlUnavailable:
             if kept is None or now >= kept.ends_at:
                 raise
-            return kept.url  # a pause of control must not stop running work
+            return kept  # a pause of control must not stop running work
         except PerijoveError:
             self.forget(path)
             raise
@@ -72,13 +81,13 @@ class SignedUrls:
         self._kept.move_to_end(path)
         if len(self._kept) > URLS_KEPT:
             self._kept.popitem(last=False)
-        return signed.url
+        return signed
 
     def forget(self, path: str) -> None:
         """The URL did not work: the next is asked for."""
         self._kept.pop(path, None)
 
-    async def _ask(self, path: str) -> _Signed:
+    async def _ask(self, path: str) -> Signed:
         if self._dataset.delivery != "proxied":  # an archive is asked for each, and may not know one of many
             return self._signed(await self._call([path]))[path]
         future = self._waiting.get(path)
@@ -112,7 +121,7 @@ class SignedUrls:
             if not waiting < len(self._waiting) < PATHS_AT_ONCE:
                 return
 
-    async def _ask_for(self, batch: dict[str, asyncio.Future[_Signed]]) -> None:
+    async def _ask_for(self, batch: dict[str, asyncio.Future[Signed]]) -> None:
         try:
             signed = self._signed(await self._call(list(batch)))
         except PerijoveError as error:
@@ -140,10 +149,11 @@ class SignedUrls:
             await self._client.send(dataset_call(self._dataset.id))  # raises if it is not the file that is missing
             raise
 
-    def _signed(self, answer: Presigned) -> dict[str, _Signed]:
+    def _signed(self, answer: Presigned) -> dict[str, Signed]:
         ends_at = answer.expires - URL_RENEW_BEFORE
         ask_at = min(ends_at, clock() + URL_KEPT) if self._dataset.delivery == "proxied" else ends_at
-        return {item.path: _Signed(item.url, ask_at, ends_at) for item in answer.items}
+        allowed = Allowed.of(answer.private_origin or "", answer.private_origin is not None)
+        return {item.path: Signed(item.url, ask_at, ends_at, allowed) for item in answer.items}
 
 
 def clock() -> datetime:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import aiohttp
 
     from .connections import Connections
+    from .places import Allowed
 
 #: Seconds to reach a service, and to wait for each part of its answer.
 TIMEOUT = httpx.Timeout(20.0, connect=3.0)
@@ -24,6 +25,7 @@ class StoreWays:
 
     def __init__(self) -> None:
         self._stores: aiohttp.ClientSession | None = None
+        self._archives: dict[Allowed, aiohttp.ClientSession] = {}
         self._pages: httpx.AsyncClient | None = None
         self._connections: Connections | None = None
 
@@ -35,12 +37,20 @@ class StoreWays:
         return self._pages
 
     def stores(self) -> aiohttp.ClientSession:
-        """Carries looks at objects, whatever server they are at."""
+        """Carries looks at objects of stores, wherever these are: the platform file names them."""
         if self._stores is None:
             from .web import new_session  # brings in obstore, which lists of datasets do without
 
             self._stores = new_session()
         return self._stores
+
+    def archives(self, allowed: Allowed) -> aiohttp.ClientSession:
+        """Carries reads of archives, to no private place but that."""
+        if allowed not in self._archives:
+            from .web import new_session  # see above
+
+            self._archives[allowed] = new_session(allowed)
+        return self._archives[allowed]
 
     def connections(self) -> Connections:
         """The plain way, for what is short."""
@@ -54,7 +64,8 @@ class StoreWays:
         """Close their connections."""
         if self._connections is not None:
             self._connections.close()
-        if self._stores is not None:
-            await self._stores.close()
+        for session in (self._stores, *self._archives.values()):
+            if session is not None:
+                await session.close()
         if self._pages is not None:
             await self._pages.aclose()

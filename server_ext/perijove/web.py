@@ -1,9 +1,10 @@
-"""The first look at an object by a URL: one GET of its first bytes, whatever web server it is.
+"""Reads by a URL, whatever web server it is: the first look at an object, and all reads of archives.
 
 Objects of archives are looked at so, and those of stores that did not answer plainly (:mod:`short`). Not by obstore, as
-further reads of them, because a store of it is made for one URL and takes 10 ms of the processor to make, and because
+further reads of stores, because a store of it is made for one URL and takes 10 ms of the processor to make, and because
 it cannot use an answer that is not the range asked for: here a server that sends the whole object instead is listened
-to.
+to. Archives are not read by obstore at all: it goes wherever an answer or a name leads, and here each redirect and each
+address is looked at before anything connects to it (:mod:`places`).
 
 Source: RFC 9110, sections 13 (conditions) and 14 (ranges).
 """
@@ -12,20 +13,28 @@ from __future__ import annotations
 
 import asyncio
 import re
+import socket
 import zlib
-from collections.abc import AsyncGenerator, AsyncIterator
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
+from typing import TypeVar
+from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
 from . import answers
-from .errors import NotFound, NotSupported, PerijoveError, Refused, StoreUnavailable
+from .errors import NotFound, NotSupported, ObjectChanged, PerijoveError, Refused, StoreUnavailable
+from .objects import ObjectInfo
+from .places import Allowed, ForbiddenAddressError, check_place, is_outside, resolve
 from .whole import Whole, collect, too_long
+
+Result = TypeVar("Result")
 
 #: A service of an archive may compute before it answers; an object store is as patient as in :mod:`answers`.
 ARCHIVE_PATIENCE_SECONDS = 60.0
@@ -36,6 +45,7 @@ FIRST_PAUSE_SECONDS = 0.1
 REDIRECTS_MAX = 5
 CONNECTIONS_MAX = 128
 _UNPACKED_BYTES = 1 << 20
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 _PARTIAL = re.compile(r"bytes (\d{1,19})-(\d{1,19})/(\d{1,19})")
 _OUTSIDE = re.compile(r"bytes \*/(\d{1,19})")
@@ -65,6 +75,7 @@ class Asked:
         unless_etag: if the object still has this ETag, nothing is sent.
         whole_max_bytes: the most of an object whose server gives no parts.
         is_store: an object store, which names the version of all that it sends; what does not is none.
+        allowed: the one private place that an archive may lead to; None: of a store, which the platform file names.
     """
 
     url: str
@@ -75,6 +86,7 @@ class Asked:
     unless_etag: str | None
     whole_max_bytes: int
     is_store: bool
+    allowed: Allowed | None = None
 
     @property
     def patience_seconds(self) -> float:
@@ -90,10 +102,41 @@ class _Again(Exception):
         self.why = why
 
 
-def new_session() -> aiohttp.ClientSession:
-    """Carries out looks. It has no token and no cookies: it goes to servers of others. Belongs to the running loop."""
+class _Outside(AbstractResolver):
+    """Finds hosts at public addresses only, and at those that may be private: one place, and the environment's proxies.
+
+    What a name leads to is looked at when a connection is made, by this very answer.
+    """
+
+    def __init__(self, allowed: Allowed) -> None:
+        self._allowed = allowed
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
+    ) -> list[ResolveResult]:
+        """The addresses of ``host``. Raises ForbiddenAddressError, or OSError: it cannot be found."""
+        allowed = Allowed(host.casefold(), port) if (host, port) in _proxies() else self._allowed
+        infos = await asyncio.to_thread(resolve, host, port, allowed)
+        flags = socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
+        return [
+            ResolveResult(hostname=host, host=str(where[0]), port=port, family=kind, proto=protocol, flags=flags)
+            for kind, _, protocol, _, where in infos
+            if family in (socket.AF_UNSPEC, kind)
+        ]
+
+    async def close(self) -> None:
+        """Nothing is kept."""
+
+
+def new_session(allowed: Allowed | None = None) -> aiohttp.ClientSession:
+    """Carries out reads. It has no token and no cookies: it goes to servers of others. Belongs to the running loop.
+
+    Args:
+        allowed: the one private place that it may connect to; None: wherever it is sent.
+    """
+    resolver = None if allowed is None else _Outside(allowed)
     return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=CONNECTIONS_MAX),
+        connector=aiohttp.TCPConnector(limit=CONNECTIONS_MAX, resolver=resolver),
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS),  # else by the patience of each look
         cookie_jar=aiohttp.DummyCookieJar(),
         auto_decompress=False,
@@ -103,15 +146,51 @@ def new_session() -> aiohttp.ClientSession:
 async def look(http: aiohttp.ClientSession, asked: Asked) -> Seen | None:
     """Ask once, and again when the trouble may pass; None if the object has the ETag that is known.
 
+    Args:
+        http: of :func:`new_session`, with ``asked.allowed``.
+        asked: what is looked at.
+
     Raises:
         NotSupported: the server gives no parts, and the object is too long, or a web page where a file was expected.
         PerijoveError: no such object, refused, or the server does not answer.
     """
+    headers = {"If-None-Match": asked.unless_etag} if asked.unless_etag else {}
+
+    async def ask(patience: asyncio.Timeout) -> Seen | None:
+        return await _ask(http, asked, headers, lambda response: _read(response, asked, patience))
+
+    return await _tried(asked, ask)
+
+
+async def part(http: aiohttp.ClientSession, asked: Asked, info: ObjectInfo) -> bytes:
+    """All bytes asked for of exactly the object that ``info`` tells of; what broke off goes on where it ended.
+
+    Args:
+        http: as for :func:`look`.
+        asked: a part that lies within the object.
+        info: the object as it was opened.
+
+    Raises:
+        ObjectChanged: it is another object by now.
+        PerijoveError: it is gone, refused, or the server does not answer with this part.
+    """
+    body = bytearray()
+    headers = {"If-Match": info.version} if info.version is not None else {}
+
+    async def ask(patience: asyncio.Timeout) -> None:
+        rest = replace(asked, start=asked.start + len(body))
+        await _ask(http, rest, headers, lambda response: _go_on(response, rest, info, body, patience))
+
+    await _tried(asked, ask)
+    return bytes(body)
+
+
+async def _tried(asked: Asked, ask: Callable[[asyncio.Timeout], Awaitable[Result]]) -> Result:
     pause_seconds, why = FIRST_PAUSE_SECONDS, ""
     for attempt in range(1, TRIES + 1):
         try:
             async with asyncio.timeout(asked.patience_seconds) as patience:
-                return await _ask(http, asked, patience)
+                return await ask(patience)
         except TimeoutError:
             raise StoreUnavailable(
                 f"The {asked.where} sends {asked.what} too slowly, less than {answers.PATIENCE_BYTES >> 20} MiB in "
@@ -125,19 +204,49 @@ async def look(http: aiohttp.ClientSession, asked: Asked) -> Seen | None:
     raise StoreUnavailable(f"The {asked.where} {why} (tried {TRIES} times).")
 
 
-async def _ask(http: aiohttp.ClientSession, asked: Asked, patience: asyncio.Timeout) -> Seen | None:
-    headers = {"Range": f"bytes={asked.start}-{asked.stop - 1}", "Accept-Encoding": "identity"}
-    headers |= {"If-None-Match": asked.unless_etag} if asked.unless_etag else {}
+async def _ask(
+    http: aiohttp.ClientSession,
+    asked: Asked,
+    conditions: dict[str, str],
+    read: Callable[[aiohttp.ClientResponse], Awaitable[Result]],
+) -> Result:
+    """What ``read`` makes of the answer, to which redirects may lead; each is looked at before it is followed."""
+    headers = {"Range": f"bytes={asked.start}-{asked.stop - 1}", "Accept-Encoding": "identity", **conditions}
     try:
         # as it was signed: not to be encoded anew
         url = URL(asked.url, encoded=True)
-        proxy = proxy_for(url.scheme, url.host or "")
-        async with http.get(url, headers=headers, max_redirects=REDIRECTS_MAX, proxy=proxy) as response:
-            return await _read(response, asked, patience)
+        for _ in range(REDIRECTS_MAX + 1):
+            proxy = proxy_for(url.scheme, url.host or "")
+            if asked.allowed is not None:
+                _check_hop(url, asked.allowed, is_proxied=proxy is not None)
+            async with http.get(url, headers=headers, allow_redirects=False, proxy=proxy) as response:
+                target = response.headers.get("Location") if response.status in _REDIRECTS else None
+                if target is None:
+                    return await read(response)
+            url = url.join(URL(target))
+        raise StoreUnavailable(f"The {asked.where} redirected reads of {asked.what} more than {REDIRECTS_MAX} times.")
     except PerijoveError:
         raise  # some are OSErrors too
-    except (aiohttp.ClientError, ValueError, OSError):
+    except (aiohttp.ClientError, ValueError, OSError) as error:
+        forbidden = error if isinstance(error, ForbiddenAddressError) else error.__cause__
+        if isinstance(forbidden, ForbiddenAddressError):
+            raise Refused(
+                f"The {asked.where} leads reads of {asked.what} to a place that is not read from here: {forbidden}."
+            ) from None
         raise _Again(f"did not give a whole answer when reading {asked.what}") from None
+
+
+def _check_hop(url: URL, allowed: Allowed, *, is_proxied: bool) -> None:
+    """Refuse an address as far as it can be told without looking up its host, which the connection does, or a proxy."""
+    check_place(url.scheme, url.raw_host, url.port, allowed)
+    if is_proxied and not is_outside(str(url), allowed):
+        raise ForbiddenAddressError(f"{(url.raw_host or '')[:80]} is a private name")
+
+
+def _proxies() -> set[tuple[str | None, int | None]]:
+    """Hosts and ports of the environment's ways out."""
+    ways = [urlsplit(address) for address in getproxies().values()]
+    return {(way.hostname, way.port or (443 if way.scheme == "https" else 80)) for way in ways}
 
 
 @lru_cache(maxsize=256)
@@ -188,6 +297,28 @@ async def _read(response: aiohttp.ClientResponse, asked: Asked, patience: asynci
     if status == 416 and (found := _OUTSIDE.fullmatch(response.headers.get("Content-Range", ""))):
         return Seen(int(found[1]), _etag(response), _date(response), b"")
     raise _refusal(status, asked)
+
+
+async def _go_on(
+    response: aiohttp.ClientResponse, asked: Asked, info: ObjectInfo, body: bytearray, patience: asyncio.Timeout
+) -> None:
+    """Add the rest of a part to ``body`` as it comes, if it is of this object."""
+    status, found = response.status, _PARTIAL.fullmatch(response.headers.get("Content-Range", ""))
+    is_other = status == 206 and found and (int(found[3]), _etag(response)) != (info.size_bytes, info.etag)
+    is_newer = info.version is None and info.modified not in {None, _date(response)}
+    if status in {412, 416} or is_other or (status == 206 and is_newer):
+        raise ObjectChanged(f"{asked.what} has changed in the {asked.where} while it was being read: open it again.")
+    if status not in {200, 206}:
+        raise _refusal(status, asked)
+    if not found or (int(found[1]), int(found[2])) != (asked.start, asked.stop - 1):
+        raise _Again(f"gave answers that are not the part of {asked.what} that was asked for")
+    left = asked.stop - asked.start
+    async for chunk in _patiently(response, asked, patience):
+        body += chunk[:left]
+        left -= len(chunk[:left])
+        if left == 0:
+            return
+    raise _Again(f"did not give a whole answer when reading {asked.what}")
 
 
 async def _read_part(response: aiohttp.ClientResponse, asked: Asked, patience: asyncio.Timeout) -> Seen:

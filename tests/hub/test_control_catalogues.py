@@ -143,6 +143,14 @@ async def test_the_items_of_a_collection_are_directories_of_their_assets(
     assert await addresses(control, "earth.sentinel-2", "S2 3/red.tif") == [f"{fake.url}/files/red.tif"]
 
 
+async def test_item_18_with_an_address_goes_what_may_be_private_there(
+    control: ControlBed, fake: FakeCatalogues
+) -> None:
+    body = {"paths": ["S2 3/red.tif"]}
+    answer = await control.call("POST", "datasets/earth.sentinel-2/presign", control.ana, body=body)
+    assert answer.body["private_origin"] == fake.url  # which the platform file allows, and nothing else
+
+
 async def test_no_user_is_sent_into_a_private_network(control: ControlBed) -> None:
     # what is no web address is not even listed
     assert await tree(control, "earth.sentinel-2", "S2 1") == ["S2 1/red.tif", "S2 1/creds.json"]

@@ -66,6 +66,8 @@ class FakeControl:
     replicas: dict[tuple[str, str], FakeReplica] = field(default_factory=dict)
     #: Where the files of ``linked`` datasets are, by dataset and path.
     links: dict[tuple[str, str], str] = field(default_factory=dict)
+    #: Whether the host and port of these may be private ones.
+    allows_private: bool = True
     quotas: list[dict[str, Any]] = field(default_factory=list)
     leases: dict[str, dict[str, Any]] = field(default_factory=dict)
     notices: list[dict[str, Any]] = field(default_factory=list)
@@ -234,7 +236,9 @@ class FakeControl:
                 return _problem(404, f"{dataset.id}: There is no {missing[0]!r}.")
             links = [PresignedPath(path=path, url=self.links[dataset.id, path]) for path in asked.paths]
             expires = datetime.now(UTC) + timedelta(seconds=self.life_seconds)
-            return _json(Presigned(items=links, expires=expires).model_dump(mode="json"))
+            origin = links[0].url if self.allows_private else None
+            answer = Presigned(items=links, expires=expires, private_origin=origin)
+            return _json(answer.model_dump(mode="json"))
         store = _signer(replica.bucket, replica.prefix.strip("/"), replica.endpoint or replica.bed.endpoint)
         life = timedelta(seconds=min(self.life_seconds, 900))
         urls = [PresignedPath(path=path, url=obstore.sign(store, "GET", path, life)) for path in asked.paths]

@@ -39,6 +39,10 @@ class WebServer:
     bytes_out: int = 0
     #: Statuses to answer first.
     stumbles: list[int] = field(default_factory=list)
+    #: Where it sends who asks for a path.
+    redirects: dict[str, str] = field(default_factory=dict)
+    #: After how many bytes of parts it hangs up, first come first served.
+    cuts: list[int] = field(default_factory=list)
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         """A file, a part of it, or 404."""
@@ -46,6 +50,8 @@ class WebServer:
         self.asked[path] += 1
         if self.stumbles:
             return web.Response(status=self.stumbles.pop(0))
+        if path in self.redirects:
+            return web.Response(status=302, headers={"Location": self.redirects[path]})
         file = self.files.get(path)
         if file is None:
             return web.Response(status=404, text="<html>not here</html>", content_type="text/html")
@@ -63,8 +69,20 @@ class WebServer:
         if start >= len(file.data):
             return web.Response(status=416, headers={"Content-Range": f"bytes */{len(file.data)}"})
         headers["Content-Range"] = f"bytes {start}-{stop - 1}/{len(file.data)}"
+        if self.cuts:
+            return await self._send_cut(request, file.data[start:stop], headers)
         self.bytes_out += stop - start
         return web.Response(status=206, body=file.data[start:stop], headers=headers)
+
+    async def _send_cut(self, request: web.Request, data: bytes, headers: dict[str, str]) -> web.StreamResponse:
+        sent = data[: self.cuts.pop(0)]
+        response = web.StreamResponse(status=206, headers={**headers, "Content-Length": str(len(data))})
+        await response.prepare(request)
+        await response.write(sent)
+        self.bytes_out += len(sent)
+        if request.transport is not None:
+            request.transport.close()
+        return response
 
     async def _send_whole(self, request: web.Request, file: WebFile, headers: dict[str, str]) -> web.StreamResponse:
         response = web.StreamResponse(headers={**headers, "Content-Type": file.kind})

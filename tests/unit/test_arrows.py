@@ -119,8 +119,8 @@ def test_what_users_import_does_not_need_the_server_extension() -> None:
 
 def test_the_hub_takes_only_the_wire_models_from_the_light_side() -> None:
     assert edges("perijove_hub", "perijove_server") == []
-    # and the names of the settings with which a scheduler tells a gateway how it is
-    light = ("perijove.models.", "perijove.dask_settings.")
+    # the names of the settings with which a scheduler tells a gateway how it is, and where strangers may send us
+    light = ("perijove.models.", "perijove.dask_settings.", "perijove.places.")
     others = [edge for edge in edges("perijove_hub", "perijove") if not edge[1].startswith(light)]
     assert others == []
 

@@ -9,11 +9,13 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from urllib.parse import urlsplit
 
 from perijove.models import PLATFORM_CATALOGUE, CatalogueView, Dataset, PresignedPath, Replica, TreeEntry
+from perijove.places import Allowed, ForbiddenAddressError, check_address, is_outside
 from perijove_hub.catalogue import texts
 from perijove_hub.catalogue.citations import bibtex
-from perijove_hub.catalogue.guarded import Allowed, ForbiddenAddressError, GuardedSession, check_address, is_outside
+from perijove_hub.catalogue.guarded import GuardedSession
 from perijove_hub.catalogue.harvest import Asker, Harvester, state_of
 from perijove_hub.catalogue.models import BadCursorError, Branch, CatalogueError, Found, Harvest
 from perijove_hub.catalogue.names import dataset_id
@@ -116,8 +118,11 @@ class Federation:
         following = _encoded(wanted, path, branch.cursor) if branch.cursor else None
         return [leaf.entry for leaf in branch.leaves], following
 
-    async def addresses(self, wanted: str, paths: Sequence[str]) -> list[PresignedPath]:
+    async def addresses(self, wanted: str, paths: Sequence[str]) -> tuple[list[PresignedPath], str | None]:
         """The public addresses of files of a ``linked`` dataset, each checked to lead to no private place.
+
+        With them, the origin that the platform file allows to be private: whoever reads them checks again where each
+        connection goes.
 
         Raises:
             KeyError, CatalogueError: as :meth:`tree`, or an address leads where nobody may be sent.
@@ -133,7 +138,8 @@ class Federation:
                 _check(start, allowed)
             return [PresignedPath(path=path, url=url) for path, url in zip(paths, urls, strict=True)]
 
-        return await self._asker.ask(name, spec, look)
+        origin = f"{urlsplit(spec.url).scheme}://{urlsplit(spec.url).netloc}" if spec.allow_private else None
+        return await self._asker.ask(name, spec, look), origin
 
     async def close(self) -> None:
         """Stop asking the catalogues."""

@@ -8,7 +8,6 @@ whichever redirect led there, and there is no way around: no proxies of the envi
 from __future__ import annotations
 
 import io
-import ipaddress
 import socket
 import threading
 import time
@@ -16,7 +15,6 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
-from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -25,6 +23,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError, IncompleteRead, NewConnectionError
 from urllib3.util import Retry
 
+from perijove.places import Allowed, ForbiddenAddressError, resolve
 from perijove_hub.catalogue.models import CatalogueError
 
 #: What one operation (a harvest, a page of a tree) may read in all.
@@ -38,98 +37,6 @@ CONNECT_SECONDS = 5.0
 #: The longest silence within an answer.
 SILENCE_SECONDS = 15.0
 REDIRECTS_MAX = 5
-
-#: Networks through which a v4 address is reached in the dress of a v6 one.
-_NAT64 = ipaddress.ip_network("64:ff9b::/96")
-
-
-class ForbiddenAddressError(OSError):
-    """A name or an address that leads into a private network."""
-
-
-@dataclass(frozen=True)
-class Allowed:
-    """The one private place that may be reached: a host and port of the platform file; or none."""
-
-    host: str = ""
-    port: int = 0
-
-    @classmethod
-    def of(cls, url: str, allow_private: bool) -> Allowed:
-        """The place of ``url``, when the platform file allows it."""
-        if not allow_private:
-            return cls()
-        parts = urlsplit(url)
-        return cls((parts.hostname or "").casefold(), parts.port or (443 if parts.scheme == "https" else 80))
-
-
-def is_public(address: str) -> bool:
-    """Whether an IP address is one of the public Internet, also when it hides in another form."""
-    try:
-        found = ipaddress.ip_address(address.partition("%")[0])
-    except ValueError:
-        return False
-    if isinstance(found, ipaddress.IPv6Address):
-        inner = found.ipv4_mapped or found.sixtofour or (found.teredo or (None, None))[1]
-        if found in _NAT64:
-            inner = ipaddress.IPv4Address(int(found) & 0xFFFFFFFF)
-        if inner is not None:
-            return is_public(str(inner))
-    return found.is_global and not found.is_multicast
-
-
-def resolve(host: str, port: int, allowed: Allowed) -> list[tuple[Any, ...]]:
-    """What ``socket.getaddrinfo`` gives for a host, when all of it may be reached.
-
-    Raises:
-        ForbiddenAddressError: the name leads to a private address, among others perhaps.
-        OSError: the name cannot be resolved.
-    """
-    try:
-        infos = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)
-    except UnicodeError as error:
-        raise OSError(f"{host[:80]!r} is no name of a host") from error
-    if (host.strip("[]").casefold(), port) != (allowed.host, allowed.port):
-        for info in infos:
-            if not is_public(str(info[4][0])):
-                raise ForbiddenAddressError(f"{host[:80]} is at a private address")
-    return list(infos)
-
-
-def is_outside(url: str | None, allowed: Allowed) -> bool:
-    """Whether an address may be shown to users as a link, as far as it can be told without looking up its host."""
-    try:
-        parts = urlsplit(url or "")
-        host = (parts.hostname or "").rstrip(".")
-        port = parts.port or (443 if parts.scheme == "https" else 80)
-    except ValueError:
-        return False
-    if (host, port) == (allowed.host, allowed.port):
-        return True
-    if ":" in host:
-        return is_public(host)
-    try:
-        # also in the forms that browsers take for addresses, as 0x7f.1
-        return is_public(socket.inet_ntoa(socket.inet_aton(host)))
-    except OSError:
-        return "." in host and not host.endswith((".localhost", ".local", ".internal"))
-
-
-def check_address(url: str, allowed: Allowed) -> None:
-    """Refuse an address that users must not be sent to.
-
-    Raises:
-        ForbiddenAddressError: no http(s), or its host is at a private address.
-        OSError: its host cannot be found.
-    """
-    try:
-        parts = urlsplit(url)
-        port = parts.port or (443 if parts.scheme == "https" else 80)
-    except ValueError as error:
-        raise ForbiddenAddressError("the address cannot be read") from error
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username is not None:
-        raise ForbiddenAddressError("the address is not http(s)")
-    resolve(parts.hostname, port, allowed)
 
 
 @dataclass

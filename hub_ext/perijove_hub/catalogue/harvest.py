@@ -12,8 +12,9 @@ from typing import Literal, TypeVar
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from perijove.places import Allowed
 from perijove_hub.catalogue import snapshots
-from perijove_hub.catalogue.guarded import Allowed, Budget, GuardedSession, spoken
+from perijove_hub.catalogue.guarded import Budget, GuardedSession, spoken
 from perijove_hub.catalogue.models import CatalogueError, Found, FoundList, Harvest
 from perijove_hub.catalogue.providers import Provider, provider_of
 from perijove_hub.ledger.database import Database

@@ -195,10 +195,11 @@ class PresignHandler(TreeHandler):
 
     async def _linked(self, dataset_id: str, request: PresignRequest) -> Presigned:
         try:
-            items = await self.state.catalogue.addresses(dataset_id, request.paths)
+            items, private_origin = await self.state.catalogue.addresses(dataset_id, request.paths)
         except CatalogueError as error:
             raise about(dataset_id, error) from error
-        return Presigned(items=items, expires=self.state.clock() + timedelta(seconds=PRESIGNED_SECONDS))
+        expires = self.state.clock() + timedelta(seconds=PRESIGNED_SECONDS)
+        return Presigned(items=items, expires=expires, private_origin=private_origin)
 
 
 def about(dataset_id: str, error: CatalogueError) -> CatalogueError:

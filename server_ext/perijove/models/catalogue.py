@@ -175,6 +175,10 @@ class Presigned(Said):
 
     items: list[PresignedPath]
     expires: datetime
+    private_origin: str | None = Field(
+        default=None,
+        description="of linked datasets: the scheme, host and port that may be at a private address; null: none may",
+    )
 
 
 class PresignListRequest(Asked):

@@ -9,16 +9,9 @@ from typing import Any
 
 import pytest
 
+from perijove.places import Allowed, ForbiddenAddressError, check_address, is_outside, is_public
 from perijove_hub.catalogue import guarded
-from perijove_hub.catalogue.guarded import (
-    Allowed,
-    Budget,
-    ForbiddenAddressError,
-    GuardedSession,
-    check_address,
-    is_outside,
-    is_public,
-)
+from perijove_hub.catalogue.guarded import Budget, GuardedSession
 from perijove_hub.catalogue.models import CatalogueError
 from perijove_hub.catalogue.providers import provider_of
 from perijove_hub.policy.catalogues import CatalogueSpec
