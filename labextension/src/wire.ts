@@ -19,8 +19,8 @@ export interface IReplica {
   url: string;
   endpoint: string | null;
   rank: number;
-  /** What moving all of the dataset to the caller's site would cost. */
-  egress_cost: number;
+  /** What moving all of the dataset to the caller's site would cost; null: nobody knows. */
+  egress_cost: number | null;
 }
 
 /** Who made, processed or hosts a dataset. */
@@ -127,7 +127,7 @@ export interface ICopy {
   state: 'used' | 'ready' | 'down' | 'unknown';
   latency_ms: number | null;
   megabytes_second: number | null;
-  /** What moving all of the dataset from here to this session would cost. */
+  /** What moving all of the dataset from here to this session would cost; null: nobody knows. */
   egress_cost: number | null;
 }
 

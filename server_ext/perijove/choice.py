@@ -2,11 +2,13 @@
 
 Control's order (site, region, egress price) holds, with two corrections. A replica that has failed of late comes after
 all that have not. And one that was measured to be slow gives way to a replica that is no dearer and at least twice as
-fast. A dearer copy is never taken because it is faster: only because the cheaper ones do not answer.
+fast. A dearer copy is never taken because it is faster: only because the cheaper ones do not answer. A price that
+nobody knows is dearer than any that is known, and as dear as another such.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -23,16 +25,21 @@ FASTER = 2.0
 class Candidate:
     """A replica as the choice sees it.
 
-    ``rank`` is control's, 0 the nearest; ``egress_cost`` what moving all of the dataset costs; ``latency_seconds`` and
-    ``bytes_per_second`` are measured, None: not of late.
+    ``rank`` is control's, 0 the nearest; ``egress_cost`` what moving all of the dataset costs, None: nobody knows;
+    ``latency_seconds`` and ``bytes_per_second`` are measured, None: not of late.
     """
 
     id: str
     rank: int
-    egress_cost: float
+    egress_cost: float | None
     is_down: bool = False
     latency_seconds: float | None = None
     bytes_per_second: float | None = None
+
+    @property
+    def feared_cost(self) -> float:
+        """What it costs at most, as far as is known."""
+        return math.inf if self.egress_cost is None else self.egress_cost
 
     @property
     def read_seconds(self) -> float:
@@ -56,6 +63,6 @@ def in_order(candidates: Sequence[Candidate]) -> list[str]:
 def _overtakes(later: Candidate, earlier: Candidate) -> bool:
     return (
         later.is_down == earlier.is_down
-        and later.egress_cost <= earlier.egress_cost
+        and later.feared_cost <= earlier.feared_cost
         and later.read_seconds * FASTER <= earlier.read_seconds
     )

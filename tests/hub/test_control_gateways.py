@@ -40,7 +40,11 @@ SITES = {
     ),
     "polar": site("Polar station", "an-pole-1"),
 }
-DATASETS = {"far": dataset(replica(site="cloud-eu"), groups=["staff"], size_bytes=10 * 2**30)}
+DATASETS = {
+    "far": dataset(replica(site="cloud-eu"), groups=["staff"], size_bytes=10 * 2**30),
+    "open": dataset(replica(region="us-east-1"), size_bytes=10 * 2**30),
+    "both": dataset(replica(region="us-east-1"), replica(site="cloud-eu"), size_bytes=10 * 2**30),
+}
 ALLOCATIONS = [
     {"group": group, "resource": "credits", "amount": 100, "start": "2026-01-01", "end": "2027-01-01"}
     for group in ("astro", "staff")
@@ -208,6 +212,12 @@ async def test_people_are_told_which_gateway_is_near_to_some_data(control: Contr
         ("cloud-eu", "holds far", 0.0, True),
     ]
     assert await told("far", "far", "demo-stac.x") == await told("far")
+    unknown = "would move 10.0 GiB at a cost that is not known"
+    assert await told("open") == [("esac", unknown, None, False), ("cloud-eu", unknown, None, True)]
+    assert await told("both") == [
+        ("esac", "would move 10.0 GiB at 1.00 EUR for egress", 1.0, False),
+        ("cloud-eu", "holds both", 0.0, True),
+    ]
     for wrong, status in (("nothing", 422), ("x" * 500, 422)):
         assert (await control.get("gateways", control.bob, dataset=wrong)).status == status
     assert (await control.get("gateways", control.ana, dataset="far")).status == 422

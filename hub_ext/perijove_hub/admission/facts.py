@@ -157,8 +157,9 @@ def dataset_facts(platform: Platform, name: str, groups: frozenset[str]) -> Data
     if spec is None or not may_read(spec, groups):
         raise refuse(422, "No such dataset", f"There is no dataset {name!r} that you may read.")
     prices = {
-        region_of(platform, replica): platform.sites[replica.site].egress_price_gib if replica.site else {}
+        region_of(platform, replica): platform.sites[replica.site].egress_price_gib
         for replica in spec.replicas
+        if replica.site  # what another copy costs, nobody knows
     }
     return DatasetFacts(
         id=name,

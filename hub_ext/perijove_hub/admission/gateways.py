@@ -19,13 +19,14 @@ USUAL_WORKER = Resources(cpu=1, memory_gib=4)
 class _Ranked:
     view: GatewayView
     #: the smaller the better
-    rank: tuple[float, float, float, str]
+    rank: tuple[float, bool, float, float, str]
 
 
 def gateways_for(platform: Platform, owner: str, groups: frozenset[str], datasets: Sequence[str]) -> list[GatewayView]:
     """The gateways of the sites that a member of these groups may use, in the order of the platform file.
 
-    With datasets, one is preferred: the one with most of their bytes, then with the least egress, then the cheapest.
+    With datasets, one is preferred: the one with most of their bytes, then with egress whose price is known, then with
+    the least of it, then the cheapest.
     What lies in archives of others is as far from everywhere, and counts for nothing.
 
     Raises:
@@ -53,7 +54,8 @@ def _look(name: str, site: Site, wish: Wish) -> _Ranked:
         proxy_address=dask.proxy_address if dask else "",
         price=site.price,
         near="; ".join(filter(None, travel.words(wish))) or None,
-        egress_cost=round(travel.egress_cost, 6) if wish.datasets else None,
+        egress_cost=round(travel.egress_cost, 6) if wish.datasets and not travel.unpriced else None,
     )
-    rank = (-score_data(wish, travel), travel.egress_cost, site.price.hourly(wish.resources), name)
+    costs = bool(travel.unpriced), travel.egress_cost
+    rank = (-score_data(wish, travel), *costs, site.price.hourly(wish.resources), name)
     return _Ranked(view, rank)

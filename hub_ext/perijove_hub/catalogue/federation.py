@@ -226,8 +226,8 @@ def _dataset(name: str, spec: CatalogueSpec, found: Found) -> Dataset:
         each if each.url is None or is_outside(each.url, allowed) else each.model_copy(update={"url": None})
         for each in found.providers
     ]
-    # how far it is, nobody knows: it is as far for all sites
-    replica = Replica(id=name, site=None, region="elsewhere", url=spec.url, endpoint=None, rank=0, egress_cost=0.0)
+    # how far it is, and what it costs whom, nobody knows: it is as far for all sites
+    replica = Replica(id=name, site=None, region="elsewhere", url=spec.url, endpoint=None, rank=0, egress_cost=None)
     return Dataset(
         id=own,
         catalogue=name,

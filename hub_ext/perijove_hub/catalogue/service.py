@@ -24,7 +24,6 @@ def describe(platform: Platform, dataset_id: str, site: str | None) -> Dataset:
         KeyError: the platform has no such dataset.
     """
     spec = platform.datasets[dataset_id]
-    size_gib = (spec.size_bytes or 0) / GIB
     replicas = [
         Replica(
             id=replica_id,
@@ -33,7 +32,7 @@ def describe(platform: Platform, dataset_id: str, site: str | None) -> Dataset:
             url=replica.url,
             endpoint=replica.endpoint,
             rank=rank,
-            egress_cost=round(egress_price_gib(platform, replica, site) * size_gib, 6),
+            egress_cost=_egress_cost(egress_price_gib(platform, replica, site), spec.size_bytes),
         )
         for rank, (replica_id, replica) in enumerate(ranked_replicas(platform, spec, site))
     ]
@@ -59,13 +58,19 @@ def describe(platform: Platform, dataset_id: str, site: str | None) -> Dataset:
 
 
 def ranked_replicas(platform: Platform, spec: DatasetSpec, site: str | None) -> list[tuple[str, ReplicaSpec]]:
-    """Copies with their ids, nearest first: the site's own, then its region's, then by price of moving."""
+    """Copies with their ids, nearest first: the site's own, then its region's, then by price of moving.
 
-    def distance(item: tuple[int, ReplicaSpec]) -> tuple[bool, bool, float, int]:
+    Those whose price nobody knows come last: it may be any. For a session at no known site all stay in their order.
+    """
+    here = platform.sites.get(site or "")
+
+    def distance(item: tuple[int, ReplicaSpec]) -> tuple[bool, bool, bool, float, int]:
         index, replica = item
-        here = platform.sites.get(site or "")
-        far = here is None or region_of(platform, replica) != here.region
-        return (replica.site != site or site is None, far, egress_price_gib(platform, replica, site), index)
+        if here is None:
+            return False, False, False, 0.0, index
+        price = egress_price_gib(platform, replica, site)
+        is_far = region_of(platform, replica) != here.region
+        return replica.site != site, is_far, price is None, price or 0.0, index
 
     ids = replica_ids(platform, spec)
     ranked = sorted(enumerate(spec.replicas), key=distance)
@@ -91,13 +96,28 @@ def region_of(platform: Platform, replica: ReplicaSpec) -> str:
     return platform.sites[replica.site].region
 
 
-def egress_price_gib(platform: Platform, replica: ReplicaSpec, site: str | None) -> float:
-    """The price of moving one GiB of a copy to ``site``; 0 within a region, and where nobody has named a price."""
+def egress_price_gib(platform: Platform, replica: ReplicaSpec, site: str | None) -> float | None:
+    """The price of moving one GiB of a copy to ``site``: 0 within a region, else what the copy's site takes.
+
+    None: nobody knows. A copy at no site of the platform is in somebody else's account, and who is at no known site may
+    be anywhere.
+    """
     source = platform.sites.get(replica.site or "")
     target = platform.sites.get(site or "")
-    if source is None or target is None or source.region == target.region:
+    if target is not None and region_of(platform, replica) == target.region:
         return 0.0
-    return source.egress_price_gib.get(target.region, source.egress_price_gib["default"])
+    if source is None:
+        return None
+    prices = source.egress_price_gib
+    if target is None:
+        return None if any(prices.values()) else 0.0
+    return prices.get(target.region, prices["default"])
+
+
+def _egress_cost(price_gib: float | None, size_bytes: int | None) -> float | None:
+    if not price_gib:
+        return price_gib
+    return None if size_bytes is None else round(price_gib * size_bytes / GIB, 6)
 
 
 def _year(spec: DatasetSpec) -> int | None:

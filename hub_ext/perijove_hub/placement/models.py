@@ -52,8 +52,8 @@ class DatasetFacts:
     """What placement needs of a dataset: how big one copy is and where copies are.
 
     ``size_bytes`` is None when nobody has said. ``replica_prices_gib`` holds, by region of a copy, the price of
-    moving one GiB out of that region, by target region, with ``default``. ``stays_in`` names the regions in which it
-    may be worked with; None: any.
+    moving one GiB out of that region, by target region, with ``default``; regions whose price nobody knows are
+    not in it. ``stays_in`` names the regions in which it may be worked with; None: any.
     """
 
     id: str

@@ -26,10 +26,14 @@ class Score:
 
 @dataclass(frozen=True, slots=True)
 class Travel:
-    """What would have to travel to a site, and what that costs, in the platform's currency."""
+    """What would have to travel to a site, and what that costs, in the platform's currency.
+
+    ``unpriced`` are those of ``moved`` of which nobody knows what moving them costs; they are not in ``egress_cost``.
+    """
 
     held: tuple[str, ...] = ()
     moved: tuple[str, ...] = ()
+    unpriced: tuple[str, ...] = ()
     total_bytes: int = 0
     moved_bytes: int = 0
     egress_cost: float = 0.0
@@ -38,6 +42,8 @@ class Travel:
         """What is there and what would be moved, in words that follow the site's title; empty: nothing."""
         holding = f"holds {listed(self.held)}" if self.held else ""
         priced = f" at {wish.money(self.egress_cost)} for egress" if self.egress_cost else ""
+        if self.unpriced:
+            priced = f"{priced} and more that is not known" if priced else " at a cost that is not known"
         return holding, f"would move {format_bytes(self.moved_bytes)}{priced}" if self.moved else ""
 
 
@@ -47,12 +53,14 @@ def travel_of(wish: Wish, site: SiteFacts) -> Travel:
         return Travel()
     held = tuple(dataset.id for dataset in wish.datasets if is_near(dataset, site))
     moved = [dataset for dataset in wish.datasets if not is_near(dataset, site)]
+    costs = {dataset.id: egress_cost(dataset, site) for dataset in moved}
     return Travel(
         held=held,
-        moved=tuple(dataset.id for dataset in moved),
+        moved=tuple(costs),
+        unpriced=tuple(name for name, cost in costs.items() if cost is None),
         total_bytes=sum(size_of(dataset) for dataset in wish.datasets),
         moved_bytes=sum(size_of(dataset) for dataset in moved),
-        egress_cost=sum(egress_cost(dataset, site) for dataset in moved),
+        egress_cost=sum(cost or 0.0 for cost in costs.values()),
     )
 
 
@@ -105,10 +113,13 @@ def size_of(dataset: DatasetFacts) -> int:
     return ASSUMED_SIZE_BYTES if dataset.size_bytes is None else dataset.size_bytes
 
 
-def egress_cost(dataset: DatasetFacts, site: SiteFacts) -> float:
-    """What moving all of the dataset to the site costs from its cheapest copy, in the platform's currency."""
+def egress_cost(dataset: DatasetFacts, site: SiteFacts) -> float | None:
+    """What moving all of the dataset to the site costs from its cheapest copy, in the platform's currency.
+
+    Copies whose price nobody knows are not counted on; None: there are no others.
+    """
     prices = [
         by_target.get(site.policy.region, by_target.get("default", 0.0))
         for by_target in dataset.replica_prices_gib.values()
     ]
-    return min(prices, default=0.0) * size_of(dataset) / GIB
+    return min(prices) * size_of(dataset) / GIB if prices else None

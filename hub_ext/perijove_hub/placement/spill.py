@@ -29,4 +29,9 @@ def forbidden(wish: Wish, best: Suitable, other: Suitable) -> list[str]:
     if most is not None and other.travel.egress_cost > most + TOLERANCE:
         cost = wish.money(other.travel.egress_cost)
         reasons.append(f"moving the data to {other.title} costs {cost}, more than the {wish.money(most)} allowed")
+    elif most is not None and other.travel.unpriced:
+        what = listed(other.travel.unpriced)
+        reasons.append(
+            f"what moving {what} to {other.title} costs is not known, and no more than {wish.money(most)} is allowed"
+        )
     return reasons

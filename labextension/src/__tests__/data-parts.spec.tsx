@@ -132,7 +132,8 @@ describe('a dataset in detail', () => {
     const copy = { site: 'esac', region: 'eu', latency_ms: 12.4, megabytes_second: 80.2 };
     server.copiesHeld = [
       { ...copy, id: 'b', rank: 1, state: 'down', latency_ms: null, megabytes_second: null, egress_cost: 0.5 },
-      { ...copy, id: 'a', rank: 0, state: 'used', egress_cost: 0 }
+      { ...copy, id: 'a', rank: 0, state: 'used', egress_cost: 0 },
+      { ...copy, id: 'c', rank: 2, site: null, state: 'ready', megabytes_second: null, egress_cost: null }
     ];
     await show();
     act(() => browser.activate('dataset:demo'));
@@ -143,7 +144,8 @@ describe('a dataset in detail', () => {
     await act(() => vi.advanceTimersByTimeAsync(COPIES_DELAY_MILLISECONDS));
     expect([...details.querySelectorAll('ol li')].map(item => item.textContent)).toEqual([
       'esac (eu): in use, 12 ms, 80 MB/s, free to read from here',
-      'esac (eu): not answering, reading all of it costs 0.50 EUR'
+      'esac (eu): not answering, reading all of it costs 0.50 EUR',
+      'eu: ready, 12 ms, cost not known'
     ]);
     await click('Copy BibTeX');
     expect(actions.cite).toHaveBeenCalledWith('@misc{demo}');

@@ -130,10 +130,11 @@ function copyText(copy: ICopy, currency: string, trans: TranslationBundle): stri
     stateText(copy.state, trans),
     copy.latency_ms !== null && trans.__('%1 ms', Math.round(copy.latency_ms)),
     copy.megabytes_second !== null && trans.__('%1 MB/s', Math.round(copy.megabytes_second)),
-    cost !== null &&
-      (cost > 0
+    cost === null
+      ? trans.__('cost not known')
+      : cost > 0
         ? trans.__('reading all of it costs %1', formatCost(cost, currency))
-        : trans.__('free to read from here'))
+        : trans.__('free to read from here')
   ].filter(Boolean);
   return said.length > 0 ? `${place}: ${said.join(', ')}` : place;
 }

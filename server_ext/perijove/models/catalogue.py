@@ -35,7 +35,9 @@ class Replica(Said):
     url: str = Field(description="s3://bucket/prefix/")
     endpoint: str | None = Field(description="the store's address; null for the cloud's default")
     rank: int
-    egress_cost: float = Field(description="what moving all of it to the caller's site would cost")
+    egress_cost: float | None = Field(
+        description="what moving all of it to the caller's site would cost; null: nobody knows, it may cost something"
+    )
 
 
 class Copy(Said):
@@ -52,7 +54,9 @@ class Copy(Said):
     state: Literal["used", "ready", "down", "unknown"]
     latency_ms: float | None = Field(description="from question to answer; null: not measured of late")
     megabytes_second: float | None = Field(description="10^6 bytes, of one stream; null: not measured of late")
-    egress_cost: float = Field(description="what moving all of the dataset to the caller's site would cost")
+    egress_cost: float | None = Field(
+        description="what moving all of the dataset to the caller's site would cost; null: nobody knows"
+    )
 
 
 class Provider(Said):

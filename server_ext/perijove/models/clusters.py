@@ -63,7 +63,7 @@ class GatewayView(Said):
     """``GET gateways?dataset=…``: one Dask Gateway that the caller may use.
 
     With datasets, ``near`` says in words where it would read them, ``egress_cost`` what to read them whole would cost,
-    in the platform's currency, and ``preferred`` is true for the one that is best.
+    in the platform's currency (null: nobody knows), and ``preferred`` is true for the one that is best.
     """
 
     site: str

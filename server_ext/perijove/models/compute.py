@@ -31,7 +31,7 @@ class GatewayFacts(Said):
 
     ``reachable`` is false when it did not answer in time; then ``reason`` says so in a sentence. With datasets,
     ``near`` says in words where it would read them, ``egress_cost`` what to read them whole would cost, in the
-    platform's currency, and ``preferred`` is true for the one that is best.
+    platform's currency (null: nobody knows), and ``preferred`` is true for the one that is best.
     """
 
     gateway: str

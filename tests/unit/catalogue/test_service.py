@@ -25,7 +25,7 @@ def catalogue(**datasets: Any) -> Platform:
     )
 
 
-def ranks(policy: Platform, at: str | None) -> list[tuple[str, float]]:
+def ranks(policy: Platform, at: str | None) -> list[tuple[str, float | None]]:
     return [(each.id, each.egress_cost) for each in describe(policy, "d", at).replicas]
 
 
@@ -33,16 +33,30 @@ def test_copies_are_ranked_by_how_near_they_are_and_then_by_price() -> None:
     policy = catalogue(
         d=dataset(replica(site="cloud-eu"), replica(site="esac"), replica(region="eu-de-1"), size_bytes=10 * GIB)
     )
-    assert ranks(policy, "esac") == [("esac", 0), ("eu-de-1", 0), ("cloud-eu", 0.9)]
+    assert ranks(policy, "esac") == [("esac", 0), ("cloud-eu", 0.9), ("eu-de-1", None)]
     assert ranks(policy, "cloud-eu") == [("cloud-eu", 0), ("eu-de-1", 0), ("esac", 0.1)]
     assert ranks(policy, "cloud-de") == [("cloud-eu", 0), ("eu-de-1", 0), ("esac", 0.1)]
-    assert ranks(policy, "moon") == [("eu-de-1", 0), ("esac", 0.5), ("cloud-eu", 0.9)]
+    assert ranks(policy, "moon") == [("esac", 0.5), ("cloud-eu", 0.9), ("eu-de-1", None)]
+
+
+def test_a_copy_whose_price_nobody_knows_is_not_free_and_comes_after_those_that_are_known() -> None:
+    elsewhere, cloud, free = replica(region="us-east-1"), replica(site="cloud-eu"), replica(site="cloud-de")
+    policy = catalogue(d=dataset(elsewhere, cloud, free, size_bytes=GIB))
+    assert ranks(policy, "moon") == [("cloud-de", 0), ("cloud-eu", 0.09), ("us-east-1", None)]
+    assert ranks(catalogue(d=dataset(elsewhere, size_bytes=GIB)), "moon") == [("us-east-1", None)]
+
+
+def test_the_cost_of_a_dataset_whose_size_nobody_has_said_is_known_only_where_it_is_free() -> None:
+    policy = catalogue(d=dataset(replica(site="cloud-eu"), replica(site="cloud-de")))
+    assert ranks(policy, "moon") == [("cloud-de", 0), ("cloud-eu", None)]
 
 
 @pytest.mark.parametrize("nowhere", [None, "", "gone"])
 def test_without_a_site_copies_stay_in_the_order_of_the_file(nowhere: str | None) -> None:
     policy = catalogue(d=dataset(replica(site="moon"), replica(site="esac"), size_bytes=GIB))
-    assert ranks(policy, nowhere) == [("moon", 0), ("esac", 0)]
+    assert ranks(policy, nowhere) == [("moon", 0), ("esac", None)]
+    policy = catalogue(d=dataset(replica(site="esac"), replica(site="moon"), size_bytes=GIB))
+    assert ranks(policy, nowhere) == [("esac", None), ("moon", 0)]
 
 
 def test_a_dataset_is_described_whole() -> None:

@@ -11,7 +11,7 @@ CANDIDATES = st.lists(
         Candidate,
         id=st.sampled_from("abcdef"),
         rank=st.integers(0, 5),
-        egress_cost=st.sampled_from([0.0, 1.0, 20.0]),
+        egress_cost=st.sampled_from([0.0, 1.0, 20.0, None]),
         is_down=st.booleans(),
         latency_seconds=st.none() | st.floats(0, 10),
         bytes_per_second=st.none() | st.floats(1, 1e9),
@@ -41,6 +41,15 @@ def test_a_dearer_copy_never_goes_first_because_it_is_faster() -> None:
     assert in_order([near, Candidate("far", 1, 0.01, latency_seconds=0.001, bytes_per_second=1e9)]) == ["near", "far"]
 
 
+def test_a_copy_whose_price_nobody_knows_is_taken_for_a_dearer_one_and_for_no_dearer_than_another_such() -> None:
+    slow = {"latency_seconds": 5.0, "bytes_per_second": 1e4}
+    fast = {"latency_seconds": 0.001, "bytes_per_second": 1e9}
+
+    assert in_order([Candidate("near", 0, 20.0, **slow), Candidate("far", 1, None, **fast)]) == ["near", "far"]
+    assert in_order([Candidate("near", 0, None, **slow), Candidate("far", 1, None, **fast)]) == ["far", "near"]
+    assert in_order([Candidate("near", 0, None, **slow), Candidate("far", 1, 20.0, **fast)]) == ["far", "near"]
+
+
 def test_a_slow_nearest_copy_lets_an_unknown_one_be_tried() -> None:
     near = Candidate("near", 0, 0.0, latency_seconds=0.1, bytes_per_second=1e6)
 
@@ -65,7 +74,7 @@ def test_no_copy_goes_before_a_nearer_cheaper_one_that_works(candidates: list[Ca
     for place, first in enumerate(order):
         for later in order[place + 1 :]:
             if later.rank < first.rank and later.is_down == first.is_down:
-                assert first.egress_cost <= later.egress_cost
+                assert first.feared_cost <= later.feared_cost
 
 
 def test_averages_move_and_are_forgotten() -> None:

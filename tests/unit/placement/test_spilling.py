@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -93,6 +94,18 @@ def test_it_may_be_for_some_and_up_to_a_price(spill: dict[str, Any], reasons: li
     ranking = rank(esac(FULL), cloud(), spill=spill)
     assert candidates(ranking) == ([] if reasons else ["cloud-eu"])
     assert rejections(ranking).get("cloud-eu", []) == [f"ESAC is full, and {reason}" for reason in reasons]
+
+
+def test_what_nobody_knows_the_price_of_is_not_moved_where_a_price_is_the_most() -> None:
+    sky = DatasetFacts("sky", 10 * GIB, frozenset({"esac"}), frozenset(), {})
+    ranking = rank(esac(FULL), cloud(), datasets=(sky,), spill={"max_egress_cost": 0.5})
+    assert rejections(ranking)["cloud-eu"] == [
+        "ESAC is full, and what moving sky to Cloud EU costs is not known, and no more than 0.50 EUR is allowed"
+    ]
+    ranking = rank(esac(FULL), cloud(), datasets=(sky,))
+    assert ranking.summary.endswith("would move 10.0 GiB at a cost that is not known")
+    ranking = rank(esac(FULL), cloud(), datasets=(replace(sky, id="more"), SKY))
+    assert ranking.summary.endswith("would move 20.0 GiB at 0.90 EUR for egress and more that is not known")
 
 
 def test_a_site_that_costs_something_may_not_take_the_place_of_a_free_one_by_price() -> None:
