@@ -221,6 +221,16 @@ async def test_f22_a_catalogue_that_is_down_does_not_empty_the_list(
         assert await listed(control, catalogue="earth") == ["earth.sentinel-2"]
 
 
+async def test_a_harvest_that_finds_the_same_changes_nothing(control: ControlBed) -> None:
+    harvester = control.state.catalogue.harvester
+    before = harvester.harvests()["earth"]
+    control.clock.advance(4000)
+    await harvester.settle()
+    again = harvester.harvests()["earth"]
+    assert again.serial == before.serial + 1
+    assert again.found is before.found
+
+
 async def test_a_slow_catalogue_is_given_up_and_the_others_answer(
     fake: FakeCatalogues, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import urlsplit
 
-from perijove.models import PLATFORM_CATALOGUE, CatalogueView, Dataset, PresignedPath, Replica, TreeEntry
-from perijove.places import Allowed, ForbiddenAddressError, check_address, is_outside
-from perijove_hub.catalogue import texts
-from perijove_hub.catalogue.citations import bibtex
+from perijove.models import PLATFORM_CATALOGUE, CatalogueView, Dataset, PresignedPath, TreeEntry
+from perijove.places import Allowed, ForbiddenAddressError, check_address
 from perijove_hub.catalogue.guarded import GuardedSession
 from perijove_hub.catalogue.harvest import Asker, Harvester, state_of
+from perijove_hub.catalogue.index import Index
 from perijove_hub.catalogue.models import BadCursorError, Branch, CatalogueError, Found, Harvest
 from perijove_hub.catalogue.names import dataset_id
 from perijove_hub.catalogue.providers import Provider
-from perijove_hub.catalogue.search import Entry, Query, Result, entry, rank, search
+from perijove_hub.catalogue.search import Entry, Query, Result, rank, search
 from perijove_hub.catalogue.service import describe
 from perijove_hub.ledger.database import Database
 from perijove_hub.policy.base import EVERYBODY
@@ -30,18 +29,9 @@ from perijove_hub.policy.models import Platform
 #: How long a directory of a catalogue of others is believed to be as it was, and how many are kept.
 BRANCH_SECONDS = 60.0
 BRANCHES_KEPT = 256
+#: Of so many datasets a search takes a few milliseconds; of more it is the work of a thread.
+SEARCHED_AT_ONCE = 2000
 CURSOR_MAX_CHARS = 6000
-
-
-@dataclass(frozen=True)
-class _Index:
-    """All entries, made anew when the platform file or a snapshot changes."""
-
-    version: str
-    harvests: object
-    entries: list[Entry]
-    by_id: dict[str, Entry]
-    linked: dict[str, tuple[str, Found]]
 
 
 class Federation:
@@ -58,36 +48,43 @@ class Federation:
         self._clock = clock
         self._asker = Asker()
         self.harvester = Harvester(database, platform, clock, self._asker)
-        self._index = _Index("", None, [], {}, {})
+        self._index = Index()
+        self._renewal = asyncio.Lock()
         self._branches: OrderedDict[tuple[object, ...], tuple[Branch, float]] = OrderedDict()
 
-    def search(self, query: Query, groups: frozenset[str]) -> Result:
-        """What fits the query and these groups may see; facets are counted."""
-        platform = self._platform()
+    async def search(self, query: Query, groups: frozenset[str], cursor: Sequence[str] | None = None) -> Result:
+        """What fits the query and these groups may see, after the entry that a cursor names.
+
+        Facets are counted over all that fits.
+
+        Raises:
+            BadCursorError: the cursor is of another kind.
+        """
+        place, index, platform = _place(cursor), await self._current(), self._platform()
         titles = {PLATFORM_CATALOGUE: "This platform"} | {
             name: spec.title for name, spec in platform.catalogues.items()
         }
-        return search(self._indexed().entries, query, groups, titles)
+        if len(index) <= SEARCHED_AT_ONCE:
+            return _search(index, query, groups, titles, place)
+        return await asyncio.to_thread(_search, index, query, groups, titles, place)
 
-    def find(self, wanted: str, groups: frozenset[str]) -> Entry | None:
+    async def find(self, wanted: str, groups: frozenset[str]) -> Entry | None:
         """A dataset that these groups may see, or None."""
-        found = self._indexed().by_id.get(wanted)
+        found = (await self._current()).find(wanted)
         return found if found is not None and found.may_see(groups) else None
 
     def shown(self, found: Entry, groups: frozenset[str], site: str | None) -> Dataset:
         """A dataset as it goes to a member of these groups at a site."""
         dataset = found.dataset
-        if dataset.catalogue == PLATFORM_CATALOGUE:
+        if dataset.id in self._platform().datasets:  # it may have been taken out since it was found
             dataset = describe(self._platform(), dataset.id, site)
         return dataset.model_copy(update={"readable": found.may_read(groups, self._clock())})
 
-    def views(self, groups: frozenset[str]) -> list[CatalogueView]:
+    async def views(self, groups: frozenset[str]) -> list[CatalogueView]:
         """The catalogues of others that these groups may see, by title."""
-        counts: dict[str, int] = {}
-        for each in self._indexed().entries:
-            counts[each.dataset.catalogue] = counts.get(each.dataset.catalogue, 0) + each.may_see(groups)
+        parts = (await self._current()).parts
         seen = [
-            self._view(name, spec, counts.get(name, 0))
+            self._view(name, spec, len(parts[name].entries) if name in parts else 0)
             for name, spec in self._platform().catalogues.items()
             if _may_see(spec, groups)
         ]
@@ -112,7 +109,7 @@ class Federation:
             KeyError: there is no such linked dataset.
             CatalogueError: its catalogue does not answer; its kinds say that path or cursor are wrong.
         """
-        name, found = self._indexed().linked[wanted]
+        name, found = (await self._current()).linked(wanted)
         inner = _decoded(cursor, wanted, path)
         branch = await self._branch(name, found, path, inner, limit)
         following = _encoded(wanted, path, branch.cursor) if branch.cursor else None
@@ -127,7 +124,7 @@ class Federation:
         Raises:
             KeyError, CatalogueError: as :meth:`tree`, or an address leads where nobody may be sent.
         """
-        name, found = self._indexed().linked[wanted]
+        name, found = (await self._current()).linked(wanted)
         spec = self._platform().catalogues[name]
         known = {leaf.entry.path: leaf.url for branch in self._kept(wanted) for leaf in branch.leaves if leaf.url}
 
@@ -164,30 +161,17 @@ class Federation:
         now = time.monotonic()
         return [branch for key, (branch, until) in self._branches.items() if key[0] == wanted and now < until]
 
-    def _indexed(self) -> _Index:
-        platform, harvests = self._platform(), self.harvester.harvests()
-        if self._index.version == platform.version and self._index.harvests is harvests:
-            return self._index
-        entries = [
-            entry(
-                describe(platform, name, None),
-                spec.groups,
-                spec.embargo.groups if spec.embargo else (),
-            )
-            for name, spec in platform.datasets.items()
-        ]
-        linked: dict[str, tuple[str, Found]] = {}
-        for name, harvest in harvests.items():
-            spec = platform.catalogues.get(name)
-            if spec is None or spec.fingerprint != harvest.fingerprint:
-                continue
-            for found in harvest.found:
-                dataset = _dataset(name, spec, found)
-                linked[dataset.id] = (name, found)
-                entries.append(entry(dataset, spec.groups, more=spec.title))
-        by_id = {each.dataset.id: each for each in entries}
-        self._index = _Index(platform.version, harvests, list(by_id.values()), by_id, linked)
+    async def _current(self) -> Index:
+        """The index of what is known at this moment; what has changed is worked out in a thread, once for all."""
+        while not self._is_current():
+            async with self._renewal:
+                if not self._is_current():
+                    platform, harvests = self._platform(), self.harvester.harvests()
+                    self._index = await asyncio.to_thread(self._index.renewed, platform, harvests)
         return self._index
+
+    def _is_current(self) -> bool:
+        return self._index.is_of(self._platform(), self.harvester.harvests())
 
 
 def _may_see(spec: CatalogueSpec, groups: frozenset[str]) -> bool:
@@ -195,57 +179,29 @@ def _may_see(spec: CatalogueSpec, groups: frozenset[str]) -> bool:
     return EVERYBODY in spec.groups or not groups.isdisjoint(spec.groups)
 
 
-def after(result: Result, query: Query, cursor: Sequence[str] | None) -> list[Entry]:
-    """The entries of a result after the one that a cursor names.
+def _search(
+    index: Index, query: Query, groups: frozenset[str], titles: dict[str, str], after: tuple[int, bool, str] | None
+) -> Result:
+    result = search(index.entries(), query, groups, titles)
+    if after is None:
+        return result
+    return Result([each for each in result.entries if rank(each, query) > after], result.facets)
 
-    Raises:
-        BadCursorError: the cursor is of another kind.
-    """
+
+def _place(cursor: Sequence[str] | None) -> tuple[int, bool, str] | None:
     if cursor is None:
-        return result.entries
+        return None
     try:
         hits, linked, last = cursor
-        place = (int(hits), linked == "1", last)
+        return int(hits), linked == "1", last
     except ValueError as error:
         raise BadCursorError("Take `cursor` from the `next` of the page before.") from error
-    return [each for each in result.entries if rank(each, query) > place]
 
 
 def place_of(each: Entry, query: Query) -> list[str]:
     """The cursor that names an entry."""
     hits, linked, last = rank(each, query)
     return [str(hits), "1" if linked else "0", last]
-
-
-def _dataset(name: str, spec: CatalogueSpec, found: Found) -> Dataset:
-    """A dataset of a catalogue of others as it goes over the wire."""
-    own = dataset_id(name, found.local)
-    allowed = Allowed.of(spec.url, spec.allow_private)
-    landing_url = found.landing_url if is_outside(found.landing_url, allowed) else None
-    providers = [
-        each if each.url is None or is_outside(each.url, allowed) else each.model_copy(update={"url": None})
-        for each in found.providers
-    ]
-    # how far it is, and what it costs whom, nobody knows: it is as far for all sites
-    replica = Replica(id=name, site=None, region="elsewhere", url=spec.url, endpoint=None, rank=0, egress_cost=None)
-    return Dataset(
-        id=own,
-        catalogue=name,
-        title=found.title,
-        description=found.description,
-        licence=found.licence or spec.licence,
-        doi=found.doi,
-        keywords=found.keywords,
-        providers=providers,
-        formats=found.formats,
-        size_bytes=found.size_bytes,
-        extent=texts.extent({**(found.extent or {}), "frame": spec.frame}) if spec.frame == texts.SKY else found.extent,
-        delivery="linked",
-        replicas=[replica],
-        citation=found.citation
-        or bibtex(own, found.title, found.providers, found.year, found.doi, landing_url or spec.url),
-        landing_url=landing_url,
-    )
 
 
 def _check(url: str, allowed: Allowed) -> None:

@@ -147,7 +147,7 @@ class Harvester:
         self._running: dict[str, asyncio.Task[None]] = {}
 
     def harvests(self) -> Mapping[str, Harvest]:
-        """What is known of each catalogue that has been asked; a new mapping whenever something has changed."""
+        """What is known of each catalogue that has been asked; ``found`` is the same tuple until it changes."""
         return self._harvests
 
     async def run(self) -> None:
@@ -188,17 +188,23 @@ class Harvester:
             spec, known = specs.get(name), self._harvests.get(name)
             if spec is None or row.fingerprint != spec.fingerprint:
                 continue
-            found = known.found if known and known.serial == row.serial else await self._found(name)
+            is_same = known is not None and (known.fingerprint, known.serial) == (row.fingerprint, row.serial)
+            found = known.found if known and is_same else await self._found(name, known.found if known else ())
             harvests[name] = Harvest(row.fingerprint, row.serial, row.harvested, row.failures, row.error, found)
-        if harvests != self._harvests:
-            self._harvests = harvests
+        self._harvests = harvests
 
-    async def _found(self, name: str) -> tuple[Found, ...]:
+    async def _found(self, name: str, known: tuple[Found, ...]) -> tuple[Found, ...]:
+        """What the last good harvest found; if that is the same as before, the same tuple."""
         async with self._database.read() as connection:
             text = await snapshots.found(connection, name)
         if text is None:
             return ()
-        return tuple((await asyncio.to_thread(FoundList.model_validate_json, text)).items)
+
+        def read() -> tuple[Found, ...]:
+            found = tuple(FoundList.model_validate_json(text).items)
+            return known if found == known else found
+
+        return await asyncio.to_thread(read)
 
     async def _claim(self, name: str, spec: CatalogueSpec) -> bool:
         now = self._clock()

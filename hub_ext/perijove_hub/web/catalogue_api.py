@@ -13,7 +13,7 @@ from perijove.models import (
     PresignRequest,
     TreeEntry,
 )
-from perijove_hub.catalogue.federation import after, place_of
+from perijove_hub.catalogue.federation import place_of
 from perijove_hub.catalogue.models import CatalogueError
 from perijove_hub.catalogue.paths import PathError, check_object_path
 from perijove_hub.catalogue.search import Entry
@@ -40,25 +40,25 @@ class DatasetBase(AsksForUser):
         rows = await self.state.admission.leases(self.caller.name, None, 20)
         return next((row.site for row in rows if row.state is LeaseState.ACTIVE), None)
 
-    def seen(self, dataset_id: str) -> Entry:
+    async def seen(self, dataset_id: str) -> Entry:
         """The dataset, when the caller may see it.
 
         Raises:
             ProblemError: there is none, or it is for others; both look the same.
         """
         _, groups = self.asked_for()
-        found = self.state.catalogue.find(dataset_id, groups)
+        found = await self.state.catalogue.find(dataset_id, groups)
         if found is None:
             raise problem_error(404, "No such dataset", f"There is no dataset {dataset_id!r} that you may read.")
         return found
 
-    def readable(self, dataset_id: str) -> Entry:
+    async def readable(self, dataset_id: str) -> Entry:
         """The dataset, when the caller may read it now.
 
         Raises:
             ProblemError: as :meth:`seen`, or it is under embargo.
         """
-        found = self.seen(dataset_id)
+        found = await self.seen(dataset_id)
         _, groups = self.asked_for()
         until = found.dataset.embargo_until
         if until is not None and not found.may_read(groups, self.state.clock()):
@@ -66,13 +66,13 @@ class DatasetBase(AsksForUser):
             raise problem_error(403, "Under embargo", detail)
         return found
 
-    def own(self, dataset_id: str) -> DatasetSpec:
+    async def own(self, dataset_id: str) -> DatasetSpec:
         """The dataset of the platform file, when the caller may read it now.
 
         Raises:
             ProblemError: as :meth:`readable`, or a catalogue of others names it.
         """
-        if self.readable(dataset_id).dataset.delivery == "linked":
+        if (await self.readable(dataset_id)).dataset.delivery == "linked":
             detail = f"{dataset_id} lies in an archive of others; open it with perijove.open, which needs no keys."
             raise problem_error(403, "Linked dataset", detail)
         return self.state.platform().datasets[dataset_id]
@@ -83,7 +83,7 @@ class DatasetBase(AsksForUser):
         Raises:
             ProblemError: there is no such dataset or replica.
         """
-        spec, platform = self.own(dataset_id), self.state.platform()
+        spec, platform = await self.own(dataset_id), self.state.platform()
         ranked = ranked_replicas(platform, spec, await self.caller_site())
         for found_id, replica in ranked:
             if replica_id in (None, found_id):
@@ -106,14 +106,13 @@ class DatasetsHandler(DatasetBase):
         except QueryError as error:
             raise problem_error(400, "Bad search", str(error)) from error
         limit, cursor, catalogue = self.page_limit(), self.cursor(), self.state.catalogue
-        result = catalogue.search(query, groups)
-        rest = after(result, query, cursor)
-        site = await self.caller_site()
+        result, site = await catalogue.search(query, groups, cursor), await self.caller_site()
+        rest = result.entries
         page = DatasetPage(
             items=[catalogue.shown(each, groups, site) for each in rest[:limit]],
             next=self.page_after(place_of(rest[limit - 1], query)) if len(rest) > limit else None,
             facets=result.facets if cursor is None else {},
-            catalogues=catalogue.views(groups),
+            catalogues=await catalogue.views(groups),
         )
         self.write_model(page)
 
@@ -124,7 +123,8 @@ class DatasetHandler(DatasetBase):
     async def get(self, dataset_id: str) -> None:
         """Answer with the dataset."""
         _, groups = self.asked_for()
-        self.write_model(self.state.catalogue.shown(self.seen(dataset_id), groups, await self.caller_site()))
+        found = await self.seen(dataset_id)
+        self.write_model(self.state.catalogue.shown(found, groups, await self.caller_site()))
 
 
 class TreeHandler(DatasetBase):
@@ -133,7 +133,7 @@ class TreeHandler(DatasetBase):
     async def get(self, dataset_id: str) -> None:
         """Answer with a page of entries."""
         self.require_user()
-        if self.readable(dataset_id).dataset.delivery != "linked":
+        if (await self.readable(dataset_id)).dataset.delivery != "linked":
             detail = f"{dataset_id} is listed at its store, with keys from `datasets/{dataset_id}/credentials`."
             raise problem_error(400, "Not linked", detail)
         path = self.get_query_argument("path", "", strip=False)
@@ -165,7 +165,7 @@ class CredentialsHandler(DatasetBase):
         """Answer with keys; 403 where the dataset is not direct."""
         self.require_user()
         request = self.body(CredentialsRequest)
-        if self.own(dataset_id).delivery != "direct":
+        if (await self.own(dataset_id)).delivery != "direct":
             detail = f"{dataset_id} is delivered through the platform; open it with perijove.open, which needs no keys."
             raise problem_error(403, "Proxied dataset", detail)
         replica_id, replica, region = await self.pick(dataset_id, request.replica)
@@ -187,7 +187,7 @@ class PresignHandler(TreeHandler):
         request = self.body(PresignRequest)
         for path in request.paths:
             self.check_path(path)
-        if self.readable(dataset_id).dataset.delivery == "linked":
+        if (await self.readable(dataset_id)).dataset.delivery == "linked":
             self.write_model(await self._linked(dataset_id, request))
             return
         _, replica, region = await self.pick(dataset_id, request.replica)

@@ -20,7 +20,7 @@ class PresignListHandler(TreeHandler):
                 self.check_path(each)
         if "/" in request.begins:
             raise problem_error(400, "Bad path", "`begins` is the beginning of names in `path`: it holds no slash.")
-        if self.own(dataset_id).delivery != "proxied":
+        if (await self.own(dataset_id)).delivery != "proxied":
             detail = f"{dataset_id} is listed at its store, with keys from `datasets/{dataset_id}/credentials`."
             raise problem_error(400, "Not proxied", detail)
         _, replica, region = await self.pick(dataset_id, request.replica)
