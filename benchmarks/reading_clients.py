@@ -104,7 +104,7 @@ class Perijove(_OverFsspec):
     def __init__(self, dataset: str) -> None:
         super().__init__(PerijoveFileSystem(), dataset)
         self._dataset, self._client = dataset, AsyncControlClient()
-        self._readers, self._lister = Readers(self._client, 3600), TreeLister(self._client)
+        self._readers, self._lister = Readers(self._client, 3600), TreeLister()
 
     async def list_first(self, path: str, count: int) -> int:
         """List the first entries of a directory; how many."""
@@ -113,7 +113,6 @@ class Perijove(_OverFsspec):
 
     async def close(self) -> None:
         """Let go of connections."""
-        await self._lister.close()
         await self._client.aclose()
         await asyncio.to_thread(close_connections)
 

@@ -24,6 +24,7 @@ from .cache import block_cache
 from .client import ITEMS_MAX, AsyncControlClient, Search
 from .errors import BadRequest, InvalidPath, NoDataset, NotFound, NotSupported, PerijoveError, ReadOnly, Refused
 from .files import PerijoveFile, file_row
+from .listed import Found
 from .models import PLATFORM_CATALOGUE, Dataset, TreeEntry
 from .parallel import Haste, few_at_once
 from .paths import check_path, split_url
@@ -143,7 +144,7 @@ class PerijoveFileSystem(AsyncFileSystem):  # type: ignore[misc] # fsspec has no
         try:
             return file_row(path, await reader.head(inner))
         except NotFound:
-            if not await reader.list_directory(inner):
+            if not await reader.has_directory(inner):
                 raise
         return _directory(path)
 
@@ -154,9 +155,11 @@ class PerijoveFileSystem(AsyncFileSystem):  # type: ignore[misc] # fsspec has no
         else:
             dataset_id, inner = split_url(path)
             reader = await self._readers.get(dataset_id)
-            rows = [_row(dataset_id, entry) for entry in await reader.list_directory(inner)]
-            if not rows and inner:
-                rows = [await self._info(path)]  # a file lists itself; what is neither raises
+            found = await reader.list_directory(inner)
+            _tell_skipped(path, found)
+            rows = [_row(dataset_id, entry) for entry in found.entries]
+            if not rows and inner:  # a file lists itself; what is neither a file nor a directory raises
+                rows = [row for row in [await self._info(path)] if row["type"] == "file"]
         return rows if detail else [row["name"] for row in rows]
 
     async def _roots(self, catalogue: str | None = None, **kwargs: Any) -> list[Dataset]:
@@ -184,7 +187,9 @@ class PerijoveFileSystem(AsyncFileSystem):  # type: ignore[misc] # fsspec has no
             return await super()._find(path, maxdepth=maxdepth, withdirs=withdirs, detail=detail, **kwargs)
         dataset_id, inner = split_url(path)
         reader = await self._readers.get(dataset_id)
-        rows = [_row(dataset_id, entry) for entry in await reader.list_below(inner)]
+        found = await reader.list_below(inner)
+        _tell_skipped(path, found)
+        rows = [_row(dataset_id, entry) for entry in found.entries]
         if not rows and inner:
             rows = [row for row in [await self._info(path)] if row["type"] == "file"]
         return {row["name"]: row for row in rows} if detail else [row["name"] for row in rows]
@@ -341,6 +346,18 @@ def _created(path: str | os.PathLike[str]) -> IO[bytes]:
 
 def _read_only(path: str) -> ReadOnly:
     return ReadOnly(f"{path} cannot be changed: datasets are read-only.")
+
+
+def _tell_skipped(path: str, found: Found) -> None:
+    """Warn of names that are in the store and not in the answer."""
+    if found.skipped:
+        names = "1 name" if found.skipped == 1 else f"{found.skipped:,} names"
+        warnings.warn(
+            f"{names} in {path} cannot be shown here, for a path has no '.', '..' or nothing between slashes, no "
+            "backslash, no control character and no encoded sign such as %2F: ask whoever keeps the dataset to "
+            "store them by other names.",
+            stacklevel=2,
+        )
 
 
 def _directory(name: str) -> dict[str, Any]:

@@ -44,10 +44,19 @@ async def files_below(client: AsyncControlClient, dataset_id: str, path: str) ->
     return sorted(files, key=lambda entry: entry.path)
 
 
-async def _pages(client: AsyncControlClient, dataset_id: str, path: str) -> AsyncIterator[TreeEntry]:
+async def has_entries(client: AsyncControlClient, dataset_id: str, path: str) -> bool:
+    """Whether a directory holds anything. Raises as :func:`entries`."""
+    async for _ in _pages(client, dataset_id, path, 1):
+        return True
+    return False
+
+
+async def _pages(
+    client: AsyncControlClient, dataset_id: str, path: str, limit: int = PAGE_ENTRIES
+) -> AsyncIterator[TreeEntry]:
     cursor: str | None = None
     while True:
-        page = await client.send(tree_call(dataset_id, path, cursor, PAGE_ENTRIES))
+        page = await client.send(tree_call(dataset_id, path, cursor, limit))
         for entry in page.items:
             yield entry
         cursor = next_cursor(page.next)

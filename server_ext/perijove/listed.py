@@ -5,6 +5,7 @@ Source: "ListObjectsV2", Amazon S3 API reference.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,7 +16,7 @@ from xml.etree.ElementTree import Element, ParseError, fromstring
 from xml.parsers import expat
 
 from .errors import InvalidPath, StoreUnavailable
-from .models import TreeEntry
+from .models import PresignListRequest, TreeEntry
 from .paths import check_path
 
 _XMLNS = "{http://s3.amazonaws.com/doc/2006-03-01/}"
@@ -37,11 +38,17 @@ class ListedObject(NamedTuple):
 
 @dataclass(frozen=True)
 class Listed:
-    """One page: objects and directories (paths without a slash at the end), and the store's token of the rest."""
+    """One page: objects and directories (paths without a slash at the end), and the store's token of the rest.
+
+    ``skipped`` names of it cannot be paths here. ``is_empty``: the store has named nothing, not even these, nor the
+    key that some programs put down for a directory itself.
+    """
 
     objects: list[ListedObject]
     directories: list[str]
     token: str | None
+    skipped: int = 0
+    is_empty: bool = False
 
     def entries(self) -> list[TreeEntry]:
         """The same as entries of a tree, sorted by name."""
@@ -56,11 +63,44 @@ class Listed:
         return sorted(entries, key=lambda entry: entry.name)
 
 
+class Found(NamedTuple):
+    """All that was listed, and how many names beside them cannot be paths here."""
+
+    entries: list[TreeEntry]
+    skipped: int
+
+
+#: Asks for one page.
+AskPage = Callable[[PresignListRequest], Awaitable[Listed]]
+
+
+async def all_pages(page: AskPage, wish: PresignListRequest) -> Found:
+    """What all pages have together, sorted by path; raises what ``page`` raises."""
+    entries: list[TreeEntry] = []
+    skipped = 0
+    while True:
+        listed = await page(wish)
+        entries += listed.entries()
+        skipped += listed.skipped
+        if listed.token is None:
+            return Found(sorted(entries, key=lambda entry: entry.path), skipped)
+        wish = wish.model_copy(update={"cursor": listed.token})
+
+
+async def any_page(page: AskPage, wish: PresignListRequest) -> bool:
+    """Whether a page names anything, as the first does of all but strange stores; raises what ``page`` raises."""
+    while True:
+        listed = await page(wish)
+        if not listed.is_empty or listed.token is None:
+            return not listed.is_empty
+        wish = wish.model_copy(update={"cursor": listed.token})
+
+
 def parse_listing(body: bytes, root: str, store: str) -> Listed:
     """Read a page asked for with ``encoding-type=url``.
 
-    Keys that cannot be paths here, such as those with empty names between slashes, and those outside of ``root`` are
-    left out.
+    Keys that cannot be paths here, such as those with empty names between slashes, are left out and counted; those
+    outside of ``root`` are not what was asked for.
 
     Args:
         body: what the store sent.
@@ -73,13 +113,20 @@ def parse_listing(body: bytes, root: str, store: str) -> Listed:
     page = _parsed(body)
     if page is None or page.tag != f"{_XMLNS}ListBucketResult":
         raise StoreUnavailable(f"What answers at {store} is not an object store: it sent no listing.")
-    nodes = [_path(_text(node, "Prefix"), root, directory=True) for node in page.iterfind(f"{_XMLNS}CommonPrefixes")]
+    names = _Names(root)
+    directories = [names.directory(_text(node, "Prefix")) for node in page.iterfind(f"{_XMLNS}CommonPrefixes")]
     token = _text(page, "NextContinuationToken") if _text(page, "IsTruncated") == "true" else ""
     try:
-        objects = [_object(node, root) for node in page.iterfind(f"{_XMLNS}Contents")]
+        objects = [_object(node, names) for node in page.iterfind(f"{_XMLNS}Contents")]
     except ValueError:
         raise StoreUnavailable(f"What answers at {store} sent a listing without sizes or dates.") from None
-    return Listed([each for each in objects if each], [path for path in nodes if path], token or None)
+    return Listed(
+        [each for each in objects if each],
+        [path for path in directories if path],
+        token or None,
+        names.skipped,
+        is_empty=names.seen == 0,
+    )
 
 
 def _parsed(body: bytes) -> Element | None:
@@ -105,12 +152,13 @@ def _parsed(body: bytes) -> Element | None:
         return None
 
 
-def _object(node: Element, root: str) -> ListedObject | None:
+def _object(node: Element, names: _Names) -> ListedObject | None:
     said = {child.tag: child.text or "" for child in node}
-    path = _path(said.get(_KEY, ""), root, directory=False)
+    size_bytes = int(said.get(_SIZE) or 0)
+    path = names.file(said.get(_KEY, ""), size_bytes)
     if path is None:
         return None
-    return ListedObject(path, int(said.get(_SIZE) or 0), _date(said.get(_LAST_MODIFIED)), said.get(_ETAG) or None)
+    return ListedObject(path, size_bytes, _date(said.get(_LAST_MODIFIED)), said.get(_ETAG) or None)
 
 
 @lru_cache(maxsize=1024)  # many objects were written in the same second
@@ -118,15 +166,45 @@ def _date(text: str | None) -> datetime | None:
     return datetime.fromisoformat(text) if text else None
 
 
-def _path(encoded_key: str, root: str, *, directory: bool) -> str | None:
-    # stores write a space as `+`, and a plus as %2B; most keys have neither
-    key = unquote_plus(encoded_key) if "%" in encoded_key or "+" in encoded_key else encoded_key
-    if not key.startswith(root) or key == root:
-        return None
-    try:
-        return check_path(key.removeprefix(root), directory=directory)
-    except InvalidPath:
-        return None
+class _Names:
+    """Makes paths below ``root`` of the keys of one page, and counts them."""
+
+    def __init__(self, root: str) -> None:
+        self._root = root
+        self.seen = 0
+        self.skipped = 0
+
+    def directory(self, encoded_key: str) -> str | None:
+        """The path of a directory, without its slash; None: it has none."""
+        path = self._below_root(encoded_key)
+        return self._checked(path, directory=True) if path else None
+
+    def file(self, encoded_key: str, size_bytes: int) -> str | None:
+        """The path of a file; None: it has none, or it stands for a directory: such a key is empty, ends so, and
+        hides nothing from anybody.
+        """
+        path = self._below_root(encoded_key)
+        if path is None:
+            return None
+        if size_bytes == 0 and (not path or path.endswith("/")):
+            self._checked(path, directory=True)
+            return None
+        return self._checked(path, directory=False)
+
+    def _below_root(self, encoded_key: str) -> str | None:
+        # stores write a space as `+`, and a plus as %2B; most keys have neither
+        key = unquote_plus(encoded_key) if "%" in encoded_key or "+" in encoded_key else encoded_key
+        if not key.startswith(self._root):
+            return None
+        self.seen += 1
+        return key.removeprefix(self._root)
+
+    def _checked(self, path: str, *, directory: bool) -> str | None:
+        try:
+            return check_path(path, directory=directory)
+        except InvalidPath:
+            self.skipped += 1
+            return None
 
 
 def _text(node: Element, tag: str) -> str:

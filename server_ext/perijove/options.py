@@ -99,7 +99,7 @@ def _s3fs(store: _Store) -> dict[str, Any]:
 
 
 def _boto3(store: _Store) -> dict[str, Any]:
-    from botocore import UNSIGNED  # not every kernel has it
+    from botocore import UNSIGNED  # takes its time to import
     from botocore.config import Config
 
     config: dict[str, Any] = {"s3": {"addressing_style": "path"}}

@@ -6,7 +6,6 @@ import asyncio
 import logging
 from collections import OrderedDict
 from datetime import datetime
-from typing import Literal
 from urllib.parse import urlsplit
 
 import httpx
@@ -15,7 +14,7 @@ from . import signed
 from .client import AsyncControlClient, presign_list_call
 from .errors import BadRequest, NotFound, Refused, StoreUnavailable
 from .listed import Listed, parse_listing
-from .models import Dataset, PresignListRequest, Replica, TreeEntry
+from .models import Dataset, PresignListRequest, Replica
 
 #: Tries of one page, and the pause before the second, which doubles.
 TRIES = 3
@@ -106,20 +105,6 @@ async def _page(client: AsyncControlClient, url: str, store: str) -> tuple[int, 
     if reply is not None and reply.status < 500 and "content-encoding" not in reply.headers:
         return reply.status, reply.body
     return await fetch(client.pages(), httpx.Request("GET", url), store)
-
-
-async def entries(
-    client: AsyncControlClient, dataset: Dataset, replica: Replica, path: str, delimiter: Literal["/", ""]
-) -> list[TreeEntry]:
-    """All of one directory (``delimiter`` ``/``), or all files below it (empty). Raises as :func:`list_page`."""
-    found: list[TreeEntry] = []
-    wish = PresignListRequest(path=path, delimiter=delimiter)
-    while True:
-        page = await list_page(client, dataset, replica, wish)
-        found += page.entries()
-        if page.token is None:
-            return sorted(found, key=lambda entry: entry.path)
-        wish = wish.model_copy(update={"cursor": page.token})
 
 
 async def fetch(http: httpx.AsyncClient, request: httpx.Request, store: str) -> tuple[int, bytes]:

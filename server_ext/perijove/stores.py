@@ -13,17 +13,15 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from functools import partial
 from typing import TypeVar
 
-import obstore
-
-from . import linked, proxied
-from .answers import PATIENCE_BYTES, STORE_FAULTS, store_error
+from . import direct, linked, proxied
+from .answers import PATIENCE_BYTES
 from .cache import BlockCache, BlockKey, cache_scope
 from .client import AsyncControlClient, dataset_call
 from .copies import Copies
 from .counting import Counts, counts_of
 from .errors import ControlUnavailable, NotFound, ObjectChanged, PerijoveError, Refused, StoreUnavailable
-from .inflight import in_flight
-from .models import Copy, Dataset, Replica, TreeEntry
+from .listed import AskPage, Found, Listed, all_pages, any_page
+from .models import Copy, Dataset, PresignListRequest, Replica
 from .objects import ObjectInfo, Version
 from .parallel import few_at_once
 from .paths import check_path
@@ -173,54 +171,47 @@ class DatasetReader:
             straight.close()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def list_directory(self, path: str) -> list[TreeEntry]:
-        """All entries of one directory, sorted by name. For a paged listing see the server extension's tree.
+    async def list_directory(self, path: str) -> Found:
+        """All entries of one directory, sorted by path. For a paged listing see the server extension's tree.
 
         Raises:
             PerijoveError: bad path, refused, or no replica answers.
         """
         path = check_path(path, directory=True)
         if self.dataset.delivery == "linked":
-            return await linked.entries(self._client, self.dataset.id, path)
+            return Found(await linked.entries(self._client, self.dataset.id, path), 0)
+        return await self._list(all_pages, PresignListRequest(path=path))
 
-        async def ask(replica: Replica) -> list[TreeEntry]:
-            if self.dataset.delivery == "proxied":
-                return await proxied.entries(self._client, self.dataset, replica, path, "/")
-            store = await self.direct_reader(replica).store()
-            try:
-                with in_flight():
-                    found = await obstore.list_with_delimiter_async(store, path or None)
-            except STORE_FAULTS as exc:
-                raise store_error(exc, self.dataset, replica, path) from None
-            directories = [
-                TreeEntry(name=_name(p), path=p, type="directory", size_bytes=None, modified=None)
-                for p in found["common_prefixes"]
-            ]
-            files = [_file_entry(meta["path"], meta["size"], meta["last_modified"]) for meta in found["objects"]]
-            return sorted(directories + files, key=lambda entry: entry.name)
-
-        return await self.on_a_replica(ask)
-
-    async def list_below(self, path: str) -> list[TreeEntry]:
+    async def list_below(self, path: str) -> Found:
         """Every file at any depth below a directory. Raises as :meth:`list_directory`."""
         path = check_path(path, directory=True)
         if self.dataset.delivery == "linked":
-            return await linked.files_below(self._client, self.dataset.id, path)
+            return Found(await linked.files_below(self._client, self.dataset.id, path), 0)
+        return await self._list(all_pages, PresignListRequest(path=path, delimiter=""))
 
-        async def ask(replica: Replica) -> list[TreeEntry]:
-            if self.dataset.delivery == "proxied":
-                return await proxied.entries(self._client, self.dataset, replica, path, "")
-            store = await self.direct_reader(replica).store()
-            files: list[TreeEntry] = []
-            try:
-                with in_flight():
-                    async for chunk in obstore.list(store, path or None, chunk_size=1000):
-                        files += [_file_entry(meta["path"], meta["size"], meta["last_modified"]) for meta in chunk]
-            except STORE_FAULTS as exc:
-                raise store_error(exc, self.dataset, replica, path) from None
-            return files
+    async def has_directory(self, path: str) -> bool:
+        """Whether anything lies below ``path``: one name of it is asked for. Raises as :meth:`list_directory`."""
+        path = check_path(path, directory=True)
+        if self.dataset.delivery == "linked":
+            return await linked.has_entries(self._client, self.dataset.id, path)
+        return await self._list(any_page, PresignListRequest(path=path, limit=1))
 
-        return await self.on_a_replica(ask)
+    async def page(self, replica: Replica, wish: PresignListRequest) -> Listed:
+        """One page of what ``replica`` lists for ``wish``; not of ``linked`` datasets.
+
+        Raises:
+            PerijoveError: refused, the replica does not answer, or the cursor is not its own.
+        """
+        if self.dataset.delivery == "proxied":
+            return await proxied.list_page(self._client, self.dataset, replica, wish)
+        credentials = self._direct_reader(replica).credentials
+        return await direct.list_page(self._client, self.dataset, replica, credentials, wish)
+
+    async def _list(
+        self, ask: Callable[[AskPage, PresignListRequest], Awaitable[Result]], wish: PresignListRequest
+    ) -> Result:
+        """Pages of a listing, all of them from one replica: a store's cursor means nothing to another."""
+        return await self.on_a_replica(lambda replica: ask(partial(self.page, replica), wish))
 
     async def on_a_replica(
         self, ask: Callable[[Replica], Awaitable[Result]], size_bytes: Callable[[Result], int] = lambda _: 0
@@ -237,7 +228,7 @@ class DatasetReader:
                 failure = failure or exc
         raise failure or StoreUnavailable(f"The dataset {self.dataset.id} has no replica that you may read.")
 
-    def direct_reader(self, replica: Replica) -> DirectReader:
+    def _direct_reader(self, replica: Replica) -> DirectReader:
         """The reader that holds the credentials of ``replica``, for listings; of ``direct`` datasets only."""
         reader = self._reader(replica)
         if not isinstance(reader, DirectReader):
@@ -424,13 +415,3 @@ def _pieces(start: int, stop: int) -> list[tuple[int, int]]:
     """Ranges that end where pieces end, so that reads from different places share blocks of the cache."""
     cuts = [start, *range((start // PIECE_BYTES + 1) * PIECE_BYTES, stop, PIECE_BYTES), stop]
     return list(itertools.pairwise(cuts)) if stop > start else []
-
-
-def _name(path: str) -> str:
-    return path.rsplit("/", 1)[-1]
-
-
-def _file_entry(path: str, size_bytes: int, modified: object) -> TreeEntry:
-    return TreeEntry.model_validate(
-        {"name": _name(path), "path": path, "type": "file", "size_bytes": size_bytes, "modified": modified}
-    )

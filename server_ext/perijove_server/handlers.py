@@ -10,7 +10,7 @@ from tornado import web
 
 from perijove.client import Search, next_cursor
 from perijove.errors import BadRequest
-from perijove.models import FacetName, KeepRequest, Page
+from perijove.models import EntryPage, FacetName, KeepRequest, Page
 from perijove.paths import check_dataset_id, check_path
 
 from .base import PerijoveHandler, sentences
@@ -96,7 +96,7 @@ class TreeHandler(PerijoveHandler):
         following = page.cursor and self.route_url(
             "datasets", dataset_id, "tree", path=path, prefix=begins, cursor=page.cursor, limit=str(limit)
         )
-        self.write_model(Page(items=page.items, next=following))
+        self.write_model(EntryPage(items=page.items, next=following, skipped=page.skipped))
 
 
 class _PreviewBase(PerijoveHandler):

@@ -48,7 +48,7 @@ class DataService:
         self.session = session
         self.dask = dask
         self.readers = Readers(self.client, CATALOGUE_SECONDS)
-        self.lister = TreeLister(self.client)
+        self.lister = TreeLister()
         self.previews = Previews(limits, preview_cache_bytes, preview_recent_bytes, self.lister, overviews)
         self._pages: OrderedDict[tuple[Search, str, int | None], tuple[DatasetPage, float]] = OrderedDict()
 
@@ -83,5 +83,4 @@ class DataService:
         await self.session.close()
         await self.dask.close()
         await self.previews.close()
-        await self.lister.close()
         await self.client.aclose()

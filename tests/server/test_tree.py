@@ -90,7 +90,11 @@ def test_names_of_a_directory_are_filtered_at_the_store(server: JupyterServer, d
     assert [item["name"] for item in server.get(dataset.route("tree"), path="in", prefix="é#?%").json()["items"]] == [
         "é#?%1"
     ]
-    assert server.get(dataset.route("tree"), path="in", prefix="none").json() == {"items": [], "next": None}
+    assert server.get(dataset.route("tree"), path="in", prefix="none").json() == {
+        "items": [],
+        "next": None,
+        "skipped": 0,
+    }
 
 
 @pytest.mark.parametrize("prefix", ["a/b", "/", "a\0", "a\n", "x" * 1025])
@@ -177,9 +181,11 @@ def test_a_directory_that_is_not_there_is_not_found(server: JupyterServer, datas
     assert "nope" in answer.json()["detail"]
 
 
-def test_keys_that_cannot_be_paths_are_left_out_and_hostile_names_stay_text(
-    server: JupyterServer, dataset: Dataset
+@pytest.mark.parametrize("delivery", ["direct", "proxied"])
+def test_keys_that_cannot_be_paths_are_left_out_and_counted_and_hostile_names_stay_text(
+    server: JupyterServer, make_dataset: MakeDataset, delivery: str
 ) -> None:
+    dataset = make_dataset(delivery=delivery)
     hostile = "<img src=x onerror=alert(1)>.txt"
     for key in ("dir/", "dir//x", "dir/../x", "dir/ok", f"dir/{hostile}"):
         dataset.put(key, b"")
@@ -187,8 +193,23 @@ def test_keys_that_cannot_be_paths_are_left_out_and_hostile_names_stay_text(
     answer = server.get(dataset.route("tree"), path="dir")
 
     assert [item["name"] for item in answer.json()["items"]] == [hostile, "ok"]
+    assert answer.json()["skipped"] == 2
     assert answer.headers["Content-Type"] == "application/json"
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
+
+
+@pytest.mark.parametrize("delivery", ["direct", "proxied"])
+def test_a_directory_that_is_shown_can_be_opened_though_nothing_in_it_can_be(
+    server: JupyterServer, make_dataset: MakeDataset, delivery: str
+) -> None:
+    dataset = make_dataset(delivery=delivery)
+    for key in ("only//x.fits", "none/"):
+        dataset.put(key, b"")
+
+    assert [item["name"] for item in server.get(dataset.route("tree")).json()["items"]] == ["none", "only"]
+    assert server.get(dataset.route("tree"), path="only").json() == {"items": [], "next": None, "skipped": 1}
+    assert server.get(dataset.route("tree"), path="none").json() == {"items": [], "next": None, "skipped": 0}
+    assert server.get(dataset.route("tree"), path="nope").status_code == 404
 
 
 def test_a_proxied_dataset_is_listed_page_by_page_without_keys(

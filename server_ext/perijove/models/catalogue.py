@@ -218,6 +218,12 @@ class TreeEntry(Said):
     modified: datetime | None
 
 
+class EntryPage(Page[TreeEntry]):
+    """One page of a directory; ``skipped`` names beside its items cannot be paths here, and are left out."""
+
+    skipped: int = 0
+
+
 class Preview(Said):
     """A look into one object without a download, and what the look has moved.
 

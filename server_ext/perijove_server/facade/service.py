@@ -57,7 +57,7 @@ class Facade:
     def __init__(self, client: AsyncControlClient) -> None:
         self._client = client
         self._readers = Readers(client, DATASET_SECONDS)
-        self._lister = TreeLister(client)
+        self._lister = TreeLister()
         self._objects: OrderedDict[tuple[str, str], tuple[ObjectInfo, float]] = OrderedDict()
 
     async def answer(
@@ -93,7 +93,6 @@ class Facade:
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._lister.close()
         await self._client.aclose()
 
     async def _listing(self, reader: DatasetReader, bucket: str, query: Mapping[str, str]) -> web.Response:
