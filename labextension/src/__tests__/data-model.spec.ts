@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { DatasetBrowserModel, SEARCH_DELAY_MILLISECONDS } from '../data/model';
-import { isNodeRow } from '../data/rows';
+import { isNodeRow, ROOT } from '../data/rows';
 import type { ICatalogue } from '../wire';
 import { dataset, entries, FakeServer, settle } from './support';
 
@@ -254,6 +254,44 @@ describe('sources that have not answered', () => {
     expect(server.asked).toHaveLength(asked);
   });
 
+  it('take no row away that was listed, whichever page had brought it, and what they bring is found page by page', async () => {
+    server.datasetsHeld = Array.from({ length: 6 }, (_, index) => dataset(`d${index}`, `Old ${index}`));
+    server.datasetsAtOnce = 2;
+    model.refresh();
+    await settle();
+    await model.loadPage(ROOT);
+    await model.loadPage(ROOT);
+    model.activate('dataset:d4');
+    server.foundHeld = { catalogues: [source('live', 2)] };
+    const [one, two] = [dataset('esa.one', 'One of ESA'), dataset('esa.two', 'Two of ESA')];
+    server.datasetsHeld = [one, ...server.datasetsHeld.slice(0, 4), two, ...server.datasetsHeld.slice(4)];
+    model.setVisible(true);
+    await vi.advanceTimersByTimeAsync(2000);
+    const titles = () => model.rows.filter(isNodeRow).map(row => row.label);
+    expect(titles()).toEqual(['One of ESA', 'Old 0', 'Old 1', 'Old 2', 'Old 3', 'Old 4', 'Old 5']);
+    expect(model.location?.dataset).toBe('d4');
+    await model.loadPage(ROOT);
+    await model.loadPage(ROOT);
+    expect(titles()).toContain('Two of ESA');
+    await model.loadPage(ROOT);
+    expect(picture().at(-1)).toBe('Two of ESA 8/8');
+  });
+
+  it('are heard while a further page is on its way', async () => {
+    server.datasetsAtOnce = 1;
+    model.refresh();
+    await settle();
+    model.setVisible(true);
+    server.foundHeld = { catalogues: [source('live', 1)] };
+    server.datasetsHeld = [dataset('esa.one', 'One of ESA'), ...server.datasetsHeld];
+    server.delay = new Promise(() => undefined);
+    void model.loadPage(ROOT);
+    server.delay = Promise.resolve();
+    await vi.advanceTimersByTimeAsync(2000);
+    expect(picture()[0]).toBe('One of ESA 1/-1');
+    expect(model.rows.at(-1)?.kind).toBe('more');
+  });
+
   it('are left alone while nobody looks, and less and less often bothered', async () => {
     await vi.advanceTimersByTimeAsync(60_000);
     expect(server.asked.filter(call => call === 'datasets?q=')).toHaveLength(1);
@@ -286,6 +324,29 @@ describe('the names in a folder', () => {
     model.filterFolder('dataset:big', '');
     await vi.advanceTimersByTimeAsync(SEARCH_DELAY_MILLISECONDS);
     expect(server.asked.slice(-1)).toEqual(['tree big/@0']);
+  });
+
+  it('wait for a pause in the typing, each folder for its own', async () => {
+    model.start();
+    await settle();
+    await open('dataset:demo');
+    await open('dataset:big');
+    model.filterFolder('dataset:demo', 'R');
+    vi.advanceTimersByTime(SEARCH_DELAY_MILLISECONDS / 2);
+    model.filterFolder('dataset:big', 'obj-44');
+    await vi.advanceTimersByTimeAsync(SEARCH_DELAY_MILLISECONDS);
+    expect(server.asked.slice(-2)).toEqual(['tree demo/?R@0', 'tree big/?obj-44@0']);
+    expect(picture().slice(0, 2)).toEqual(['Demo images 1/2', '-README.txt 1/1']);
+  });
+
+  it('are not asked for when all has been asked for again meanwhile', async () => {
+    model.start();
+    await settle();
+    await open('dataset:demo');
+    model.filterFolder('dataset:demo', 'R');
+    model.refresh();
+    await vi.advanceTimersByTimeAsync(SEARCH_DELAY_MILLISECONDS);
+    expect(server.asked.filter(call => call.startsWith('tree'))).toEqual(['tree demo/@0', 'tree demo/?R@0']);
   });
 
   it('are those of the folder that the user is at or in', async () => {

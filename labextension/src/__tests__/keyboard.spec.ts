@@ -13,7 +13,13 @@ function tree(): Row[] {
     { key: 'readme', parent: 'demo', dataset: demo, entry: readme },
     { key: 'other', parent: ROOT, dataset: dataset('other', 'Other'), entry: null }
   ];
-  const folder = (children: string[]) => ({ children, cursor: null, status: 'idle' as const, error: '' });
+  const folder = (children: string[]) => ({
+    children,
+    cursor: null,
+    status: 'idle' as const,
+    error: '',
+    barrenPages: 0
+  });
   return flatten({
     nodes: new Map(list.map(node => [node.key, node])),
     folders: new Map([

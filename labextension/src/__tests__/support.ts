@@ -102,6 +102,8 @@ export class FakeServer implements IPerijoveClient {
   datasetsHeld: IDataset[] = [dataset('demo', 'Demo images'), dataset('big', 'Big survey')];
   /** Those that no page of the list shows. */
   datasetsHidden: IDataset[] = [];
+  /** How many datasets a page of the list has. */
+  datasetsAtOnce = 1000;
   /** What a search says beside the datasets. */
   foundHeld: Pick<IDatasetPage, 'facets' | 'catalogues'> = {};
   copiesHeld: ICopy[] = [];
@@ -109,22 +111,30 @@ export class FakeServer implements IPerijoveClient {
   objects: Record<string, Uint8Array> = {};
   /** Entries by `dataset/path`. */
   folders: Record<string, ITreeEntry[]> = {};
+  /** Datasets of archives that know no filter: their pages are cut first, and filtered then. */
+  linked: string[] = [];
   previewHeld: Preview | null = null;
   usageHeld: IUsage | null = null;
   leaseHeld: ILease | null = null;
   noticesHeld: INotice[] = [];
   /** The sentence that every call fails with, if any. */
   trouble: string | null = null;
+  /** Calls that come now are answered after this. */
+  delay: Promise<void> = Promise.resolve();
   /** What was asked, in order. */
   asked: string[] = [];
   /** The signals of the calls, in order. */
   signals: AbortSignal[] = [];
   readonly compute = new FakeGateways();
 
-  datasets(query: IDatasetQuery, _cursor: string | null, signal: AbortSignal): Promise<IDatasetPage> {
+  datasets(query: IDatasetQuery, cursor: string | null, signal: AbortSignal): Promise<IDatasetPage> {
     const found = this.datasetsHeld.filter(({ title }) => title.toLowerCase().includes(query.q.toLowerCase()));
     const asked = Object.entries(query).map(([name, value]) => `${name}=${value}`);
-    return this._answer(`datasets?${asked.join('&')}`, { items: found, next: null, ...this.foundHeld }, signal);
+    const start = Number(cursor ?? 0);
+    const end = start + this.datasetsAtOnce;
+    const next = end < found.length ? `datasets?cursor=${end}` : null;
+    const call = `datasets?${asked.join('&')}${cursor === null ? '' : `@${start}`}`;
+    return this._answer(call, { items: found.slice(start, end), next, ...this.foundHeld }, signal);
   }
 
   dataset(id: string): Promise<IDataset> {
@@ -139,11 +149,13 @@ export class FakeServer implements IPerijoveClient {
   }
 
   tree(id: string, { path, cursor, limit, prefix }: ITreeWish, signal?: AbortSignal): Promise<IPage<ITreeEntry>> {
-    const all = (this.folders[`${id}/${path}`] ?? []).filter(({ name }) => name.startsWith(prefix ?? ''));
+    const fits = ({ name }: ITreeEntry) => name.startsWith(prefix ?? '');
+    const held = this.folders[`${id}/${path}`] ?? [];
+    const all = this.linked.includes(id) ? held : held.filter(fits);
     const start = Number(cursor ?? 0);
     const next = start + limit < all.length ? `tree?path=${path}&cursor=${start + limit}` : null;
     const asked = `tree ${id}/${path}${prefix ? `?${prefix}` : ''}@${start}`;
-    return this._answer(asked, { items: all.slice(start, start + limit), next }, signal);
+    return this._answer(asked, { items: all.slice(start, start + limit).filter(fits), next }, signal);
   }
 
   head(id: string, path: string): Promise<IObjectHead | null> {
@@ -192,7 +204,7 @@ export class FakeServer implements IPerijoveClient {
       this.signals.push(signal);
     }
     const { trouble } = this;
-    await Promise.resolve();
+    await this.delay;
     if (trouble !== null) {
       throw new ApiError(502, trouble);
     }

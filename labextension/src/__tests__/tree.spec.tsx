@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { CopiesModel } from '../data/copies';
 import { Details } from '../data/details';
 import { DatasetBrowserModel } from '../data/model';
-import { isNodeRow } from '../data/rows';
+import { BARREN_PAGES_MAX, isNodeRow } from '../data/rows';
 import { Shelf } from '../data/shelf';
 import { DatasetTree } from '../data/tree';
 import { useSignal } from '../hooks';
@@ -61,6 +61,14 @@ async function click(element: Element): Promise<void> {
     fireEvent.click(element);
     await settle();
   });
+}
+
+/** Lets the tree load what it loads by itself until its last row is of a kind. */
+async function lastIs(kind: string): Promise<void> {
+  for (let turns = 0; turns < 200 && model.rows.at(-1)?.kind !== kind; turns += 1) {
+    await act(() => new Promise(resolve => setTimeout(resolve, 5)));
+  }
+  expect(model.rows.at(-1)?.kind).toBe(kind);
 }
 
 const names = () => screen.getAllByRole('treeitem').map(item => item.querySelector('.pj-Tree-label')?.textContent);
@@ -150,6 +158,25 @@ describe('the tree in the page', () => {
     expect(model.rows).toHaveLength(100_002);
     expect(screen.getAllByRole('treeitem').length).toBeGreaterThan(HEIGHT_PIXELS / ROW_PIXELS);
     expect(document.querySelectorAll('*').length).toBeLessThan(400);
+  });
+
+  it('looks through so many pages of an archive that knows no filter, and further when somebody says so', async () => {
+    server.linked = ['big'];
+    await click(screen.getByRole('treeitem', { name: /Big survey/ }));
+    const pages = () => server.asked.filter(call => call.startsWith('tree big/?obj-99999@')).length;
+    act(() => model.filterFolder('dataset:big', 'obj-99999'));
+    await lastIs('paused');
+    expect(pages()).toBe(BARREN_PAGES_MAX);
+    expect(screen.getByText('No further name that begins with “obj-99999” so far.')).toBeTruthy();
+    await click(screen.getByRole('button', { name: 'Look further' }));
+    await lastIs('paused');
+    expect(pages()).toBe(2 * BARREN_PAGES_MAX);
+    // nothing was skipped: at the end of the folder is what was looked for
+    model.pageSize = 10_000;
+    screen.getAllByRole('treeitem').at(-1)!.focus();
+    await press('Enter');
+    await lastIs('file');
+    expect(names()).toEqual(['Demo images', 'Big survey', 'obj-99999']);
   });
 
   it('offers to try again where a folder did not load', async () => {

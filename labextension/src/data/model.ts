@@ -8,7 +8,8 @@ import type { FacetName, IDataset } from '../wire';
 import { isReadable } from './access';
 import { AskAgain } from './again';
 import { datasetNode, entryNode, ILocation, locationOfNode, nodesDownTo } from './nodes';
-import { flatten, IFolder, INode, isNodeRow, ROOT, Row } from './rows';
+import { Pauses } from './pauses';
+import { flatten, IFolder, INode, isNodeRow, isPaused, ROOT, Row } from './rows';
 import { DatasetSearch, Filters } from './search';
 
 export type { ILocation } from './nodes';
@@ -20,10 +21,13 @@ export const SEARCH_DELAY_MILLISECONDS = 200;
 export const DEFAULT_PAGE_SIZE = 200;
 
 /** What a folder holds before its first page. */
-const EMPTY_FOLDER: IFolder = { children: [], cursor: undefined, status: 'idle', error: '' };
+const EMPTY_FOLDER: IFolder = { children: [], cursor: undefined, status: 'idle', error: '', barrenPages: 0 };
 
 /** The key of the call that asks whether pending sources have answered; no folder is named so. */
 const PENDING = 'pending';
+
+/** The key of the pause in which the search waits; no folder is named so. */
+const SEARCH = 'search';
 
 /** The state behind one tree of datasets. */
 export class DatasetBrowserModel {
@@ -154,12 +158,11 @@ export class DatasetBrowserModel {
     this._prefixes.set(key, prefix);
     // the rows in the folder are about to change: whoever is at one of them is now at the folder
     this._activeKey = key;
-    window.clearTimeout(this._filterTimer);
-    this._filterTimer = window.setTimeout(() => {
+    this._pauses.wait(key, () => {
       this._abort(key);
       this._folders.delete(key);
       void this.loadPage(key);
-    }, SEARCH_DELAY_MILLISECONDS);
+    });
     this._changed.emit();
   }
 
@@ -219,7 +222,10 @@ export class DatasetBrowserModel {
     }
   }
 
-  /** Loads the next page of a folder, or the first. Does nothing while a page is on its way or when all is here. */
+  /**
+   * Loads the next page of a folder, or the first; where looking has paused, it goes on. Does nothing while a page is on
+   * its way or when all is here.
+   */
   async loadPage(key: string): Promise<void> {
     const folder = this._folders.get(key) ?? EMPTY_FOLDER;
     if (folder.status === 'loading' || folder.cursor === null) {
@@ -227,12 +233,13 @@ export class DatasetBrowserModel {
     }
     const control = new AbortController();
     this._calls.set(key, control);
-    this._set(key, { ...folder, status: 'loading', error: '', prefix: this.prefixOf(key) });
+    const barrenPages = isPaused(folder) ? 0 : folder.barrenPages;
+    this._set(key, { ...folder, status: 'loading', error: '', prefix: this.prefixOf(key), barrenPages });
     try {
       const page = await this._fetch(key, folder.cursor ?? null, control.signal);
       if (!control.signal.aborted) {
         this._calls.delete(key);
-        this._take(key, page, this._folders.get(key) ?? folder);
+        this._append(key, page, this._folders.get(key) ?? folder);
       }
     } catch (error) {
       if (!control.signal.aborted) {
@@ -247,16 +254,14 @@ export class DatasetBrowserModel {
 
   /** Gives up all that is under way. */
   dispose(): void {
-    window.clearTimeout(this._searchTimer);
-    window.clearTimeout(this._filterTimer);
+    this._pauses.stop();
     this._again.stop();
     this._calls.forEach(call => call.abort());
     Signal.clearData(this);
   }
 
   private _searchSoon(): void {
-    window.clearTimeout(this._searchTimer);
-    this._searchTimer = window.setTimeout(() => this.refresh(), SEARCH_DELAY_MILLISECONDS);
+    this._pauses.wait(SEARCH, () => this.refresh());
     this._changed.emit();
   }
 
@@ -272,13 +277,30 @@ export class DatasetBrowserModel {
   }
 
   /** Adds a page to what a folder holds. */
+  private _append(key: string, page: INodePage, folder: IFolder): void {
+    const known = new Set(folder.children);
+    const added = page.nodes.map(node => node.key).filter(child => !known.has(child));
+    const barrenPages = added.length === 0 ? folder.barrenPages + 1 : 0;
+    this._take(key, page, { ...folder, children: [...folder.children, ...added], barrenPages });
+  }
+
+  /**
+   * Takes a first page that has come again among the datasets that are listed. None goes: somebody may be at it. What is
+   * new on the pages between is found by asking on from this one.
+   */
+  private _mergeFirst(page: INodePage): void {
+    this._abort(ROOT);
+    const folder = this._folders.get(ROOT) ?? EMPTY_FOLDER;
+    const children = page.nodes.map(node => node.key);
+    const first = new Set(children);
+    const rest = folder.children.filter(child => !first.has(child));
+    this._take(ROOT, page, { ...folder, children: [...children, ...rest], barrenPages: 0, error: '' });
+  }
+
   private _take(key: string, page: INodePage, folder: IFolder): void {
     page.nodes.forEach(node => this._nodes.set(node.key, node));
-    const known = new Set(folder.children);
-    const children = page.nodes.map(node => node.key);
-    const added = children.filter(child => !known.has(child));
-    this._set(key, { ...folder, children: [...folder.children, ...added], cursor: page.cursor, status: 'idle' });
-    this._openAgain(children);
+    this._set(key, { ...folder, cursor: page.cursor, status: 'idle' });
+    this._openAgain(page.nodes.map(node => node.key));
   }
 
   /** Puts a node that no page has brought yet at the beginning of its folder. */
@@ -306,9 +328,8 @@ export class DatasetBrowserModel {
     this._calls.set(PENDING, control);
     try {
       const page = await this.found.page(null, control.signal);
-      if (!control.signal.aborted && JSON.stringify(this.found.catalogues) !== before && !this._calls.has(ROOT)) {
-        const nodes = page.items.map(datasetNode);
-        this._take(ROOT, { nodes, cursor: cursorOf(page.next) }, EMPTY_FOLDER);
+      if (!control.signal.aborted && JSON.stringify(this.found.catalogues) !== before) {
+        this._mergeFirst({ nodes: page.items.map(datasetNode), cursor: cursorOf(page.next) });
       }
     } catch {
       // what is shown stays; the next time may go better
@@ -337,7 +358,8 @@ export class DatasetBrowserModel {
   }
 
   private _reset(): void {
-    window.clearTimeout(this._searchTimer);
+    // what waits would ask for folders that are about to go; those that come back are filtered as they load
+    this._pauses.stop();
     this._calls.forEach(call => call.abort());
     this._calls.clear();
     this._folders.clear();
@@ -362,13 +384,12 @@ export class DatasetBrowserModel {
   private readonly _expanded = new Set<string>();
   private readonly _calls = new Map<string, AbortController>();
   private readonly _prefixes = new Map<string, string>();
+  private readonly _pauses = new Pauses(SEARCH_DELAY_MILLISECONDS);
   private readonly _again = new AskAgain(() => this._askPending());
   private _rows: readonly Row[] = [];
   private _activeKey: string | null = null;
   private _revealed = 0;
   private _isVisible = false;
-  private _searchTimer = 0;
-  private _filterTimer = 0;
 }
 
 interface INodePage {

@@ -97,6 +97,10 @@ function messageOf(row: IStatusRow, { found, trans }: IRowProps): string {
     case 'loading':
     case 'more':
       return trans.__('Loading…');
+    case 'paused':
+      return row.prefix
+        ? trans.__('No further name that begins with “%1” so far.', row.prefix)
+        : trans.__('Nothing further so far.');
     case 'failed':
       return row.message;
     case 'closed':
@@ -114,6 +118,8 @@ function actionOf(row: IStatusRow, { found, trans }: IRowProps): string | null {
   switch (row.kind) {
     case 'failed':
       return trans.__('Try again');
+    case 'paused':
+      return trans.__('Look further');
     case 'empty':
       return row.parent === ROOT ? (found.isNarrow ? trans.__('Clear search') : trans.__('Look again')) : null;
     default:

@@ -19,6 +19,19 @@ export interface IFolder {
   error: string;
   /** With what the names in it begin; absent or empty for all. */
   prefix?: string;
+  /** How many pages in a row have brought nothing new. */
+  barrenPages: number;
+}
+
+/**
+ * After so many pages in a row without anything new, looking waits for somebody to press. Archives that know no filter
+ * are filtered here, so that a name that is nowhere would have all of them walked through, a million names and more.
+ */
+export const BARREN_PAGES_MAX = 10;
+
+/** Whether a folder goes on, but its next page is not asked for by itself. */
+export function isPaused({ cursor, barrenPages }: IFolder): boolean {
+  return typeof cursor === 'string' && barrenPages >= BARREN_PAGES_MAX;
 }
 
 /** A dataset or an entry of one. */
@@ -55,8 +68,8 @@ export interface INodeRow extends IRowPlace {
 
 /** A row that tells the state of the folder it stands in. */
 export interface IStatusRow extends IRowPlace {
-  /** `closed`: the user may not read the dataset. */
-  kind: 'loading' | 'more' | 'failed' | 'empty' | 'closed';
+  /** `closed`: the user may not read the dataset; `paused`: many pages brought nothing, see {@link isPaused}. */
+  kind: 'loading' | 'more' | 'paused' | 'failed' | 'empty' | 'closed';
   /** Why loading failed; empty for the other kinds. */
   message: string;
   /** With what the names in the folder begin; empty for all. */
@@ -94,7 +107,7 @@ function appendFolder(state: ITreeState, key: string, level: number, rows: Row[]
   }
   const status = statusKind(folder);
   const loaded = folder.children.length;
-  // "more", "loading" and "failed" stand where more rows may come: how many, nobody knows yet
+  // "more", "paused", "loading" and "failed" stand where more rows may come: how many, nobody knows yet
   const setSize = status !== null && status !== 'empty' ? -1 : Math.max(loaded, 1);
   folder.children.forEach((childKey, index) => {
     const node = state.nodes.get(childKey);
@@ -135,7 +148,7 @@ function statusKind(folder: IFolder): IStatusRow['kind'] | null {
     return 'loading';
   }
   if (folder.cursor !== null) {
-    return 'more';
+    return isPaused(folder) ? 'paused' : 'more';
   }
   return folder.children.length === 0 ? 'empty' : null;
 }

@@ -38,7 +38,7 @@ export function DatasetTree({ model, onOpen, trans }: ITreeProps): React.ReactEl
   });
   const items = virtualizer.getVirtualItems();
 
-  // a page loads itself once the row that stands for it comes into sight
+  // a page loads itself once the row that stands for it comes into sight; after many that brought nothing it does not
   const waiting = items.map(item => rows[item.index]).find(row => row?.kind === 'more')?.parent;
   React.useEffect(() => {
     if (waiting !== undefined) {
@@ -200,6 +200,7 @@ function actOn(row: Row, model: DatasetBrowserModel, onOpen: () => void): void {
       break;
     case 'failed':
     case 'more':
+    case 'paused':
       void model.loadPage(row.parent);
       break;
     case 'empty':
