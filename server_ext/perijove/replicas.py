@@ -23,7 +23,7 @@ from .models import Credentials, Dataset, Replica
 from .objects import ObjectInfo as ObjectInfo
 from .objects import Opened, Version
 from .signed import SignedUrls
-from .whole import LOOK_MAX_BYTES, WHOLE_MAX_BYTES
+from .whole import WHOLE_MAX_BYTES
 
 if TYPE_CHECKING:
     import aiohttp
@@ -50,8 +50,8 @@ STORES_KEPT = 512
 class ReplicaReader(Protocol):
     """Reads the objects of one replica. Raises only ``PerijoveError``s."""
 
-    async def head(self, path: str) -> ObjectInfo:
-        """Size and ETag of one object."""
+    async def head(self, path: str, whole_max_bytes: int) -> ObjectInfo:
+        """Size and ETag of one object; see :meth:`stores.DatasetReader.head`."""
 
     async def open(self, path: str, start: int, stop: int, known: Version | None) -> tuple[ObjectInfo, bytes | None]:
         """An object and its bytes from ``start`` up to, not including, ``stop``, as far as it has any.
@@ -106,7 +106,7 @@ class DirectReader:
             self._store = told, store
         return self._store[1]
 
-    async def head(self, path: str) -> ObjectInfo:
+    async def head(self, path: str, whole_max_bytes: int) -> ObjectInfo:
         """See :class:`ReplicaReader`."""
         meta = await self._guarded(path, lambda store: answers.head(store, path))
         return ObjectInfo(path, meta["size"], meta["e_tag"], known_date(meta), self._replica.id)
@@ -217,9 +217,9 @@ class PresignedReader:
         self._where = f"copy {replica.id} at {address_of(replica)}"
         self._stores: OrderedDict[str, tuple[str, HTTPStore]] = OrderedDict()
 
-    async def head(self, path: str) -> ObjectInfo:
+    async def head(self, path: str, whole_max_bytes: int) -> ObjectInfo:
         """See :class:`ReplicaReader`. The URL is signed for GET, so the first byte is asked for instead of a HEAD."""
-        return (await self._look(path, 0, 1, None, LOOK_MAX_BYTES))[0]
+        return (await self._look(path, 0, 1, None, whole_max_bytes))[0]
 
     async def open(self, path: str, start: int, stop: int, known: Version | None) -> tuple[ObjectInfo, bytes | None]:
         """See :class:`ReplicaReader`."""

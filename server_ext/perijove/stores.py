@@ -27,6 +27,7 @@ from .parallel import few_at_once
 from .paths import check_path
 from .replicas import DirectReader, PresignedReader, ReplicaReader
 from .straight import Asked, Straight, is_straight_way
+from .whole import LOOK_MAX_BYTES
 
 Result = TypeVar("Result")
 
@@ -66,14 +67,21 @@ class DatasetReader:
         """The replicas in the order in which they are asked, with what this process has measured of each."""
         return self.known.views()
 
-    async def head(self, path: str) -> ObjectInfo:
+    async def head(self, path: str, whole_max_bytes: int | None = None) -> ObjectInfo:
         """Open one object: its size, ETag and the replica that answered.
 
+        Args:
+            path: of the object.
+            whole_max_bytes: the most that is fetched of it where its server gives no parts: without more said, as much
+                as a look is worth; who will read it says ``WHOLE_MAX_BYTES``.
+
         Raises:
-            PerijoveError: bad path, no such file, refused, or no replica answers.
+            PerijoveError: bad path, no such file, refused, no replica answers; or its server gives no parts, and it is
+                longer than that.
         """
         check_path(path)
-        info = await self.on_a_replica(lambda replica: self._reader(replica).head(path))
+        most_bytes = LOOK_MAX_BYTES if whole_max_bytes is None else whole_max_bytes
+        info = await self.on_a_replica(lambda replica: self._reader(replica).head(path, most_bytes))
         self._count(info, 1)
         return info
 

@@ -15,6 +15,7 @@ from tornado.iostream import StreamClosedError
 from perijove.paths import check_dataset_id, check_path
 from perijove.replicas import ObjectInfo
 from perijove.stores import DatasetReader
+from perijove.whole import WHOLE_MAX_BYTES
 
 from .base import PerijoveHandler, sentences
 
@@ -53,7 +54,7 @@ class FileHandler(PerijoveHandler):
     async def _open(self, dataset_id: str) -> tuple[DatasetReader, ObjectInfo]:
         path = check_path(self.text_argument("path"))
         reader = await self.service.readers.get(check_dataset_id(dataset_id))
-        return reader, await reader.head(path)
+        return reader, await reader.head(path, WHOLE_MAX_BYTES)
 
     def _answer_head(self, info: ObjectInfo) -> tuple[int, int] | None:
         """Set status and headers; the span to send, or None when the answer is finished already."""

@@ -18,6 +18,7 @@ from perijove.models import PresignListRequest
 from perijove.objects import ObjectInfo
 from perijove.paths import dataset_of_bucket
 from perijove.stores import DatasetReader, Readers
+from perijove.whole import WHOLE_MAX_BYTES
 
 from ..listing import TreeLister
 from .errors import S3Error, as_s3
@@ -163,7 +164,10 @@ class Facade:
     async def _begin(self, request: web.BaseRequest, reader: DatasetReader, key: str, *, is_fresh: bool) -> Beginning:
         """Look at an object, by the bytes of it that are asked for: mostly nothing else has to be asked then."""
         span = None if is_fresh else wanted_span(request.headers.get("Range"), BEGINNING_BYTES)
-        return await begin(reader, key, *span) if span else Beginning(reader, await reader.head(key), 0, b"")
+        if span:
+            return await begin(reader, key, *span)
+        # who asks for its size is about to read it
+        return Beginning(reader, await reader.head(key, WHOLE_MAX_BYTES), 0, b"")
 
     def _keep(self, reader: DatasetReader, info: ObjectInfo) -> None:
         name = (reader.dataset.id, info.path)

@@ -7,6 +7,7 @@ import gc
 import random
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import boto3
 import obstore
@@ -115,6 +116,18 @@ def test_the_answer_of_a_service_without_ranges_is_read_through_any_client(linke
             body[1_000_000:1_000_010], f"bytes 1000000-1000009/{len(body)}",
         )  # fmt: skip
         assert s3.get_object(Bucket=linked, Key="table.vot")["Body"].read() == body
+
+
+def test_a_file_that_comes_only_whole_is_downloaded_though_it_is_longer_than_a_look(
+    linked: str, control: FakeControl, tmp_path: Path
+) -> None:
+    body = random.Random(4).randbytes(9 << 20)
+    with threaded_web_server() as server:
+        server.files["table"] = WebFile(body, modified=None, gives_ranges=False, tells_length=False)
+        control.links[linked, "table.vot"] = f"{server.url}/table"
+        s3 = boto3.client("s3", **perijove.storage_options(linked, "boto3"))
+        s3.download_file(linked, "table.vot", str(tmp_path / "table.vot"))
+    assert (tmp_path / "table.vot").read_bytes() == body
 
 
 async def test_what_lies_on_the_disk_whole_makes_room_though_nobody_asks_again(

@@ -13,7 +13,7 @@ import fsspec
 import pytest
 
 import perijove
-from perijove import replicas, whole
+from perijove import replicas, stores, whole
 from tests.support.control import FakeControl, FakeReplica
 from tests.support.s3 import S3Bed
 from tests.support.web_server import WebFile, WebServer, threaded_web_server
@@ -118,7 +118,7 @@ def test_all_that_is_kept_whole_has_a_bound_and_is_let_go_with_its_files(
 
 
 def test_a_look_at_its_size_does_not_fetch_much(publish: Publish, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(replicas, "LOOK_MAX_BYTES", 1 << 20)
+    monkeypatch.setattr(stores, "LOOK_MAX_BYTES", 1 << 20)
     publish(WebFile(BODY, gives_ranges=False))
 
     with pytest.raises(perijove.NotSupported, match="more than 1 MiB"):
