@@ -54,3 +54,13 @@ def test_a_file_that_comes_only_whole_is_downloaded_though_it_is_longer_than_a_l
     assert (part.status_code, part.content) == (206, body[9_000_000:9_000_010])
     head = server.http.head(f"{route}/file", params={"path": "table.vot"})
     assert (head.status_code, head.headers["Content-Length"]) == (200, str(len(body)))
+
+
+def test_a_preview_is_of_the_bytes_that_are_there_now_though_nothing_tells_their_version(
+    server: JupyterServer, publish: Publish
+) -> None:
+    for text in (b"name,mass\nIo,8.93\n", b"name,mass\nIo,9.38\n"):
+        route = publish("moons.csv", whole_file(text))
+        shown = server.get(f"{route}/preview", path="moons.csv").json()
+        assert text.decode()[-5:-1] in str(shown["content"])
+        assert shown["kept"] is False

@@ -95,6 +95,8 @@ class Previews:
         """
         opened = await self._open(reader, wish.path)
         info = opened.info
+        if info.etag is None and info.modified is None:
+            return await self._make(reader, opened, wish)  # nothing tells what was seen before from what is there now
         key = (reader.dataset.id, info.replica, info.etag, info.modified, info.size_bytes, wish)
         if (kept := self._kept.get(key)) is not None:
             self._kept.move_to_end(key)
