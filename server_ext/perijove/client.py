@@ -20,8 +20,18 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 from pydantic import TypeAdapter, ValidationError
 
-from .errors import BadRequest, ControlUnavailable, NoDataset, NotConfigured, NotFound, PerijoveError, Refused
+from .errors import (
+    BadRequest,
+    ControlUnavailable,
+    NoDataset,
+    NotConfigured,
+    NotFound,
+    PerijoveError,
+    Refused,
+    StoreUnavailable,
+)
 from .models import (
+    STORE_UNREACHABLE,
     Activity,
     Credentials,
     Dataset,
@@ -233,7 +243,8 @@ class ControlClient:
         """Carry out ``call``.
 
         Raises:
-            PerijoveError: the subclass that fits control's answer, or ``ControlUnavailable``.
+            PerijoveError: the subclass that fits control's answer; ``ControlUnavailable``; ``StoreUnavailable`` if a
+                store does not answer control.
         """
         steps = _exchange(self.url, call, self._http.build_request)
         step = next(steps)
@@ -300,7 +311,8 @@ class AsyncControlClient(StoreWays):
         """Carry out ``call``.
 
         Raises:
-            PerijoveError: the subclass that fits control's answer, or ``ControlUnavailable``.
+            PerijoveError: the subclass that fits control's answer; ``ControlUnavailable``; ``StoreUnavailable`` if a
+                store does not answer control.
         """
         steps = _exchange(self.url, call, self._http.build_request)
         step = next(steps)
@@ -375,12 +387,15 @@ def _exchange(
     """Yield requests to send and seconds to pause; return the answer that counts.
 
     Connection failures and 502, 503 and 504 are tried again with doubling pauses and jitter, or after control's own
-    ``Retry-After``.
+    ``Retry-After``; but not when it is a store that does not answer control, which has tried that already: another copy
+    may do.
     """
     pause_seconds = FIRST_PAUSE_SECONDS
     for attempt in range(1, call.tries + 1):
         outcome = yield build(call.method, f"{url}/api/v1/{call.path}", params=call.params, json=call.body)
         if isinstance(outcome, httpx.Response) and outcome.status_code not in _PASSING_STATUSES:
+            return outcome
+        if isinstance(outcome, httpx.Response) and _problem(outcome).get("type") == STORE_UNREACHABLE:
             return outcome
         if attempt == call.tries:
             break
@@ -412,23 +427,25 @@ def _parse(url: str, call: Call[Answer], response: httpx.Response) -> Answer:
 
 
 def _error(url: str, response: httpx.Response, missing: type[NotFound]) -> PerijoveError:
-    status = response.status_code
-    detail = _detail(response) or f"The control service at {url} answered {status} without an explanation."
+    status, problem = response.status_code, _problem(response)
+    said = problem.get("detail")
+    detail = said[:2000] if isinstance(said, str) and said else ""
+    detail = detail or f"The control service at {url} answered {status} without an explanation."
     if status in {401, 403}:
         return Refused(detail)
     if status == 404:
         return missing(detail)
     if 400 <= status < 500:
         return BadRequest(detail)
-    return ControlUnavailable(detail)
+    return StoreUnavailable(detail) if problem.get("type") == STORE_UNREACHABLE else ControlUnavailable(detail)
 
 
-def _detail(response: httpx.Response) -> str | None:
-    """The sentence of a problem+json answer, if it is one."""
+def _problem(response: httpx.Response) -> dict[str, object]:
+    """A problem+json answer, if it is one."""
     if "json" not in response.headers.get("Content-Type", ""):
-        return None
+        return {}
     try:
-        detail = response.json().get("detail")
-    except (ValueError, AttributeError):
-        return None
-    return detail[:2000] if isinstance(detail, str) and detail else None
+        said = response.json()
+    except ValueError:
+        return {}
+    return said if isinstance(said, dict) else {}

@@ -63,17 +63,17 @@ class SignedUrls:
         """A URL that reads ``path`` now.
 
         Raises:
-            PerijoveError: control refuses, or is away and there is none at hand that still serves.
+            PerijoveError: control refuses; or it or the store is away, and there is none at hand that still serves.
         """
         kept, now = self._kept.get(path), clock()
         if kept is not None and now < kept.ask_at:
             return kept
         try:
             signed = await self._ask(path)
-        except ControlUnavailable:
+        except (ControlUnavailable, StoreUnavailable):
             if kept is None or now >= kept.ends_at:
                 raise
-            return kept  # a pause of control must not stop running work
+            return kept  # a pause of control, or of what mints keys, must not stop running work
         except PerijoveError:
             self.forget(path)
             raise
@@ -125,7 +125,7 @@ class SignedUrls:
         try:
             signed = self._signed(await self._call(list(batch)))
         except PerijoveError as error:
-            if len(batch) > 1 and not isinstance(error, ControlUnavailable):
+            if len(batch) > 1 and not isinstance(error, ControlUnavailable | StoreUnavailable):
                 for path, future in batch.items():  # one of them is at fault
                     await self._ask_for({path: future})
                 return

@@ -6,12 +6,13 @@ from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import aiohttp
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.support.control_bed import SECRET, STORE_SECRET, ControlBed, running_control
+from tests.support.control_bed import SECRET, STORE_SECRET, Answer, ControlBed, running_control
 from tests.support.platforms import dataset, replica
 from tests.support.s3 import Fault, FaultKind, S3Bed, threaded_bed
 from tests.support.s3.clients import anonymous_client, boto_client
@@ -48,7 +49,10 @@ def refused(call: Any, **arguments: str) -> str:
     return str(caught.value.response["Error"]["Code"])
 
 
-async def test_vended_keys_list_and_read_their_prefix_and_nothing_else(control: ControlBed, store: S3Bed) -> None:
+async def test_item_22_vended_keys_list_and_read_their_prefix_and_nothing_else(
+    control: ControlBed, store: S3Bed
+) -> None:
+    """Refused by the store: nothing of ours stands between it and these clients."""
     answer = await control.call("POST", "datasets/euclid-demo/credentials", control.ana, body={})
     assert answer.status == 200
     keys = answer.body
@@ -72,7 +76,10 @@ async def test_vended_keys_list_and_read_their_prefix_and_nothing_else(control: 
     assert refused(s3.list_objects_v2, Bucket="data") == "AccessDenied"
     assert refused(s3.list_objects_v2, Bucket="data", Prefix="euclid") == "AccessDenied"
     assert refused(s3.list_objects_v2, Bucket="other", Prefix="euclid/") == "AccessDenied"
+    assert refused(s3.list_objects_v2, Bucket="data", Prefix="euclid-private/") == "AccessDenied"
     assert refused(s3.get_object, Bucket="data", Key="euclid-private/key") == "AccessDenied"
+    assert refused(s3.put_object, Bucket="data", Key="euclid-private/new") == "AccessDenied"
+    assert refused(s3.put_object, Bucket="data", Key="euclid/new") == "AccessDenied"
     assert refused(s3.get_object, Bucket="other", Key="euclid/README.txt") == "AccessDenied"
     assert refused(s3.put_object, Bucket="data", Key="euclid/README.txt") == "AccessDenied"
     assert refused(s3.delete_object, Bucket="data", Key="euclid/README.txt") == "AccessDenied"
@@ -126,7 +133,14 @@ async def test_a_proxied_dataset_gives_no_keys_but_addresses(control: ControlBed
     assert answer.status == 200
 
 
-async def test_an_address_reads_one_object_by_one_method_for_a_quarter_of_an_hour(
+async def fetched(method: str, url: str) -> tuple[int, bytes]:
+    """Status and body, asked for by a client that knows nothing but the address."""
+    async with aiohttp.ClientSession() as http:
+        async with http.request(method, aiohttp.client.URL(url, encoded=True)) as response:
+            return response.status, await response.read()
+
+
+async def test_item_21_an_address_reads_one_object_by_one_method_for_a_quarter_of_an_hour(
     control: ControlBed, store: S3Bed
 ) -> None:
     paths = ["tiles/1 ä.fits", "README.txt", "is-not-there"]
@@ -136,22 +150,77 @@ async def test_an_address_reads_one_object_by_one_method_for_a_quarter_of_an_hou
     assert answer.body["expires"] == "2026-03-01T12:15:00Z"
     urls = [item["url"] for item in answer.body["items"]]
 
-    async with aiohttp.ClientSession() as http:
-
-        async def fetched(method: str, url: str) -> tuple[int, bytes]:
-            async with http.request(method, aiohttp.client.URL(url, encoded=True)) as response:
-                return response.status, await response.read()
-
-        assert await fetched("GET", urls[0]) == (200, b"tile")
-        assert await fetched("GET", urls[1]) == (200, b"the sky")
-        assert (await fetched("GET", urls[2]))[0] in (403, 404)
-        for method in ("PUT", "DELETE", "HEAD"):
-            assert (await fetched(method, urls[1]))[0] == 403
-        assert (await fetched("GET", urls[1].replace("README.txt", "tiles/1")))[0] == 403
-        assert (await fetched("GET", urls[1].replace("/data/euclid/", "/data/euclid-private/")))[0] == 403
-        store.clock_offset_seconds = 901
-        assert (await fetched("GET", urls[1]))[0] == 403
+    assert await fetched("GET", urls[0]) == (200, b"tile")
+    assert await fetched("GET", urls[1]) == (200, b"the sky")
+    assert (await fetched("GET", urls[2]))[0] in (403, 404)
+    for method in ("PUT", "POST", "DELETE", "HEAD"):
+        assert (await fetched(method, urls[1]))[0] == 403
+    assert (await fetched("GET", urls[1].replace("README.txt", "tiles/1")))[0] == 403
+    assert (await fetched("GET", urls[1].replace("/data/euclid/", "/data/euclid-private/")))[0] == 403
+    store.clock_offset_seconds = 901
+    assert (await fetched("GET", urls[1]))[0] == 403
     assert store.counters["AssumeRole"] == 1, "one set of keys signs all of them"
+
+
+async def presigned(control: ControlBed, token: str, name: str = "euclid-demo") -> Answer:
+    return await control.call("POST", f"datasets/{name}/presign", token, body={"paths": ["README.txt"]})
+
+
+@pytest.mark.parametrize("skew_seconds", [-600, 0, 600])
+async def test_item_21_no_clock_that_is_wrong_makes_an_address_last_longer(
+    control: ControlBed, store: S3Bed, skew_seconds: int
+) -> None:
+    """The store's clock counts, which may differ from control's by ten minutes: a quarter of an hour by it, no more."""
+    url = (await presigned(control, control.ana)).body["items"][0]["url"]
+    query = dict(parse_qsl(urlsplit(url).query))
+    assert int(query["X-Amz-Expires"]) <= 15 * 60
+    signed_at = datetime.strptime(query["X-Amz-Date"], "%Y%m%dT%H%M%S%z")
+
+    store.clock_offset_seconds = skew_seconds
+    assert await fetched("GET", url) == (200, b"the sky")
+    for moved in (-600, 600):  # nor does who holds it: what says when it was signed is signed
+        said = f"{signed_at + timedelta(seconds=moved):%Y%m%dT%H%M%SZ}"
+        assert (await fetched("GET", url.replace(query["X-Amz-Date"], said)))[0] == 403
+    for lasts in ("1800", "604800"):
+        longer = url.replace(f"X-Amz-Expires={query['X-Amz-Expires']}", f"X-Amz-Expires={lasts}")
+        assert longer != url
+        assert (await fetched("GET", longer))[0] == 403
+
+    elapsed_seconds = (datetime.now(UTC) - signed_at).total_seconds()
+    store.clock_offset_seconds = 15 * 60 + 1 - elapsed_seconds
+    assert (await fetched("GET", url))[0] == 403
+
+
+async def test_item_21_who_left_a_group_gets_no_address_and_one_at_hand_ends_by_itself(
+    control: ControlBed, store: S3Bed
+) -> None:
+    held = (await presigned(control, control.bob, "staff-only")).body["items"][0]["url"]
+    assert await fetched("GET", held) == (200, b"the sky")
+
+    control.hub.tokens[control.bob]["groups"] = []
+    control.state.callers.hub_auth.cache.clear()  # what control believes of the hub for less than a minute
+
+    assert (await presigned(control, control.bob, "staff-only")).status == 404
+    assert (await presigned(control, control.bob)).status == 200, "of what is still theirs"
+    # nobody can call an address back: its own end is the bound, which the docs tell
+    store.clock_offset_seconds = 901
+    assert (await fetched("GET", held))[0] == 403
+
+
+async def test_item_21_an_address_is_in_no_log_and_is_passed_on_by_no_page(
+    control: ControlBed, caplog: pytest.LogCaptureFixture
+) -> None:
+    answer = await presigned(control, control.ana)
+    query = dict(parse_qsl(urlsplit(answer.body["items"][0]["url"]).query))
+    for body in ({"paths": ["/"]}, {"paths": ["README.txt"], "replica": "moon"}):
+        await control.call("POST", "datasets/euclid-demo/presign", control.ana, body=body)
+
+    logged = [f"{record.getMessage()} {record.__dict__}" for record in caplog.get_records("call")]
+    assert any("/datasets/euclid-demo/presign" in line for line in logged)
+    for secret in ("X-Amz-", query["X-Amz-Signature"], query["X-Amz-Security-Token"], query["X-Amz-Credential"]):
+        assert not [line for line in logged if secret in line]
+    assert answer.headers["Referrer-Policy"] == "no-referrer"
+    assert answer.headers["Cache-Control"] == "no-store"
 
 
 async def test_the_hub_needs_no_data(control: ControlBed) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+import re
 import urllib.error
 import urllib.request
 from collections.abc import AsyncIterator, Iterator
@@ -25,6 +26,7 @@ from tests.support.s3.clients import boto_client
 
 BODY = random.Random(5).randbytes(3 << 20)
 KEYS = {"sky/a b/tile ü.fits": BODY, "sky/README.txt": b"the sky", "skylark/song.txt": b"not yours", "other/x": b"nor"}
+KEYS |= {"sky-evil/x": b"nor this"}
 DATASETS = ("sky", "sky-proxied", "larks")
 
 
@@ -74,7 +76,7 @@ def refused(call: Any, **arguments: Any) -> str:
     return str(caught.value.response["Error"]["Code"])
 
 
-async def test_the_store_itself_holds_vended_keys_to_the_prefix(control: ControlBed, cloud: Cloud) -> None:
+async def test_item_22_the_store_itself_holds_vended_keys_to_the_prefix(control: ControlBed, cloud: Cloud) -> None:
     keys, client = await vended(control)
     assert (keys["kind"], keys["bucket"], keys["prefix"]) == ("sts", "science", "sky/")
     assert keys["access_key_id"] != CONTROL_KEY
@@ -84,11 +86,12 @@ async def test_the_store_itself_holds_vended_keys_to_the_prefix(control: Control
         listed = client.list_objects_v2(Bucket="science", Prefix="sky/")
         assert {each["Key"] for each in listed["Contents"]} == {key for key in KEYS if key.startswith("sky/")}
         # the same keys, the same store, without anything of ours between: a neighbour whose name begins alike, too
-        for key in ("skylark/song.txt", "other/x", "sky/../other/x"):
+        for key in ("skylark/song.txt", "sky-evil/x", "other/x", "sky/../other/x"):
             assert refused(client.get_object, Key=key) in ("AccessDenied", "XMinioInvalidResourceName")
-        for prefix in ("", "sky", "skylark/", "other/"):
+        for prefix in ("", "sky", "skylark/", "sky-evil/", "other/"):
             assert refused(client.list_objects_v2, Prefix=prefix) == "AccessDenied"
-        assert refused(client.put_object, Key="sky/new", Body=b"") == "AccessDenied"
+        for key in ("sky/new", "sky/README.txt", "sky-evil/x", "new"):
+            assert refused(client.put_object, Key=key, Body=b"") == "AccessDenied"
         assert refused(client.delete_object, Key="sky/README.txt") == "AccessDenied"
         for wrong in ("", keys["session_token"][:-4] + "AAAA"):
             forged = boto_client(cloud.endpoint, keys["access_key_id"], keys["secret_access_key"], wrong or None)
@@ -118,16 +121,21 @@ async def test_a_kernel_reads_and_lists(control: ControlBed, name: str, caplog: 
     assert "X-Amz-" not in caplog.text
 
 
-async def test_a_presigned_address_opens_its_object_and_no_other(control: ControlBed) -> None:
+async def test_item_21_a_presigned_address_opens_its_object_and_no_other(control: ControlBed) -> None:
     answer = await control.call("POST", "datasets/sky-proxied/presign", control.ana, body={"paths": ["README.txt"]})
     (item,) = answer.body["items"]
 
     def use() -> None:
         with urllib.request.urlopen(item["url"]) as found:
             assert found.read() == b"the sky"
-        for wrong in (item["url"].replace("README.txt", "a%20b"), item["url"].replace("sky/README", "other/x")):
+        url = item["url"]
+        lasts = re.sub("X-Amz-Expires=900", "X-Amz-Expires=3600", url)
+        others = [url.replace("README.txt", "a%20b"), url.replace("sky/README", "other/x"), lasts]
+        assert url not in others
+        wrong = [urllib.request.Request(each) for each in others]
+        for each in [*wrong, *(urllib.request.Request(url, method=method) for method in ("PUT", "DELETE", "HEAD"))]:
             with pytest.raises(urllib.error.HTTPError, match="403") as caught:
-                urllib.request.urlopen(wrong)
+                urllib.request.urlopen(each)
             caught.value.close()
 
     await asyncio.to_thread(use)

@@ -80,16 +80,20 @@ def run_in_a_kernel(server: JupyterServer, home: Path) -> tuple[str, dict[str, s
     return "".join(written), started
 
 
-def test_security_13_no_credential_of_a_store_is_anywhere(control: FakeControl, tmp_path: Path) -> None:
+def test_items_13_and_21_no_credential_of_a_store_and_no_signed_address_is_anywhere(
+    control: FakeControl, tmp_path: Path
+) -> None:
     environment = {
         "PERIJOVE_CONTROL_URL": control.url,
         "JUPYTERHUB_API_TOKEN": TOKEN,
         "XDG_CACHE_HOME": str(tmp_path / "home/.cache"),
     }
     with jupyter_server(tmp_path, environment) as server:
-        for name in control.datasets:
-            for route in ("tree", "preview", "snippet"):
-                server.get(f"datasets/{name}/{route}", path="" if route == "tree" else "a.txt")
+        answers = [
+            server.get(f"datasets/{name}/{route}", path="" if route == "tree" else "a.txt").text
+            for name in control.datasets
+            for route in ("tree", "preview", "snippet")
+        ]
         written, started = run_in_a_kernel(server, tmp_path / "home")
         children = psutil.Process(server.pid).children(recursive=True)
         arguments = " ".join(part for child in children for part in child.cmdline())
@@ -100,10 +104,10 @@ def test_security_13_no_credential_of_a_store_is_anywhere(control: FakeControl, 
     assert started["PERIJOVE_DATA_KEY"] not in arguments
     assert started["PERIJOVE_DATA_KEY"] not in (tmp_path / "server.log").read_text()
     assert TOKEN not in arguments
-    assert len(control.secrets) > 4
+    assert len(control.secrets) > 4  # the signatures of addresses are among them
     kept = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert tmp_path / "root/used.ipynb" in kept
     everything = b"".join([*(path.read_bytes() for path in kept), json.dumps(started).encode()])
-    everything += f"{written}{arguments}{inherited}".encode()
+    everything += f"{written}{arguments}{inherited}{answers}".encode()
     for secret in (ADMIN[1], *control.secrets):
         assert secret.encode() not in everything

@@ -41,6 +41,10 @@ STS_CONFIG = AioConfig(
     response_checksum_validation="when_required",
 )
 
+#: What all tries together may take: less than clients wait for an answer, so that they hear that it is the store, and
+#: take another copy.
+MINT_SECONDS = 12.0
+
 #: What asking a store for keys may end with; a KeyError is how the library takes a page that is no answer.
 STORE_ERRORS = (BotoCoreError, ClientError, ResponseParserError, KeyError, OSError)
 
@@ -198,7 +202,7 @@ class Vendor:
     ) -> dict[str, Any]:
         endpoint = credentials.sts_endpoint or replica.endpoint
         try:
-            async with self._client("sts", endpoint, region, keys, STS_CONFIG) as client:
+            async with asyncio.timeout(MINT_SECONDS), self._client("sts", endpoint, region, keys, STS_CONFIG) as client:
                 answer = await client.assume_role(
                     RoleArn=credentials.role or "arn:aws:iam::000000000000:role/perijove",
                     RoleSessionName=_session_name(owner),

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import from_json
 from tornado.web import HTTPError, RequestHandler
 
-from perijove.models import Page, Problem
+from perijove.models import STORE_UNREACHABLE, Page, Problem
 from perijove_hub.admission.models import Refused
 from perijove_hub.catalogue.models import BadCursorError, CatalogueError, NoSuchPathError
 from perijove_hub.catalogue.vending import VendingError
@@ -276,7 +276,7 @@ class BaseHandler(HubOAuthenticated, RequestHandler):  # type: ignore[misc]  # j
         if isinstance(error, (ProblemError, Refused)):
             return error.problem
         if isinstance(error, VendingError):
-            return Problem(status=503, title="Store unreachable", detail=str(error))
+            return Problem(type=STORE_UNREACHABLE, status=503, title="Store unreachable", detail=str(error))
         if isinstance(error, BadCursorError):
             return Problem(status=400, title="Bad cursor", detail=str(error))
         if isinstance(error, NoSuchPathError):

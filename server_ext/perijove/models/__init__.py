@@ -14,6 +14,7 @@ the platform's currency.
 
 from .base import (
     RESERVED_OWNERS,
+    STORE_UNREACHABLE,
     Asked,
     AttemptId,
     HubName,
@@ -135,6 +136,7 @@ __all__ = [
     "OPEN_STATES",
     "PLATFORM_CATALOGUE",
     "RESERVED_OWNERS",
+    "STORE_UNREACHABLE",
     "TITLE_MAX_CHARS",
     "TITLE_OPTION",
     "Activity",

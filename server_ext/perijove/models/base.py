@@ -76,6 +76,10 @@ class Page(Said, Generic[Item]):
     next: str | None = None
 
 
+#: The ``type`` of a problem: control works, but the store of a replica mints no keys or does not answer it.
+STORE_UNREACHABLE = "urn:perijove:store-unreachable"
+
+
 class Problem(Said):
     """An error as RFC 9457 ``application/problem+json``.
 
