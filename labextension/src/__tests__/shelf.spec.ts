@@ -1,6 +1,6 @@
 import type { ReadonlyPartialJSONValue } from '@lumino/coreutils';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { IFavouriteStore } from '../data/favourites';
+import { asJson, IFavouriteStore } from '../data/favourites';
 import { IShelfItem, IShelfStore, Shelf } from '../data/shelf';
 
 const item = (path: string): IShelfItem => ({ dataset: 'demo', path, type: 'file', title: 'Demo images' });
@@ -119,9 +119,7 @@ describe('favourites', () => {
 
   it('that a workspace has kept before are taken up once, and go from there', async () => {
     const [store, settings] = [new FakeStore(), new FakeSettings()];
-    store.held['perijove:shelf'] = JSON.parse(
-      JSON.stringify({ recent: [item('r')], favourites: [item('a'), item('b')] })
-    );
+    store.held['perijove:shelf'] = asJson({ recent: [item('r')], favourites: [item('a'), item('b')] });
     settings.kept = [item('b'), item('c')];
     const shelf = new Shelf(store, settings.page());
     await shelf.load();
@@ -136,7 +134,7 @@ describe('favourites', () => {
   it('stay in the workspace, and at hand, while the settings cannot be written', async () => {
     const told = vi.spyOn(console, 'warn').mockImplementation(() => undefined);
     const [store, settings] = [new FakeStore(), new FakeSettings()];
-    store.held['perijove:shelf'] = JSON.parse(JSON.stringify({ recent: [], favourites: [item('a')] }));
+    store.held['perijove:shelf'] = asJson({ recent: [], favourites: [item('a')] });
     settings.broken = true;
     const shelf = new Shelf(store, settings.page());
     await shelf.visit(item('r'));
