@@ -12,12 +12,12 @@ import type {
   IDataset,
   IDatasetPage,
   IDatasetQuery,
+  IEntryPage,
   ILease,
   INotice,
   IPage,
   IPreviewOptions,
   ISnippet,
-  ITreeEntry,
   IUsage,
   Preview
 } from './wire';
@@ -43,7 +43,7 @@ export class PerijoveClient implements IPerijoveClient {
     return this._http.json(of(dataset, 'copies'), {}, signal);
   }
 
-  tree(dataset: string, wish: ITreeWish, signal?: AbortSignal): Promise<IPage<ITreeEntry>> {
+  tree(dataset: string, wish: ITreeWish, signal?: AbortSignal): Promise<IEntryPage> {
     return this._http.json(of(dataset, 'tree'), { ...wish, prefix: wish.prefix || null }, signal);
   }
 

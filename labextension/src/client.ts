@@ -8,12 +8,12 @@ import type {
   IDataset,
   IDatasetPage,
   IDatasetQuery,
+  IEntryPage,
   ILease,
   INotice,
   IPage,
   IPreviewOptions,
   ISnippet,
-  ITreeEntry,
   IUsage,
   Preview
 } from './wire';
@@ -58,7 +58,7 @@ export interface IPerijoveClient {
   copies(dataset: string, signal: AbortSignal): Promise<IPage<ICopy>>;
 
   /** Some of the entries of a folder of a dataset. */
-  tree(dataset: string, wish: ITreeWish, signal?: AbortSignal): Promise<IPage<ITreeEntry>>;
+  tree(dataset: string, wish: ITreeWish, signal?: AbortSignal): Promise<IEntryPage>;
 
   /** The size and time of an object, or null where there is none of this name. */
   head(dataset: string, path: string): Promise<IObjectHead | null>;

@@ -140,6 +140,11 @@ export interface ITreeEntry {
   modified: string | null;
 }
 
+/** One page of a directory; `skipped` names beside its items can be no paths, and are left out. */
+export interface IEntryPage extends IPage<ITreeEntry> {
+  skipped: number;
+}
+
 /** How pixel values become brightness. */
 export type Stretch = 'linear' | 'sqrt' | 'log' | 'asinh';
 

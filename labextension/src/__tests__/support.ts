@@ -8,6 +8,7 @@ import type {
   IDataset,
   IDatasetPage,
   IDatasetQuery,
+  IEntryPage,
   ILease,
   INotice,
   IPage,
@@ -113,6 +114,8 @@ export class FakeServer implements IPerijoveClient {
   folders: Record<string, ITreeEntry[]> = {};
   /** Datasets of archives that know no filter: their pages are cut first, and filtered then. */
   linked: string[] = [];
+  /** How many names each page leaves out, by `dataset/path`. */
+  skippedHeld: Record<string, number> = {};
   previewHeld: Preview | null = null;
   usageHeld: IUsage | null = null;
   leaseHeld: ILease | null = null;
@@ -148,14 +151,15 @@ export class FakeServer implements IPerijoveClient {
     return this._answer(`copies ${id}`, { items: this.copiesHeld, next: null }, signal);
   }
 
-  tree(id: string, { path, cursor, limit, prefix }: ITreeWish, signal?: AbortSignal): Promise<IPage<ITreeEntry>> {
+  tree(id: string, { path, cursor, limit, prefix }: ITreeWish, signal?: AbortSignal): Promise<IEntryPage> {
     const fits = ({ name }: ITreeEntry) => name.startsWith(prefix ?? '');
     const held = this.folders[`${id}/${path}`] ?? [];
     const all = this.linked.includes(id) ? held : held.filter(fits);
     const start = Number(cursor ?? 0);
     const next = start + limit < all.length ? `tree?path=${path}&cursor=${start + limit}` : null;
     const asked = `tree ${id}/${path}${prefix ? `?${prefix}` : ''}@${start}`;
-    return this._answer(asked, { items: all.slice(start, start + limit).filter(fits), next }, signal);
+    const skipped = this.skippedHeld[`${id}/${path}`] ?? 0;
+    return this._answer(asked, { items: all.slice(start, start + limit).filter(fits), next, skipped }, signal);
   }
 
   head(id: string, path: string): Promise<IObjectHead | null> {

@@ -85,6 +85,17 @@ describe('the tree in the page', () => {
     expect(screen.getByRole('treeitem', { name: /Demo images/ }).getAttribute('aria-expanded')).toBe('true');
   });
 
+  it('counts the names of a folder that cannot be shown, after those that can', async () => {
+    server.skippedHeld = { 'demo/': 1, 'demo/images': 3 };
+    await click(screen.getByRole('treeitem', { name: /Demo images/ }));
+    const item = screen.getByRole('treeitem', { name: '1 name cannot be shown here.' });
+    expect(item.getAttribute('aria-posinset')).toBe('3');
+    expect(item.getAttribute('aria-setsize')).toBe('3');
+    await click(screen.getByRole('treeitem', { name: 'images' }));
+    expect(screen.getByRole('treeitem', { name: '3 names cannot be shown here.' })).toBeTruthy();
+    expect(screen.queryByRole('treeitem', { name: /empty/ })).toBeNull();
+  });
+
   it('is walked with the keys, and Enter opens a file', async () => {
     screen.getAllByRole('treeitem')[0].focus();
     await press('ArrowRight');

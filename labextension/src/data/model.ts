@@ -273,7 +273,8 @@ export class DatasetBrowserModel {
     const parent = this._nodes.get(key)!;
     const wish = { path: parent.entry?.path ?? '', cursor, limit: this.pageSize, prefix: this.prefixOf(key) };
     const page = await this._client.tree(parent.dataset.id, wish, signal);
-    return { nodes: page.items.map(entry => entryNode(parent, entry)), cursor: cursorOf(page.next) };
+    const nodes = page.items.map(entry => entryNode(parent, entry));
+    return { nodes, cursor: cursorOf(page.next), skipped: page.skipped };
   }
 
   /** Adds a page to what a folder holds. */
@@ -299,7 +300,8 @@ export class DatasetBrowserModel {
 
   private _take(key: string, page: INodePage, folder: IFolder): void {
     page.nodes.forEach(node => this._nodes.set(node.key, node));
-    this._set(key, { ...folder, cursor: page.cursor, status: 'idle' });
+    const skipped = (folder.skipped ?? 0) + (page.skipped ?? 0);
+    this._set(key, { ...folder, cursor: page.cursor, status: 'idle', skipped });
     this._openAgain(page.nodes.map(node => node.key));
   }
 
@@ -395,4 +397,5 @@ export class DatasetBrowserModel {
 interface INodePage {
   nodes: INode[];
   cursor: string | null;
+  skipped?: number;
 }

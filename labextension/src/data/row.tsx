@@ -105,6 +105,8 @@ function messageOf(row: IStatusRow, { found, trans }: IRowProps): string {
       return row.message;
     case 'closed':
       return row.dataset ? whyClosed(row.dataset, trans) : '';
+    case 'skipped':
+      return trans._n('%1 name cannot be shown here.', '%1 names cannot be shown here.', row.skipped);
     case 'empty':
       if (row.parent !== ROOT) {
         return row.prefix ? trans.__('No name here begins with “%1”.', row.prefix) : trans.__('This folder is empty.');

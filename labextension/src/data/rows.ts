@@ -21,6 +21,8 @@ export interface IFolder {
   prefix?: string;
   /** How many pages in a row have brought nothing new. */
   barrenPages: number;
+  /** How many names of the pages so far can be no paths, and are not among the rows. */
+  skipped?: number;
 }
 
 /**
@@ -68,12 +70,17 @@ export interface INodeRow extends IRowPlace {
 
 /** A row that tells the state of the folder it stands in. */
 export interface IStatusRow extends IRowPlace {
-  /** `closed`: the user may not read the dataset; `paused`: many pages brought nothing, see {@link isPaused}. */
-  kind: 'loading' | 'more' | 'paused' | 'failed' | 'empty' | 'closed';
+  /**
+   * `closed`: the user may not read the dataset; `paused`: many pages brought nothing, see {@link isPaused}; `skipped`:
+   * all is here but names that can be no paths.
+   */
+  kind: 'loading' | 'more' | 'paused' | 'failed' | 'empty' | 'closed' | 'skipped';
   /** Why loading failed; empty for the other kinds. */
   message: string;
   /** With what the names in the folder begin; empty for all. */
   prefix: string;
+  /** How many names of the folder can be no paths. */
+  skipped: number;
   /** The dataset it stands in; absent in the list of datasets. */
   dataset?: IDataset;
 }
@@ -108,7 +115,8 @@ function appendFolder(state: ITreeState, key: string, level: number, rows: Row[]
   const status = statusKind(folder);
   const loaded = folder.children.length;
   // "more", "paused", "loading" and "failed" stand where more rows may come: how many, nobody knows yet
-  const setSize = status !== null && status !== 'empty' ? -1 : Math.max(loaded, 1);
+  const isWhole = status === null || status === 'empty' || status === 'skipped';
+  const setSize = isWhole ? loaded + (status === null ? 0 : 1) : -1;
   folder.children.forEach((childKey, index) => {
     const node = state.nodes.get(childKey);
     if (node) {
@@ -124,13 +132,14 @@ function appendFolder(state: ITreeState, key: string, level: number, rows: Row[]
   if (status !== null) {
     const place = { key: `${status}:${key}`, level, setSize, position: loaded + 1, parent: key };
     const dataset = state.nodes.get(key)?.dataset;
-    rows.push({ ...place, kind: status, message: folder.error, prefix: folder.prefix ?? '', dataset });
+    const { error: message, prefix = '', skipped = 0 } = folder;
+    rows.push({ ...place, kind: status, message, prefix, skipped, dataset });
   }
 }
 
 function closedRow({ key, level, node }: INodeRow): IStatusRow {
   const place = { key: `closed:${key}`, level: level + 1, setSize: 1, position: 1, parent: key };
-  return { ...place, kind: 'closed', message: '', prefix: '', dataset: node.dataset };
+  return { ...place, kind: 'closed', message: '', prefix: '', skipped: 0, dataset: node.dataset };
 }
 
 function nodeRow({ expanded, folders }: ITreeState, node: INode, place: IRowPlace): INodeRow {
@@ -149,6 +158,9 @@ function statusKind(folder: IFolder): IStatusRow['kind'] | null {
   }
   if (folder.cursor !== null) {
     return isPaused(folder) ? 'paused' : 'more';
+  }
+  if (folder.skipped) {
+    return 'skipped';
   }
   return folder.children.length === 0 ? 'empty' : null;
 }

@@ -210,6 +210,7 @@ function actOn(row: Row, model: DatasetBrowserModel, onOpen: () => void): void {
       break;
     case 'loading':
     case 'closed':
+    case 'skipped':
       break;
   }
 }
