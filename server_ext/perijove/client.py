@@ -243,8 +243,7 @@ class ControlClient:
         """Carry out ``call``.
 
         Raises:
-            PerijoveError: the subclass that fits control's answer; ``ControlUnavailable``; ``StoreUnavailable`` if a
-                store does not answer control.
+            PerijoveError: the subclass that fits control's answer; ``ControlUnavailable``; or ``StoreUnavailable``.
         """
         steps = _exchange(self.url, call, self._http.build_request)
         step = next(steps)
@@ -311,8 +310,7 @@ class AsyncControlClient(StoreWays):
         """Carry out ``call``.
 
         Raises:
-            PerijoveError: the subclass that fits control's answer; ``ControlUnavailable``; ``StoreUnavailable`` if a
-                store does not answer control.
+            PerijoveError: the subclass that fits control's answer; ``ControlUnavailable``; or ``StoreUnavailable``.
         """
         steps = _exchange(self.url, call, self._http.build_request)
         step = next(steps)
@@ -393,9 +391,9 @@ def _exchange(
     pause_seconds = FIRST_PAUSE_SECONDS
     for attempt in range(1, call.tries + 1):
         outcome = yield build(call.method, f"{url}/api/v1/{call.path}", params=call.params, json=call.body)
-        if isinstance(outcome, httpx.Response) and outcome.status_code not in _PASSING_STATUSES:
-            return outcome
-        if isinstance(outcome, httpx.Response) and _problem(outcome).get("type") == STORE_UNREACHABLE:
+        if isinstance(outcome, httpx.Response) and (
+            outcome.status_code not in _PASSING_STATUSES or _problem(outcome).get("type") == STORE_UNREACHABLE
+        ):
             return outcome
         if attempt == call.tries:
             break
@@ -429,8 +427,9 @@ def _parse(url: str, call: Call[Answer], response: httpx.Response) -> Answer:
 def _error(url: str, response: httpx.Response, missing: type[NotFound]) -> PerijoveError:
     status, problem = response.status_code, _problem(response)
     said = problem.get("detail")
-    detail = said[:2000] if isinstance(said, str) and said else ""
-    detail = detail or f"The control service at {url} answered {status} without an explanation."
+    detail = (
+        said[:2000] if isinstance(said, str) else ""
+    ) or f"The control service at {url} answered {status} without an explanation."
     if status in {401, 403}:
         return Refused(detail)
     if status == 404:

@@ -1,11 +1,10 @@
 import type { ReadonlyPartialJSONValue } from '@lumino/coreutils';
-import { afterEach, describe, expect, it, vi } from 'vitest';
-import { asJson, IFavouriteStore } from '../data/favourites';
+import { describe, expect, it } from 'vitest';
 import { IShelfItem, IShelfStore, Shelf } from '../data/shelf';
 
 const item = (path: string): IShelfItem => ({ dataset: 'demo', path, type: 'file', title: 'Demo images' });
 
-/** What a Lab keeps for a workspace. */
+/** What a Lab keeps for a user. */
 class FakeStore implements IShelfStore {
   held: Record<string, ReadonlyPartialJSONValue> = {};
 
@@ -19,41 +18,15 @@ class FakeStore implements IShelfStore {
   }
 }
 
-/** The settings of a user; each page knows of them what it has read last. */
-class FakeSettings {
-  kept: unknown;
-  broken = false;
-
-  /** As a page of its own has them. */
-  page(): IFavouriteStore {
-    const known = this.kept;
-    return {
-      known: () => this._answer(() => known),
-      current: () => this._answer(() => this.kept),
-      save: items => this._answer(() => void (this.kept = JSON.parse(JSON.stringify(items))))
-    };
-  }
-
-  private async _answer<T>(what: () => T): Promise<T> {
-    await Promise.resolve();
-    if (this.broken) {
-      throw new Error('no');
-    }
-    return what();
-  }
-}
-
-const paths = (items: readonly IShelfItem[]) => items.map(({ path }) => path);
-
 describe('what is at hand', () => {
   it('is there again in the next Lab', async () => {
-    const [store, settings] = [new FakeStore(), new FakeSettings()];
-    const first = new Shelf(store, settings.page());
+    const store = new FakeStore();
+    const first = new Shelf(store);
     await first.visit(item('a'));
     await first.visit(item('b'));
     await first.visit(item('a'));
     await first.toggleFavourite(item('b'));
-    const next = new Shelf(store, settings.page());
+    const next = new Shelf(store);
     await next.load();
     expect(next.recent.map(({ path }) => path)).toEqual(['a', 'b']);
     expect(next.isFavourite(item('b'))).toBe(true);
@@ -84,78 +57,4 @@ describe('what is at hand', () => {
     await broken.visit(item('a'));
     expect(broken.recent).toHaveLength(1);
   });
-});
-
-describe('favourites', () => {
-  afterEach(() => {
-    vi.restoreAllMocks();
-  });
-
-  it('are those of the user in every workspace, and two pages do not take each other’s away', async () => {
-    const settings = new FakeSettings();
-    const [one, other] = [settings, settings].map(each => new Shelf(new FakeStore(), each.page()));
-    await other.load();
-    await one.toggleFavourite(item('a'));
-    await other.toggleFavourite(item('b'));
-    expect(paths(other.favourites)).toEqual(['a', 'b']);
-    const third = new Shelf(new FakeStore(), settings.page());
-    await third.load();
-    expect(paths(third.favourites)).toEqual(['a', 'b']);
-    await one.toggleFavourite(item('a'));
-    expect(settings.kept).toEqual([item('b')]);
-  });
-
-  it('are shown before they are kept, and are right after presses in a row', async () => {
-    const settings = new FakeSettings();
-    const shelf = new Shelf(null, settings.page());
-    await shelf.load();
-    const presses = ['a', 'b', 'a', 'c'].map(path => shelf.toggleFavourite(item(path)));
-    await Promise.resolve();
-    expect(shelf.isFavourite(item('c'))).toBe(true);
-    await Promise.all(presses);
-    expect(settings.kept).toEqual([item('b'), item('c')]);
-    expect(paths(shelf.favourites)).toEqual(['b', 'c']);
-  });
-
-  it('that a workspace has kept before are taken up once, and go from there', async () => {
-    const [store, settings] = [new FakeStore(), new FakeSettings()];
-    store.held['perijove:shelf'] = asJson({ recent: [item('r')], favourites: [item('a'), item('b')] });
-    settings.kept = [item('b'), item('c')];
-    const shelf = new Shelf(store, settings.page());
-    await shelf.load();
-    expect(settings.kept).toEqual([item('b'), item('c'), item('a')]);
-    expect(store.held['perijove:shelf']).toEqual({ recent: [item('r')] });
-    await shelf.toggleFavourite(item('a'));
-    const next = new Shelf(store, settings.page());
-    await next.load();
-    expect(paths(next.favourites)).toEqual(['b', 'c']);
-  });
-
-  it('stay in the workspace, and at hand, while the settings cannot be written', async () => {
-    const told = vi.spyOn(console, 'warn').mockImplementation(() => undefined);
-    const [store, settings] = [new FakeStore(), new FakeSettings()];
-    store.held['perijove:shelf'] = asJson({ recent: [], favourites: [item('a')] });
-    settings.broken = true;
-    const shelf = new Shelf(store, settings.page());
-    await shelf.visit(item('r'));
-    expect(paths(shelf.favourites)).toEqual(['a']);
-    expect(store.held['perijove:shelf']).toEqual({ recent: [item('r')], favourites: [item('a')] });
-    expect(told.mock.lastCall?.[0]).toContain('could not be kept in the settings');
-  });
-
-  it.each([['none'], [{ a: 1 }], [[item('a'), { dataset: 1 }, 'x', null]]])(
-    'that are not understood are ignored, and the console says so: %j',
-    async kept => {
-      const told = vi.spyOn(console, 'warn').mockImplementation(() => undefined);
-      const settings = new FakeSettings();
-      settings.kept = kept;
-      const shelf = new Shelf(null, settings.page());
-      await shelf.load();
-      expect(shelf.favourites).toEqual(Array.isArray(kept) ? [item('a')] : []);
-      expect(told).toHaveBeenCalledOnce();
-      expect(told.mock.lastCall?.[0]).toContain(
-        '“favourites” of the Data panel has what is no place, which is ignored'
-      );
-    }
-  );
 });

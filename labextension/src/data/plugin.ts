@@ -9,11 +9,9 @@ import { dataIcon } from '../icons';
 import { CommandIds, IDatasetBrowser, IPerijoveClient, IUsageModel } from '../tokens';
 import { sentenceOf } from '../client';
 import { CopiesModel } from './copies';
-import { FavouriteSettings } from './favourites';
 import { DatasetBrowserModel, DEFAULT_PAGE_SIZE, ILocation } from './model';
 import { DataPanel, IPanelActions } from './panel';
 import { IShelfItem, Shelf } from './shelf';
-import { warn } from './warn';
 
 const PLUGIN_ID = '@perijove/lab:data';
 
@@ -44,7 +42,7 @@ export const dataPlugin: JupyterFrontEndPlugin<IDatasetBrowser> = {
     const models = {
       browser: model,
       copies: new CopiesModel(client),
-      shelf: new Shelf(state, settings && new FavouriteSettings(settings, PLUGIN_ID)),
+      shelf: new Shelf(state),
       currency: () => usage?.usage?.currency ?? ''
     };
     const panel = new DataPanel(models, actionsOf(app, model, models.shelf, trans), trans);
@@ -120,23 +118,9 @@ async function goTo(
 /** When the panel opens by itself in a workspace that nobody has arranged yet. */
 type OpenAtStart = 'under-hub' | 'always' | 'never';
 
-/** The settings; none when they cannot be had, which is told in the console. */
-async function loaded(registry: ISettingRegistry | null): Promise<ISettingRegistry.ISettings | undefined> {
-  try {
-    return await registry?.load(PLUGIN_ID);
-  } catch (error) {
-    warn(
-      'the settings of the Data panel cannot be read, and its defaults count instead. ' +
-        'Correct or reset them in the Settings Editor, then reload the page.',
-      error
-    );
-    return undefined;
-  }
-}
-
 /** Reads the settings now and at every change; returns when to open at the start. */
 async function follow(registry: ISettingRegistry | null, model: DatasetBrowserModel): Promise<OpenAtStart> {
-  const settings = await loaded(registry);
+  const settings = await registry?.load(PLUGIN_ID);
   const read = () => {
     model.pageSize = (settings?.composite.pageSize as number | undefined) ?? DEFAULT_PAGE_SIZE;
   };
