@@ -71,7 +71,7 @@ def test_an_empty_file_is_empty(server: JupyterServer, make_dataset: MakeDataset
     assert (answer.status_code, answer.content) == (200, b"")
 
 
-def test_a_file_is_a_download_that_no_browser_runs(server: JupyterServer, dataset: Dataset) -> None:
+def test_item_09_a_file_is_a_download_that_no_browser_runs(server: JupyterServer, dataset: Dataset) -> None:
     dataset.put('a "b"/é\'.html', b"<script>alert(1)</script>")
 
     answer = server.get(dataset.route("file"), path='a "b"/é\'.html')

@@ -8,9 +8,13 @@ import { areaText, boxOf, spanText } from '../data/extent';
 import { formatWord } from '../data/formats';
 import type { IPanelActions } from '../data/panel';
 import Panel from '../data/panel-view';
-import { DatasetBrowserModel } from '../data/model';
+import { DatasetBrowserModel, SEARCH_DELAY_MILLISECONDS } from '../data/model';
 import { Shelf } from '../data/shelf';
 import { dataset, entries, FakeServer, settle } from './support';
+
+const HOSTILE = '<img src=x onerror=alert(1)>';
+const HOSTILE_PATTERN = HOSTILE.replace(/[()]/g, '\\$&');
+const SCRIPT = 'javascript:alert(1)';
 
 const trans = nullTranslator.load('perijove');
 
@@ -229,4 +233,54 @@ describe('where and when', () => {
     expect(span(null, null)).toBe('');
     expect(span('nonsense', null)).toBe('');
   });
+});
+
+/** Security, item 8. */
+it('item 08: shows titles, keys and fields of catalogues as text', async () => {
+  const one = {
+    ...dataset('demo', HOSTILE),
+    description: HOSTILE,
+    licence: HOSTILE,
+    attribution: HOSTILE,
+    doi: HOSTILE
+  };
+  const told = {
+    keywords: [HOSTILE],
+    formats: [HOSTILE],
+    providers: [{ name: HOSTILE, roles: [HOSTILE], url: SCRIPT }]
+  };
+  server.datasetsHeld = [{ ...one, ...told, citation: HOSTILE, landing_url: SCRIPT, catalogue: 'bad' }];
+  const kind = { id: 'bad', title: HOSTILE, kind: HOSTILE, harvested: HOSTILE, datasets: 1 };
+  server.foundHeld = {
+    facets: { keyword: [{ value: HOSTILE, title: HOSTILE, count: 1 }] },
+    catalogues: [{ ...kind, state: 'dead', error: HOSTILE }]
+  };
+  server.folders['demo/'] = entries('', [`${HOSTILE}.fits`]);
+  await show();
+  await act(async () => {
+    browser.expand('dataset:demo');
+    await settle();
+  });
+  expect(screen.getByRole('treeitem', { name: new RegExp(`^${HOSTILE_PATTERN}.fits`) })).toBeTruthy();
+  const hasText = (region: Element) => expect(region.textContent).toContain(HOSTILE);
+  for (const key of ['dataset:demo', `file:demo/${HOSTILE}.fits`]) {
+    act(() => browser.activate(key));
+    hasText(screen.getByRole('region', { name: 'Details' }));
+    await click('Favourite');
+  }
+  await click('Favourites and recent');
+  hasText(screen.getByRole('group', { name: 'Favourites' }));
+  await click('Narrow down');
+  await click(`${HOSTILE} 1`);
+  hasText(screen.getByRole('group', { name: 'Keyword' }));
+  await click(/^Sources/);
+  expect(screen.getAllByText(HOSTILE).length).toBeGreaterThan(5);
+  act(() => browser.filterFolder('dataset:demo', `${HOSTILE}no`));
+  await act(() => vi.advanceTimersByTimeAsync(SEARCH_DELAY_MILLISECONDS));
+  hasText(screen.getByRole('tree'));
+  server.trouble = HOSTILE;
+  await click('Refresh datasets');
+  hasText(screen.getByRole('tree'));
+  expect(document.querySelectorAll('img, script, iframe, [onerror]')).toHaveLength(0);
+  expect([...document.querySelectorAll('a')].filter(link => link.href.startsWith('javascript:'))).toEqual([]);
 });
