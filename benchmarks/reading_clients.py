@@ -23,7 +23,7 @@ from benchmarks.processes import Processes
 from perijove.client import AsyncControlClient
 from perijove.filesystem import PerijoveFileSystem, close_connections
 from perijove.stores import Readers
-from perijove_server.listing import TreeLister
+from perijove_server.listing import tree_page
 
 KEY, SECRET, REGION = "admin", "admin-secret", "eu-test-1"
 CHUNK_BYTES = 8 << 20
@@ -104,12 +104,12 @@ class Perijove(_OverFsspec):
     def __init__(self, dataset: str) -> None:
         super().__init__(PerijoveFileSystem(), dataset)
         self._dataset, self._client = dataset, AsyncControlClient()
-        self._readers, self._lister = Readers(self._client, 3600), TreeLister()
+        self._readers = Readers(self._client, 3600)
 
     async def list_first(self, path: str, count: int) -> int:
         """List the first entries of a directory; how many."""
         reader = await self._readers.get(self._dataset)
-        return len((await self._lister.page(reader, path, None, count)).items)
+        return len((await tree_page(reader, path, None, count)).items)
 
     async def close(self) -> None:
         """Let go of connections."""

@@ -426,10 +426,8 @@ def _parse(url: str, call: Call[Answer], response: httpx.Response) -> Answer:
 
 def _error(url: str, response: httpx.Response, missing: type[NotFound]) -> PerijoveError:
     status, problem = response.status_code, _problem(response)
-    said = problem.get("detail")
-    detail = (
-        said[:2000] if isinstance(said, str) else ""
-    ) or f"The control service at {url} answered {status} without an explanation."
+    said, unexplained = problem.get("detail"), f"The control service at {url} answered {status} without an explanation."
+    detail = said[:2000] if isinstance(said, str) and said else unexplained
     if status in {401, 403}:
         return Refused(detail)
     if status == 404:

@@ -31,48 +31,43 @@ class TreePage:
     skipped: int = 0
 
 
-class TreeLister:
-    """Lists directories."""
+async def tree_page(reader: DatasetReader, path: str, cursor: str | None, limit: int, begins: str = "") -> TreePage:
+    """Up to ``limit`` entries of the directory ``path``, after those that ``cursor`` stands for.
 
-    async def page(
-        self, reader: DatasetReader, path: str, cursor: str | None, limit: int, begins: str = ""
-    ) -> TreePage:
-        """Up to ``limit`` entries of the directory ``path``, after those that ``cursor`` stands for.
+    With ``begins`` only those whose names begin so: the store leaves out the others, however many there are.
+    Keys that cannot be paths here, such as those with empty names between slashes, are left out and counted.
 
-        With ``begins`` only those whose names begin so: the store leaves out the others, however many there are.
-        Keys that cannot be paths here, such as those with empty names between slashes, are left out and counted.
+    Raises:
+        PerijoveError: bad path or cursor, no such directory, refused, not listable, or no replica answers.
+    """
+    path = check_path(path, directory=True)
+    if _NO_NAME.search(begins) or len(begins.encode()) > PATH_MAX_BYTES:
+        raise BadRequest(
+            "The beginning of names must have no slash, no control character and at most "
+            f"{PATH_MAX_BYTES} bytes: open the directory, then filter the names in it."
+        )
+    wish = PresignListRequest(path=path, begins=begins, limit=limit)
+    listed, following = await listed_page(reader, wish, cursor)
+    if path and not begins and cursor is None and listed.is_empty and following is None:
+        raise NotFound(f"There is no directory {path} in the dataset {reader.dataset.id}.")
+    return TreePage(listed.entries(), following, listed.skipped)
 
-        Raises:
-            PerijoveError: bad path or cursor, no such directory, refused, not listable, or no replica answers.
-        """
-        path = check_path(path, directory=True)
-        if _NO_NAME.search(begins) or len(begins.encode()) > PATH_MAX_BYTES:
-            raise BadRequest(
-                "The beginning of names must have no slash, no control character and at most "
-                f"{PATH_MAX_BYTES} bytes: open the directory, then filter the names in it."
-            )
-        wish = PresignListRequest(path=path, begins=begins, limit=limit)
-        listed, following = await self.listed(reader, wish, cursor)
-        if path and not begins and cursor is None and listed.is_empty and following is None:
-            raise NotFound(f"There is no directory {path} in the dataset {reader.dataset.id}.")
-        return TreePage(listed.entries(), following, listed.skipped)
 
-    async def listed(
-        self, reader: DatasetReader, wish: PresignListRequest, cursor: str | None
-    ) -> tuple[Listed, str | None]:
-        """What the store lists for ``wish`` (its own ``cursor`` and ``replica`` are not looked at), and a cursor.
+async def listed_page(reader: DatasetReader, wish: PresignListRequest, cursor: str | None) -> tuple[Listed, str | None]:
+    """What the store lists for ``wish`` (its own ``cursor`` and ``replica`` are not looked at), and a cursor.
 
-        Raises:
-            PerijoveError: bad cursor, refused, or no replica answers.
-        """
-        if cursor is not None:
-            replica, token = _decode_cursor(reader, cursor)  # a store's token means nothing to another store
-            return await self._on(reader, replica, wish.model_copy(update={"cursor": token}))
-        return await reader.on_a_replica(lambda replica: self._on(reader, replica, wish))
+    Raises:
+        PerijoveError: bad cursor, refused, or no replica answers.
+    """
+    if cursor is not None:
+        replica, token = _decode_cursor(reader, cursor)  # a store's token means nothing to another store
+        return await _on(reader, replica, wish.model_copy(update={"cursor": token}))
+    return await reader.on_a_replica(lambda replica: _on(reader, replica, wish))
 
-    async def _on(self, reader: DatasetReader, replica: Replica, wish: PresignListRequest) -> tuple[Listed, str | None]:
-        page = await reader.page(replica, wish)
-        return page, _encode_cursor(replica, page.token) if page.token else None
+
+async def _on(reader: DatasetReader, replica: Replica, wish: PresignListRequest) -> tuple[Listed, str | None]:
+    page = await reader.page(replica, wish)
+    return page, _encode_cursor(replica, page.token) if page.token else None
 
 
 def _encode_cursor(replica: Replica, token: str) -> str:

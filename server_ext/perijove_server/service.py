@@ -10,7 +10,7 @@ from perijove.models import DatasetPage
 from perijove.stores import DatasetReader, Readers
 
 from .dask.service import DaskService
-from .listing import TreeLister, TreePage
+from .listing import TreePage, tree_page
 from .preview.overviews import Overviews
 from .preview.pool import Limits
 from .preview.service import Previews
@@ -48,8 +48,7 @@ class DataService:
         self.session = session
         self.dask = dask
         self.readers = Readers(self.client, CATALOGUE_SECONDS)
-        self.lister = TreeLister()
-        self.previews = Previews(limits, preview_cache_bytes, preview_recent_bytes, self.lister, overviews)
+        self.previews = Previews(limits, preview_cache_bytes, preview_recent_bytes, overviews)
         self._pages: OrderedDict[tuple[Search, str, int | None], tuple[DatasetPage, float]] = OrderedDict()
 
     async def datasets(self, search: Search, cursor: str, limit: int | None) -> DatasetPage:
@@ -70,10 +69,10 @@ class DataService:
         """One page of a directory: listed at the store, or by control where the dataset is of a catalogue of others.
 
         Raises:
-            PerijoveError: see ``TreeLister.page``, or the catalogue does not answer.
+            PerijoveError: see :func:`listing.tree_page`, or the catalogue does not answer.
         """
         if reader.dataset.delivery != "linked":
-            return await self.lister.page(reader, path, cursor, limit, begins)
+            return await tree_page(reader, path, cursor, limit, begins)
         page = await self.client.send(tree_call(reader.dataset.id, path, cursor, limit))
         # such an archive knows no beginnings of names: a page may be short, and the next one goes on
         return TreePage([each for each in page.items if each.name.startswith(begins)], next_cursor(page.next))

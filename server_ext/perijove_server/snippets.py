@@ -14,6 +14,7 @@ from perijove.errors import InvalidPath, NotFound
 from perijove.stores import DatasetReader
 
 from . import snippets_arrays, snippets_tables
+from .listing import tree_page
 from .preview.answers import FileFormat, FitsHeader, FitsImage, FitsTable
 from .preview.pool import PreviewFailed
 from .service import DataService
@@ -40,7 +41,7 @@ async def snippet(
         seen = await service.previews.describe(reader, path, hdu, node)
     except (NotFound, InvalidPath):
         if path:
-            await _check_directory(service, reader, path)
+            await _check_directory(reader, path)
         return _listing(url)
     except PreviewFailed:
         return _first_bytes(url)
@@ -56,10 +57,10 @@ async def snippet(
     return _text(url)
 
 
-async def _check_directory(service: DataService, reader: DatasetReader, path: str) -> None:
+async def _check_directory(reader: DatasetReader, path: str) -> None:
     if reader.dataset.delivery == "proxied":
         raise NotFound(f"There is no file {path} in the dataset {reader.dataset.id}.")
-    await service.lister.page(reader, path, None, 1)
+    await tree_page(reader, path, None, 1)
 
 
 def _code(text: str) -> str:

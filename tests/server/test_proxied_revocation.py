@@ -15,7 +15,6 @@ from perijove import signed
 from perijove.client import AsyncControlClient, credentials_call
 from perijove.filesystem import DATASET_SECONDS
 from perijove.stores import Readers
-from perijove_server.listing import TreeLister
 from perijove_server.preview.overviews import Overviews
 from perijove_server.preview.pool import Limits
 from perijove_server.preview.service import Previews, Wish
@@ -113,9 +112,8 @@ async def test_previews_of_bytes_that_are_at_hand_stop_within_a_minute_too(
 ) -> None:
     clock = MovedClock(monkeypatch, bed)
     client = AsyncControlClient(control.url + PREFIX.rstrip("/"), control.bob)
-    lister = TreeLister()
     # finished previews are not kept, so that each is made anew
-    previews = Previews(Limits(8 << 20, 60, 60, 1 << 30), 0, 1 << 20, lister, Overviews("", 0, None, 0, None))
+    previews = Previews(Limits(8 << 20, 60, 60, 1 << 30), 0, 1 << 20, Overviews("", 0, None, 0, None))
     try:
         readers = Readers(client, CATALOGUE_SECONDS)
 

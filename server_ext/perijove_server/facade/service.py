@@ -20,7 +20,7 @@ from perijove.paths import dataset_of_bucket
 from perijove.stores import DatasetReader, Readers
 from perijove.whole import WHOLE_MAX_BYTES
 
-from ..listing import TreeLister
+from ..listing import listed_page
 from .errors import S3Error, as_s3
 from .listing import buckets_wish, buckets_xml, list_wish, location_xml, objects_xml
 from .ranges import asks_for_news, byte_range, http_date, not_modified, wanted_span
@@ -58,7 +58,6 @@ class Facade:
     def __init__(self, client: AsyncControlClient) -> None:
         self._client = client
         self._readers = Readers(client, DATASET_SECONDS)
-        self._lister = TreeLister()
         self._objects: OrderedDict[tuple[str, str], tuple[ObjectInfo, float]] = OrderedDict()
 
     async def answer(
@@ -101,7 +100,7 @@ class Facade:
         if reader.dataset.delivery == "linked":
             page, cursor = await self._linked(reader, wish, cursor)
         else:
-            page, cursor = await self._lister.listed(reader, wish, cursor)
+            page, cursor = await listed_page(reader, wish, cursor)
         return _xml(objects_xml(bucket, query, wish, page, cursor))
 
     async def _linked(

@@ -9,7 +9,7 @@ from perijove.paths import check_path
 from perijove.replicas import ObjectInfo
 from perijove.stores import DatasetReader
 
-from ..listing import TreeLister
+from ..listing import tree_page
 from .recent import RecentBytes, moved_of
 
 #: The objects that tell a directory is a Zarr array or group. Source: the specifications of Zarr, versions 2 and 3.
@@ -25,9 +25,8 @@ class Folder:
     Each object is opened anew, and of those that are as they were the bytes may be in ``recent``.
     """
 
-    def __init__(self, reader: DatasetReader, lister: TreeLister, recent: RecentBytes, path: str) -> None:
+    def __init__(self, reader: DatasetReader, recent: RecentBytes, path: str) -> None:
         self._reader = reader
-        self._lister = lister
         self._recent = recent
         self._path = path
         self._other_requests = 0
@@ -74,7 +73,7 @@ class Folder:
             PerijoveError: the store cannot be listed, or no replica answers.
         """
         self._other_requests += 1
-        page = await self._lister.page(self._reader, self._full(directory), None, NAMES_MAX)
+        page = await tree_page(self._reader, self._full(directory), None, NAMES_MAX)
         return [entry.name for entry in page.items]
 
     def _full(self, name: str) -> str:

@@ -16,7 +16,6 @@ from perijove.paths import check_path
 from perijove.replicas import ObjectInfo
 from perijove.stores import DatasetReader
 
-from ..listing import TreeLister
 from .answers import DESCRIBE, LOOK, Described, Looked, Made, Operation
 from .folder import Folder
 from .overviews import Overview, Overviews
@@ -71,16 +70,13 @@ class _Opened:
 class Previews:
     """Makes previews and keeps those made last, up to ``cache_bytes``. Belongs to one event loop.
 
-    ``lister`` is asked for the names in directories that are previewed; ``overviews`` has pictures of before, and
-    ``recent_bytes`` is how much of what was read for them is kept for other looks at the same.
+    ``overviews`` has pictures of before, and ``recent_bytes`` is how much of what was read for them is kept for other
+    looks at the same.
     """
 
-    def __init__(
-        self, limits: Limits, cache_bytes: int, recent_bytes: int, lister: TreeLister, overviews: Overviews
-    ) -> None:
+    def __init__(self, limits: Limits, cache_bytes: int, recent_bytes: int, overviews: Overviews) -> None:
         self.pool = PreviewPool(limits)
         self._recent = RecentBytes(recent_bytes)
-        self._lister = lister
         self._overviews = overviews
         self._cache_bytes = cache_bytes
         self._kept: OrderedDict[tuple[Any, ...], Shown] = OrderedDict()
@@ -126,7 +122,7 @@ class Previews:
         except (NotFound, InvalidPath) as error:
             if path and isinstance(error, InvalidPath):
                 raise
-            folder = Folder(reader, self._lister, self._recent, path)
+            folder = Folder(reader, self._recent, path)
             marker = await folder.marker()
             if marker is None:
                 raise
