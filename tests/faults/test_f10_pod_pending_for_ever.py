@@ -32,7 +32,7 @@ def test_where_no_cluster_has_room_the_start_says_why_and_frees_what_it_held(clu
     with clusters.control_as(user) as control:
         [failure] = control.get("failures").json()["items"]
         limits = control.get("quotas").json()["items"]
-    assert "Near: it did not come up within 10 s: no node has enough free cores.; " in failure["detail"]
+    assert "Near: it did not come up within 10 s: no node has enough free cores; Far: " in failure["detail"]
     assert quota in failure["detail"]
     assert [limit["used"] for limit in limits] == [0]
     assert clusters.pods() == {}

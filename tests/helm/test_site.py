@@ -123,3 +123,11 @@ def test_the_notes_of_the_hub_s_own_cluster_ask_for_no_kubeconfig(charts: Charts
 def test_the_notes_say_when_nothing_is_closed(charts: Charts) -> None:
     assert "network.enabled is false" in charts.notes("perijove-site", {"network": {"enabled": False}})
     assert of_kind(charts.render("perijove-site", {"network": {"enabled": False}}), "NetworkPolicy") == []
+
+
+def test_large_sizes_are_whole_numbers_as_kubernetes_reads_them(charts: Charts) -> None:
+    large = {"quota": {"homesGib": 2_000_000}, "limits": {"homeGib": 1_500_000}}
+    manifests = charts.render("perijove-site", large)
+    assert the(manifests, "ResourceQuota", "perijove-site")["spec"]["hard"]["requests.storage"] == "2000000Gi"
+    limits = the(manifests, "LimitRange", "perijove-site")["spec"]["limits"]
+    assert [each["max"]["storage"] for each in limits if "storage" in each["max"]] == ["1500000Gi"]

@@ -143,7 +143,8 @@ class Attempt:
                     self._failures.append("It may still come up there, so it was not tried elsewhere")
                     break
         self.check_wanted()
-        self.stopping_reason = "; ".join(self._failures)
+        *others, last = self._failures
+        self.stopping_reason = "; ".join([*(each.rstrip(".") for each in others), last])
         if self.handle is None:
             await self.end_lease(site_failed=self._untold_failure)
         raise StartRefused(

@@ -7,9 +7,11 @@ cluster has a configuration that nobody else sees.
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import random
 from collections.abc import Callable
+from http import HTTPStatus
 from io import StringIO
 from typing import Any
 from urllib.parse import urlsplit
@@ -159,8 +161,22 @@ def _parts(parsed: dict[str, Any], several: str, one: str) -> list[dict[str, Any
 
 
 def is_passing(error: ApiException) -> bool:
-    """Whether a refusal is the moment's: too many requests, or a fault of the server's."""
-    return error.status == 429 or error.status >= 500
+    """Whether a refusal is the moment's: too many requests, a fault of the server's, or a conflict within it."""
+    return error.status == 429 or error.status >= 500 or _is_conflict(error)
+
+
+def _is_conflict(error: ApiException) -> bool:
+    """Whether others were at something at the same time: a quota that many creates count in, for one.
+
+    It has the status of what is there already, and nothing was made (kubernetes#67761).
+    """
+    if error.status != HTTPStatus.CONFLICT:
+        return False
+    try:
+        said = json.loads(error.body or "")
+    except ValueError:
+        return False
+    return isinstance(said, dict) and said.get("reason") == "Conflict"
 
 
 def retry_after_seconds(error: ApiException) -> float | None:
@@ -209,21 +225,25 @@ async def carry_out(call: Any, seconds: float, what: str, *, fine: tuple[int, ..
     try:
         await asyncio.wait_for(call, seconds)
     except ApiException as error:
-        if error.status in fine:
+        if error.status in fine and not _is_conflict(error):
             return fine_is
         if not is_passing(error):
             raise SiteError(f"it could not {what}: {_refused(error)}") from error
         log.info("a cluster refuses for the moment: %s to %s", error.status, what)
-        # not at once, and not all together
-        pause = retry_after_seconds(error)
-        await asyncio.sleep((PAUSE_SECONDS if pause is None else pause) * random.uniform(1.0, 1.5))  # noqa: S311
+        await _pause(retry_after_seconds(error))
         return False
     except aiohttp.ClientConnectorError as error:
         raise SiteUnreachable(spoken(error)) from error
     except NETWORK_FAULTS as error:
         log.info("a cluster does not answer: %s to %s", type(error).__name__, what)
+        await _pause(None)
         return False
     return True
+
+
+async def _pause(seconds: float | None) -> None:
+    """Not at once, and not all together."""
+    await asyncio.sleep((PAUSE_SECONDS if seconds is None else seconds) * random.uniform(1.0, 1.5))  # noqa: S311 - no secret
 
 
 def _refused(error: ApiException) -> str:

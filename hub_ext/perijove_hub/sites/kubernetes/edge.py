@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 from jupyterhub.httpclient import fetch
+from jupyterhub.utils import exponential_backoff
 from kubernetes_asyncio import client
 from kubernetes_asyncio.client import ApiException
 from kubespawner.objects import make_owner_reference
@@ -76,17 +77,19 @@ class Edge:
             # gone with the pod
             owner_references=[unblocking(make_owner_reference(spawner.pod_name, pod["metadata"]["uid"]))],
         )
-        until = asyncio.get_running_loop().time() + RETRY_SECONDS
-        while asyncio.get_running_loop().time() < until:
+
+        async def make() -> bool:
             made = self._create(spawner, metadata)
-            try:
-                if await carry_out(made, spawner.k8s_api_request_timeout, f"make the {kind}", fine=(409,)):
-                    return
-            except SiteError as error:
-                if isinstance(error.__cause__, ApiException) and error.__cause__.status == 404 and self._policy.gateway:
-                    raise SiteError(f"the cluster has no Gateway API, {routes.GROUP}/{routes.VERSION}.") from error
-                raise
-        raise SiteError(f"it could not make the {kind} in time")
+            return await carry_out(made, spawner.k8s_api_request_timeout, f"make the {kind}", fine=(409,))
+
+        try:
+            await exponential_backoff(make, f"it could not make the {kind} in time", timeout=RETRY_SECONDS)
+        except TimeoutError as error:
+            raise SiteError(str(error)) from error
+        except SiteError as error:
+            if isinstance(error.__cause__, ApiException) and error.__cause__.status == 404 and self._policy.gateway:
+                raise SiteError(f"the cluster has no Gateway API, {routes.GROUP}/{routes.VERSION}.") from error
+            raise
 
     def _create(self, spawner: Any, metadata: client.V1ObjectMeta) -> Awaitable[Any]:
         told = (self.names, spawner.spec.path, spawner.port, metadata)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 import re
@@ -116,6 +117,36 @@ async def test_a_create_that_is_refused_for_the_moment_is_repeated(bed: SiteBed,
     await bed.start(ATTEMPT, home_site="esac")
 
     assert ([fault.hits for fault in faults], len(bed.pods())) == ([2, 2], 1)
+
+
+@pytest.mark.parametrize("kind", ["connect: pod", "connect: ingress"])
+async def test_a_conflict_is_no_pod_that_is_there_already(make_site: Callable[..., SiteBed], kind: str) -> None:
+    """A quota answers 409, too, when many creates are counted in it at the same time."""
+    edge = {"connect": "ingress", "ingress": {"host": "{site}.invalid", "timeout_seconds": 0.1}}
+    bed = make_site(**(edge if kind == "connect: ingress" else {}))
+    resources = ("pods", "persistentvolumeclaims", "services", "ingresses")
+    faults = [bed.kube.faults.error(409, "create", resource, times=2) for resource in resources]
+
+    with contextlib.suppress(SiteError):  # nothing is at the name of the edge
+        await bed.start(ATTEMPT, home_site="esac")
+
+    assert len(bed.pods()) == 1
+    made = {resource: len(bed.kube.objects(resource, "users")) for resource in resources}
+    is_behind_edge = kind == "connect: ingress"
+    assert made == dict(zip(resources, (1, 1, is_behind_edge, is_behind_edge), strict=True))
+    assert [fault.hits for fault in faults] == [2, 2, 2 * is_behind_edge, 2 * is_behind_edge]
+
+
+async def test_a_cluster_that_drops_connections_is_not_asked_without_a_pause(make_site: Callable[..., SiteBed]) -> None:
+    bed = make_site(
+        connect="ingress", ingress={"host": "{site}.invalid", "timeout_seconds": 0.1}, start_timeout_seconds=6
+    )
+    fault = bed.kube.faults.add(Fault(FaultKind.DROP, "create", "ingresses", times=None))
+
+    with pytest.raises(SiteError):
+        await bed.start(ATTEMPT)
+
+    assert 1 < fault.hits < 20
 
 
 async def test_a_create_whose_answer_was_lost_makes_one_pod(bed: SiteBed) -> None:
