@@ -189,7 +189,10 @@ class Harvester:
             if spec is None or row.fingerprint != spec.fingerprint:
                 continue
             is_same = known is not None and (known.fingerprint, known.serial) == (row.fingerprint, row.serial)
-            found = known.found if known and is_same else await self._found(name, known.found if known else ())
+            # what another address has named is another finding, though the names are the same: an index goes by it
+            # found at another address it is not the same, though it reads so: the index goes by which tuple it is
+            before = known.found if known and known.fingerprint == row.fingerprint else ()
+            found = before if is_same else await self._found(name, before)
             harvests[name] = Harvest(row.fingerprint, row.serial, row.harvested, row.failures, row.error, found)
         self._harvests = harvests
 

@@ -6,15 +6,16 @@ import asyncio
 import threading
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
 
-from perijove_hub.catalogue import federation, index
+from perijove_hub.catalogue import federation, index, snapshots
 from perijove_hub.catalogue.federation import Federation
 from perijove_hub.catalogue.index import Index
-from perijove_hub.catalogue.models import Found, Harvest
+from perijove_hub.catalogue.models import Found, FoundList, Harvest
 from perijove_hub.catalogue.search import Query
 from perijove_hub.ledger.database import Database
 from perijove_hub.policy.models import Platform
@@ -142,6 +143,37 @@ async def test_what_takes_long_is_not_done_on_the_event_loop_and_once_for_all_wh
     known["sky"] = replace(known["sky"], failures=1)
     await catalogue.find("sky.x", GROUPS)
     assert len(seen) == 3, "a failure makes nothing anew"
+    await catalogue.close()
+
+
+async def test_a_catalogue_that_moved_is_in_it_again_once_another_control_has_asked_there(ledger: str) -> None:
+    """What it names there may be the very same."""
+    policies = [of(), of()]
+    moved = policies[1].catalogues["sky"].model_copy(update={"url": "https://sky.example/elsewhere"})
+    policies[1].catalogues["sky"] = moved
+    policies[1] = policies[1].model_copy(update={"version": "2"})
+    database = Database(ledger)
+
+    async def heard_by_another(policy: Platform) -> None:
+        now, later = datetime.now(UTC), datetime.now(UTC) + timedelta(hours=1)
+        for name, spec in policy.catalogues.items():
+            text = FoundList(items=[Found(local="stars", title="Stars")]).model_dump_json()
+            await database.transact(
+                partial(snapshots.claim, name=name, fingerprint=spec.fingerprint, now=now, until=later)
+            )
+            await database.transact(
+                partial(snapshots.succeeded, name=name, fingerprint=spec.fingerprint, now=now, due=later, text=text)
+            )
+
+    catalogue = Federation(database, lambda: policies[0], lambda: datetime.now(UTC))
+    await heard_by_another(policies[0])
+    await catalogue.harvester.look()
+    assert await catalogue.find("sky.stars", GROUPS)
+    policies.pop(0)
+    assert not await catalogue.find("sky.stars", GROUPS)
+    await heard_by_another(policies[0])
+    await catalogue.harvester.look()
+    assert await catalogue.find("sky.stars", GROUPS)
     await catalogue.close()
 
 
