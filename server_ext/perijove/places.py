@@ -13,8 +13,10 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-#: Networks through which a v4 address is reached in the dress of a v6 one.
+#: A network through which a v4 address is reached in the dress of a v6 one.
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
+#: The same of networks of one's own (RFC 8215), and forms that nobody uses any more (RFC 4291, 2765).
+_INNER = [ipaddress.IPv6Network(each) for each in ("64:ff9b:1::/48", "::/96", "::ffff:0:0:0/96")]
 
 
 class ForbiddenAddressError(OSError):
@@ -44,6 +46,8 @@ def is_public(address: str) -> bool:
     except ValueError:
         return False
     if isinstance(found, ipaddress.IPv6Address):
+        if found.is_site_local or any(found in network for network in _INNER):
+            return False
         inner = found.ipv4_mapped or found.sixtofour or (found.teredo or (None, None))[1]
         if found in _NAT64:
             inner = ipaddress.IPv4Address(int(found) & 0xFFFFFFFF)

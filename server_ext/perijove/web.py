@@ -238,9 +238,12 @@ async def _ask(
 
 def _check_hop(url: URL, allowed: Allowed, *, is_proxied: bool) -> None:
     """Refuse an address as far as it can be told without looking up its host, which the connection does, or a proxy."""
-    check_place(url.scheme, url.raw_host, url.port, allowed)
+    place = check_place(url.scheme, url.raw_host, url.port, allowed)
     if is_proxied and not is_outside(str(url), allowed):
         raise ForbiddenAddressError(f"{(url.raw_host or '')[:80]} is a private name")
+    # the connection lets the environment's proxies pass, which may be private: nobody is sent to one as to an archive
+    if not is_proxied and place in _proxies() and place != (allowed.host, allowed.port):
+        raise ForbiddenAddressError(f"{place[0][:80]} is a proxy")
 
 
 def _proxies() -> set[tuple[str | None, int | None]]:
@@ -310,7 +313,7 @@ async def _go_on(
         raise ObjectChanged(f"{asked.what} has changed in the {asked.where} while it was being read: open it again.")
     if status not in {200, 206}:
         raise _refusal(status, asked)
-    if not found or (int(found[1]), int(found[2])) != (asked.start, asked.stop - 1):
+    if status != 206 or not found or (int(found[1]), int(found[2])) != (asked.start, asked.stop - 1):
         raise _Again(f"gave answers that are not the part of {asked.what} that was asked for")
     left = asked.stop - asked.start
     async for chunk in _patiently(response, asked, patience):

@@ -13,7 +13,7 @@ import fsspec
 import pytest
 
 import perijove
-from perijove import replicas, stores, whole
+from perijove import replicas, whole
 from tests.support.control import FakeControl, FakeReplica
 from tests.support.s3 import S3Bed
 from tests.support.web_server import WebFile, WebServer, threaded_web_server
@@ -117,11 +117,21 @@ def test_all_that_is_kept_whole_has_a_bound_and_is_let_go_with_its_files(
         assert file.read() == BODY
 
 
-def test_a_look_at_its_size_does_not_fetch_much(publish: Publish, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stores, "LOOK_MAX_BYTES", 1 << 20)
-    publish(WebFile(BODY, gives_ranges=False))
+def test_a_part_that_says_it_is_all_is_not_taken_for_the_rest_of_another_version(publish: Publish) -> None:
+    server = publish(WebFile(BODY, '"one"'))
+    with perijove.open("archive.x~2fy/x.bin") as file:
+        file.read(10)
+        publish(WebFile(BODY[::-1], '"two"'))
+        server.is_careless = True
+        file.seek(2 << 20)
+        with pytest.raises(perijove.StoreUnavailable, match="not the part"):
+            file.read(10)
 
-    with pytest.raises(perijove.NotSupported, match="more than 1 MiB"):
+
+def test_a_look_at_its_size_does_not_fetch_much(publish: Publish) -> None:
+    publish(WebFile(bytes(9 << 20), gives_ranges=False))
+
+    with pytest.raises(perijove.NotSupported, match="more than 8 MiB"):
         fsspec.filesystem("perijove").info("archive.x~2fy/x.bin")
 
 

@@ -141,6 +141,22 @@ def test_what_breaks_off_goes_on_where_it_ended(archive: WebServer) -> None:
     assert archive.bytes_out - sent == len(BODY) - (2 << 20)
 
 
+def test_nobody_is_sent_to_a_proxy_of_the_environment_as_to_an_archive(
+    hub: WebServer, control: FakeControl, archive: WebServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    control.allows_private = False
+    proxy = hub.url.replace("127.0.0.1", "localhost")
+    monkeypatch.setenv("https_proxy", proxy)
+    web.proxy_for.cache_clear()
+    try:
+        control.links["archive.x", "x.bin"] = f"{proxy}/inside"
+        with pytest.raises(perijove.Refused, match="localhost is a proxy"):
+            perijove.open(NAME)
+        assert not hub.asked
+    finally:
+        web.proxy_for.cache_clear()
+
+
 def test_a_proxy_of_the_environment_is_the_way_out_and_is_sent_to_no_private_name(
     archive: WebServer, hub: WebServer, control: FakeControl, monkeypatch: pytest.MonkeyPatch
 ) -> None:
