@@ -12,6 +12,8 @@ import contextlib
 import os
 import threading
 import warnings
+import weakref
+from concurrent.futures import Future, wait
 from pathlib import Path
 from typing import IO, Any
 
@@ -51,10 +53,23 @@ class _Connection:
     def __init__(self) -> None:
         self.client = AsyncControlClient()
         self.readers = Readers(self.client, DATASET_SECONDS, block_cache())
+        self._pid = os.getpid()
+
+    def begin_to_close(self) -> Future[None] | None:
+        """Have it closed by the loop that its sessions belong to; None: there are none, or that runs no more.
+
+        Whoever waits for it must not be in that loop's thread, where garbage may be collected.
+        """
+        loop = self.client.loop
+        if loop is None or not loop.is_running() or self._pid != os.getpid():  # a forked child has no such thread
+            return None
+        return asyncio.run_coroutine_threadsafe(self.client.aclose(), loop)
 
 
 _connections: dict[tuple[int, str | None, str | None], _Connection] = {}
 _connections_lock = threading.Lock()
+#: Those of filesystems that belong to others' loops, each with its own.
+_of_others: weakref.WeakSet[_Connection] = weakref.WeakSet()
 
 
 def _shared_connection() -> _Connection:
@@ -87,6 +102,8 @@ def _close_at_exit() -> None:
     for connection in connections:
         with contextlib.suppress(FSTimeoutError):
             sync(get_loop(), connection.client.aclose, timeout=CLOSE_SECONDS)
+    closings = [closing for each in tuple(_of_others) if (closing := each.begin_to_close())]
+    wait(closings, timeout=CLOSE_SECONDS)
 
 
 atexit.register(_close_at_exit)
@@ -119,6 +136,10 @@ class PerijoveFileSystem(AsyncFileSystem):  # type: ignore[misc] # fsspec has no
             )
         super().__init__(**kwargs)
         self._connection = _Connection() if self.asynchronous else _shared_connection()
+        if self.asynchronous:
+            # zarr makes one for each dataset that it opens, and closes none
+            _of_others.add(self._connection)
+            weakref.finalize(self, self._connection.begin_to_close).atexit = False
         self._client = self._connection.client
         self._readers = self._connection.readers
 

@@ -5,6 +5,7 @@ None of them has the token of control or cookies: they go to servers of others, 
 
 from __future__ import annotations
 
+import asyncio
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,8 @@ class StoreWays:
     """The clients of stores of one event loop."""
 
     def __init__(self) -> None:
+        #: That the sessions belong to, once there are any.
+        self.loop: asyncio.AbstractEventLoop | None = None
         self._stores: aiohttp.ClientSession | None = None
         self._archives: dict[Allowed, aiohttp.ClientSession] = {}
         self._pages: httpx.AsyncClient | None = None
@@ -39,18 +42,20 @@ class StoreWays:
     def stores(self) -> aiohttp.ClientSession:
         """Carries looks at objects of stores, wherever these are: the platform file names them."""
         if self._stores is None:
-            from .web import new_session  # brings in obstore, which lists of datasets do without
-
-            self._stores = new_session()
+            self._stores = self._new_session(None)
         return self._stores
 
     def archives(self, allowed: Allowed) -> aiohttp.ClientSession:
         """Carries reads of archives, to no private place but that."""
         if allowed not in self._archives:
-            from .web import new_session  # see above
-
-            self._archives[allowed] = new_session(allowed)
+            self._archives[allowed] = self._new_session(allowed)
         return self._archives[allowed]
+
+    def _new_session(self, allowed: Allowed | None) -> aiohttp.ClientSession:
+        from .web import new_session  # brings in obstore, which lists of datasets do without
+
+        self.loop = asyncio.get_running_loop()
+        return new_session(allowed)
 
     def connections(self) -> Connections:
         """The plain way, for what is short."""

@@ -228,6 +228,8 @@ def test_a_filesystem_of_a_second_loop_reads(folder: str) -> None:
         filesystem = fsspec.filesystem("perijove", asynchronous=True)
         async with asyncio.timeout(15):
             data: bytes = await filesystem._cat_file(f"{folder}/a.bin", 0, 10)
+        if filesystem._client.loop is asyncio.get_running_loop():
+            await filesystem._client.stores().close()  # what is open belongs to this loop, which ends
         return data
 
     assert [asyncio.run(read()) for _ in range(2)] == [BODY[:10]] * 2
