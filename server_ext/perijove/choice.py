@@ -3,12 +3,11 @@
 Control's order (site, region, egress price) holds, with two corrections. A replica that has failed of late comes after
 all that have not. And one that was measured to be slow gives way to a replica that is no dearer and at least twice as
 fast. A dearer copy is never taken because it is faster: only because the cheaper ones do not answer. A price that
-nobody knows is dearer than any that is known, and as dear as another such.
+nobody knows is dearer than any that is known; of two such control's order is kept, which may know which is cheaper.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -37,11 +36,6 @@ class Candidate:
     bytes_per_second: float | None = None
 
     @property
-    def feared_cost(self) -> float:
-        """What it costs at most, as far as is known."""
-        return math.inf if self.egress_cost is None else self.egress_cost
-
-    @property
     def read_seconds(self) -> float:
         """What a typical read takes, as far as is known."""
         latency = EXPECTED_LATENCY_SECONDS if self.latency_seconds is None else self.latency_seconds
@@ -63,6 +57,12 @@ def in_order(candidates: Sequence[Candidate]) -> list[str]:
 def _overtakes(later: Candidate, earlier: Candidate) -> bool:
     return (
         later.is_down == earlier.is_down
-        and later.feared_cost <= earlier.feared_cost
+        and _is_no_dearer(later, earlier)
         and later.read_seconds * FASTER <= earlier.read_seconds
     )
+
+
+def _is_no_dearer(later: Candidate, earlier: Candidate) -> bool:
+    if later.egress_cost is None:
+        return False
+    return earlier.egress_cost is None or later.egress_cost <= earlier.egress_cost

@@ -67,7 +67,7 @@ class DatasetReader:
         """The replicas in the order in which they are asked, with what this process has measured of each."""
         return self.known.views()
 
-    async def head(self, path: str, whole_max_bytes: int | None = None) -> ObjectInfo:
+    async def head(self, path: str, whole_max_bytes: int = LOOK_MAX_BYTES) -> ObjectInfo:
         """Open one object: its size, ETag and the replica that answered.
 
         Args:
@@ -80,8 +80,7 @@ class DatasetReader:
                 longer than that.
         """
         check_path(path)
-        most_bytes = LOOK_MAX_BYTES if whole_max_bytes is None else whole_max_bytes
-        info = await self.on_a_replica(lambda replica: self._reader(replica).head(path, most_bytes))
+        info = await self.on_a_replica(lambda replica: self._reader(replica).head(path, whole_max_bytes))
         self._count(info, 1)
         return info
 
@@ -237,7 +236,7 @@ class DatasetReader:
         raise failure or StoreUnavailable(f"The dataset {self.dataset.id} has no replica that you may read.")
 
     def _direct_reader(self, replica: Replica) -> DirectReader:
-        """The reader that holds the credentials of ``replica``, for listings; of ``direct`` datasets only."""
+        """The reader that holds the credentials of ``replica``; of ``direct`` datasets only."""
         reader = self._reader(replica)
         if not isinstance(reader, DirectReader):
             raise TypeError(f"there are no keys for a dataset that is {self.dataset.delivery}")

@@ -15,7 +15,7 @@ from tornado.iostream import StreamClosedError
 from perijove.paths import check_dataset_id, check_path
 from perijove.replicas import ObjectInfo
 from perijove.stores import DatasetReader
-from perijove.whole import WHOLE_MAX_BYTES
+from perijove.whole import LOOK_MAX_BYTES, WHOLE_MAX_BYTES
 
 from .base import PerijoveHandler, sentences
 
@@ -38,7 +38,7 @@ class FileHandler(PerijoveHandler):
     @sentences
     async def get(self, dataset_id: str) -> None:
         """The bytes asked for: 200, 206, 304 or 416."""
-        reader, info = await self._open(dataset_id)
+        reader, info = await self._open(dataset_id, WHOLE_MAX_BYTES)
         span = self._answer_head(info)
         if span is not None:
             await self._send(reader, info, *span)
@@ -47,14 +47,14 @@ class FileHandler(PerijoveHandler):
     @sentences
     async def head(self, dataset_id: str) -> None:
         """The headers of the same answer."""
-        _, info = await self._open(dataset_id)
+        _, info = await self._open(dataset_id, LOOK_MAX_BYTES)
         if self._answer_head(info) is not None:
             self._finish()
 
-    async def _open(self, dataset_id: str) -> tuple[DatasetReader, ObjectInfo]:
+    async def _open(self, dataset_id: str, whole_max_bytes: int) -> tuple[DatasetReader, ObjectInfo]:
         path = check_path(self.text_argument("path"))
         reader = await self.service.readers.get(check_dataset_id(dataset_id))
-        return reader, await reader.head(path, WHOLE_MAX_BYTES)
+        return reader, await reader.head(path, whole_max_bytes)
 
     def _answer_head(self, info: ObjectInfo) -> tuple[int, int] | None:
         """Set status and headers; the span to send, or None when the answer is finished already."""

@@ -281,7 +281,9 @@ export class DatasetBrowserModel {
   private _append(key: string, page: INodePage, folder: IFolder): void {
     const known = new Set(folder.children);
     const added = page.nodes.map(node => node.key).filter(child => !known.has(child));
-    const barrenPages = added.length === 0 ? folder.barrenPages + 1 : 0;
+    // after a late catalogue, pages of what is here already are on the way to what is not
+    const isBarren = added.length === 0 && (key !== ROOT || page.nodes.length === 0);
+    const barrenPages = isBarren ? folder.barrenPages + 1 : 0;
     this._take(key, page, { ...folder, children: [...folder.children, ...added], barrenPages });
   }
 
