@@ -53,7 +53,7 @@ def test_a_file_that_comes_only_whole_is_downloaded_though_it_is_longer_than_a_l
     part = server.get(f"{route}/file", path="table.vot", headers={"Range": "bytes=9000000-9000009"})
     assert (part.status_code, part.content) == (206, body[9_000_000:9_000_010])
     # to tell no more than its size is not worth as much
-    assert server.http.head(f"{route}/file", params={"path": "table.vot"}).status_code == 400
+    assert server.http.head(f"{route}/file", params={"path": "table.vot"}).status_code == 501
 
 
 def test_a_preview_is_of_the_bytes_that_are_there_now_though_nothing_tells_their_version(
