@@ -1,9 +1,9 @@
-"""Listings of ``direct`` datasets: one ListObjectsV2 for each page, signed here with the user's own credentials.
+"""What obstore cannot ask the stores of ``direct`` datasets for, signed here with the user's own credentials.
 
-obstore cannot do this. ``list_with_delimiter`` collects all pages before it answers, ``list`` knows no delimiter, and
-both give up a whole listing for one key that its parser takes for no path, as ``a//b``, which any store may hold.
-aiobotocore could, but takes half a second and 20 MB to import and brings a second HTTP stack. So the one GET is signed
-by botocore's signer, which is light, and sent with the HTTP client that is here anyway.
+Listings, one ListObjectsV2 for each page: ``list_with_delimiter`` collects all pages before it answers, ``list`` knows
+no delimiter, and both give up a whole listing for one key that its parser takes for no path, as ``a//b``. And the
+objects of such keys. aiobotocore could, but takes half a second and 20 MB to import and brings a second HTTP stack. So
+each GET is signed by botocore's signer, which is light, and sent with the HTTP clients that are here anyway.
 
 Source: "ListObjectsV2", Amazon S3 API reference.
 """
@@ -11,15 +11,20 @@ Source: "ListObjectsV2", Amazon S3 API reference.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode
 
 import httpx
 
 from .client import AsyncControlClient
 from .credentials import CredentialSource
+from .keys import key_of_path
 from .listed import Listed, parse_listing
 from .models import Credentials, Dataset, PresignListRequest, Replica
 from .proxied import fetch, refusal
+
+if TYPE_CHECKING:
+    from botocore.credentials import Credentials as BotoCredentials
 
 
 async def list_page(
@@ -46,28 +51,50 @@ def _query(credentials: Credentials, wish: PresignListRequest) -> dict[str, str]
     query = {"prefix": _prefix(credentials, wish.path) + wish.begins, "max-keys": str(wish.limit)}
     query |= {"delimiter": wish.delimiter} if wish.delimiter else {}
     query |= {"continuation-token": wish.cursor} if wish.cursor else {}
-    return query | ({"start-after": _prefix(credentials, "") + wish.start_after} if wish.start_after else {})
+    return query | ({"start-after": key_in(credentials, wish.start_after)} if wish.start_after else {})
+
+
+def key_in(credentials: Credentials, path: str) -> str:
+    """The key in the bucket of an object below the dataset: always within its prefix."""
+    return _prefix(credentials, "") + key_of_path(path)
 
 
 def _prefix(credentials: Credentials, path: str) -> str:
     """The prefix of the keys of a directory: always within the dataset, always ending in a slash unless empty."""
-    parts = [part for part in (credentials.prefix.strip("/"), path) if part]
-    return "/".join(parts) + "/" if parts else ""
+    root = credentials.prefix.strip("/")
+    return (f"{root}/" if root else "") + (f"{key_of_path(path)}/" if path else "")
+
+
+def object_url(credentials: Credentials, path: str, lifetime_seconds: int) -> str:
+    """A URL that reads one object, whatever its key; not to be cleaned up by what sends it."""
+    url = f"{credentials.bucket_url}/{quote(key_in(credentials, path))}"
+    if credentials.kind == "anonymous":
+        return url
+    from botocore.auth import S3SigV4QueryAuth
+    from botocore.awsrequest import AWSRequest
+
+    request = AWSRequest("GET", url)
+    S3SigV4QueryAuth(_keys(credentials), "s3", credentials.region, lifetime_seconds).add_auth(request)
+    return str(request.url)
+
+
+def _keys(credentials: Credentials) -> BotoCredentials:
+    from botocore.credentials import Credentials as BotoCredentials
+
+    return BotoCredentials(credentials.access_key_id, credentials.secret_access_key, credentials.session_token)
 
 
 def _signed_request(credentials: Credentials, query: Mapping[str, str]) -> httpx.Request:
     # Imported on the first listing: it takes a tenth of a second that nothing else need wait for.
     from botocore.auth import S3SigV4Auth
     from botocore.awsrequest import AWSRequest
-    from botocore.credentials import Credentials as BotoCredentials
 
     fixed = {"list-type": "2", "encoding-type": "url"}
     encoded = urlencode(sorted({**fixed, **query}.items()), quote_via=quote, safe="-_.~")
     url = f"{credentials.bucket_url}?{encoded}"
     request = AWSRequest("GET", url)
     if credentials.kind != "anonymous":
-        keys = BotoCredentials(credentials.access_key_id, credentials.secret_access_key, credentials.session_token)
-        S3SigV4Auth(keys, "s3", credentials.region).add_auth(request)
+        S3SigV4Auth(_keys(credentials), "s3", credentials.region).add_auth(request)
     return httpx.Request("GET", url, headers=dict(request.headers.items()))
 
 

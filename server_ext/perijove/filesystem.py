@@ -29,7 +29,7 @@ from .files import PerijoveFile, file_row
 from .listed import Found
 from .models import PLATFORM_CATALOGUE, Dataset, TreeEntry
 from .parallel import Haste, few_at_once
-from .paths import check_path, split_url
+from .paths import PATH_MAX_BYTES, check_path, split_url
 from .stores import Readers
 
 #: What control says about a dataset is believed for so long.
@@ -374,9 +374,8 @@ def _tell_skipped(path: str, found: Found) -> None:
     if found.skipped:
         names = "1 name" if found.skipped == 1 else f"{found.skipped:,} names"
         warnings.warn(
-            f"{names} in {path} cannot be shown here, for a path has no '.', '..' or nothing between slashes, no "
-            "backslash, no control character and no encoded sign such as %2F: ask whoever keeps the dataset to "
-            "store them by other names.",
+            f"{names} in {path} cannot be shown here: a key has at most {PATH_MAX_BYTES:,} bytes. Ask whoever "
+            "keeps the dataset to store them by shorter names.",
             stacklevel=2,
         )
 

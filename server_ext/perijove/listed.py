@@ -16,6 +16,7 @@ from xml.etree.ElementTree import Element, ParseError, fromstring
 from xml.parsers import expat
 
 from .errors import InvalidPath, StoreUnavailable
+from .keys import path_of_key
 from .models import PresignListRequest, TreeEntry
 from .paths import check_path
 
@@ -40,8 +41,8 @@ class ListedObject(NamedTuple):
 class Listed:
     """One page: objects and directories (paths without a slash at the end), and the store's token of the rest.
 
-    ``skipped`` names of it cannot be paths here. ``is_empty``: the store has named nothing, not even these, nor the
-    key that some programs put down for a directory itself.
+    ``skipped`` names of it are longer than any store allows. ``is_empty``: the store has named nothing, not even these,
+    nor the key that some programs put down for a directory itself.
     """
 
     objects: list[ListedObject]
@@ -64,7 +65,7 @@ class Listed:
 
 
 class Found(NamedTuple):
-    """All that was listed, and how many names beside them cannot be paths here."""
+    """All that was listed, and how many names beside them are none that a store may have."""
 
     entries: list[TreeEntry]
     skipped: int
@@ -99,8 +100,8 @@ async def any_page(page: AskPage, wish: PresignListRequest) -> bool:
 def parse_listing(body: bytes, root: str, store: str) -> Listed:
     """Read a page asked for with ``encoding-type=url``.
 
-    Keys that cannot be paths here, such as those with empty names between slashes, are left out and counted; those
-    outside of ``root`` are not what was asked for.
+    Keys that no store may have, being too long, are left out and counted; those outside of ``root`` are not what was
+    asked for.
 
     Args:
         body: what the store sent.
@@ -175,21 +176,18 @@ class _Names:
         self.skipped = 0
 
     def directory(self, encoded_key: str) -> str | None:
-        """The path of a directory, without its slash; None: it has none."""
-        path = self._below_root(encoded_key)
-        return self._checked(path, directory=True) if path else None
+        """The path of a directory; None: it has none."""
+        key = self._below_root(encoded_key)
+        return self._path(key.removesuffix("/")) if key else None
 
     def file(self, encoded_key: str, size_bytes: int) -> str | None:
         """The path of a file; None: it has none, or it stands for a directory: such a key is empty, ends so, and
         hides nothing from anybody.
         """
-        path = self._below_root(encoded_key)
-        if path is None:
+        key = self._below_root(encoded_key)
+        if key is None or (size_bytes == 0 and (not key or key.endswith("/"))):
             return None
-        if size_bytes == 0 and (not path or path.endswith("/")):
-            self._checked(path, directory=True)
-            return None
-        return self._checked(path, directory=False)
+        return self._path(key)
 
     def _below_root(self, encoded_key: str) -> str | None:
         # stores write a space as `+`, and a plus as %2B; most keys have neither
@@ -199,9 +197,9 @@ class _Names:
         self.seen += 1
         return key.removeprefix(self._root)
 
-    def _checked(self, path: str, *, directory: bool) -> str | None:
+    def _path(self, key: str) -> str | None:
         try:
-            return check_path(path, directory=directory)
+            return check_path(path_of_key(key))
         except InvalidPath:
             self.skipped += 1
             return None

@@ -10,12 +10,11 @@ import re
 import unicodedata
 
 from .errors import InvalidPath
+from .keys import PLAIN, key_of_path
 
 #: The longest key that S3 allows, in bytes of UTF-8.
 PATH_MAX_BYTES = 1024
 
-#: What most paths are made of, and nothing that has to be looked at twice; a file may be one of ten thousand.
-_PLAIN = re.compile(r"[\w-][\w.-]*(?:/[\w-][\w.-]*)*", re.ASCII)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _ENCODED = re.compile(r"%(?:2e|2f|5c|00|25)", re.IGNORECASE)
 #: A DNS label; of datasets of other catalogues the catalogue's, a dot, and their name there with escapes.
@@ -59,13 +58,14 @@ def check_path(path: str, *, directory: bool = False) -> str:
     """Return ``path``, a file or directory below a dataset, after checking that it stays there.
 
     Args:
-        path: without a leading slash, segments separated by single slashes.
+        path: without a leading slash, segments separated by single slashes; keys that are none are written as
+            :mod:`keys` says.
         directory: allow the empty path (the dataset itself) and drop one slash at the end.
 
     Raises:
         InvalidPath: the path is absolute, climbs, is ambiguous or too long; the sentence says which.
     """
-    if len(path) <= PATH_MAX_BYTES and _PLAIN.fullmatch(path):
+    if len(path) <= PATH_MAX_BYTES and PLAIN.fullmatch(path):
         return path
     if directory and path.endswith("/") and path != "/":
         path = path[:-1]
@@ -74,11 +74,11 @@ def check_path(path: str, *, directory: bool = False) -> str:
             return ""
         raise InvalidPath("The path is empty: expected the path of a file below the dataset.")
     try:
-        size_bytes = len(path.encode())
+        size_bytes = len(key_of_path(path).encode())
     except UnicodeEncodeError:
         raise InvalidPath("The path is not valid Unicode text.") from None
     if size_bytes > PATH_MAX_BYTES:
-        raise InvalidPath(f"The path is {size_bytes} bytes long: object keys have at most {PATH_MAX_BYTES} bytes.")
+        raise InvalidPath(f"The path stands for a key of {size_bytes} bytes: expected at most {PATH_MAX_BYTES}.")
     if _CONTROL.search(path):
         raise InvalidPath("The path holds a control character: expected printable text.")
     if _ENCODED.search(path):

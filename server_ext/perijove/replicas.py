@@ -8,21 +8,22 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
-from urllib.parse import quote
 
 import obstore
 from obstore.store import HTTPStore, S3Store
 
-from . import answers, short, web
+from . import answers, direct, short, web
 from .answers import RETRIES_MAX, STORE_FAULTS, UnfitAnswer, address_of, known_date, store_error, store_status
 from .client import AsyncControlClient, credentials_call
 from .credentials import CredentialSource
-from .errors import NotSupported, PerijoveError
+from .errors import NotSupported, PerijoveError, Refused
 from .inflight import in_flight
+from .keys import is_odd
 from .models import Credentials, Dataset, Replica
 from .objects import ObjectInfo as ObjectInfo
 from .objects import Opened, Version
-from .signed import SignedUrls
+from .places import Allowed
+from .signed import Signed, SignedUrls, clock
 from .whole import WHOLE_MAX_BYTES
 
 if TYPE_CHECKING:
@@ -69,8 +70,24 @@ class ReplicaReader(Protocol):
         """A URL that reads one object now by a GET of any client, which may be secret; None: there is none."""
 
 
+class Urls(Protocol):
+    """Where the URLs come from by which objects are read."""
+
+    async def get(self, path: str) -> str:
+        """The URL of :meth:`signed`."""
+
+    async def signed(self, path: str) -> Signed:
+        """A URL that reads ``path`` now. Raises PerijoveError: there is none."""
+
+    def forget(self, path: str) -> None:
+        """The URL did not work."""
+
+
 class DirectReader:
-    """Reads straight from the store, with credentials from control."""
+    """Reads straight from the store, with credentials from control.
+
+    Keys that are no paths are read by URLs that are signed here: obstore cleans such keys up, or refuses them.
+    """
 
     def __init__(self, client: AsyncControlClient, dataset: Dataset, replica: Replica) -> None:
         self._client = client
@@ -80,6 +97,7 @@ class DirectReader:
         self._signed: OrderedDict[str, tuple[str, float, Credentials]] = OrderedDict()
         self.credentials = CredentialSource(lambda: client.send(credentials_call(dataset.id, replica.id)))
         self._store: tuple[Credentials, S3Store] | None = None
+        self._odd = PresignedReader(client, dataset, replica, _OwnUrls(self._address))
 
     async def store(self) -> S3Store:
         """An obstore store whose root is the dataset's prefix, with credentials that are valid now."""
@@ -108,11 +126,15 @@ class DirectReader:
 
     async def head(self, path: str, whole_max_bytes: int) -> ObjectInfo:
         """See :class:`ReplicaReader`."""
+        if is_odd(path):
+            return await self._oddly(lambda: self._odd.head(path, whole_max_bytes))
         meta = await self._guarded(path, lambda store: answers.head(store, path))
         return ObjectInfo(path, meta["size"], meta["e_tag"], known_date(meta), self._replica.id)
 
     async def open(self, path: str, start: int, stop: int, known: Version | None) -> tuple[ObjectInfo, bytes | None]:
         """See :class:`ReplicaReader`. One request, but for empty objects and stores that give no parts."""
+        if is_odd(path):
+            return await self._oddly(lambda: self._odd.open(path, start, stop, known))
         url = await self._address(path)
         seen = await short.look(self._client.connections(), url, start, stop, known.etag if known else None)
         if seen is None:
@@ -122,6 +144,8 @@ class DirectReader:
     async def get(self, info: ObjectInfo, start: int, stop: int, chunk_bytes: int) -> bytes:
         """See :class:`ReplicaReader`."""
         path = info.path
+        if is_odd(path):
+            return await self._oddly(lambda: self._odd.get(info, start, stop, chunk_bytes))
         if short.is_short(info, start, stop):
             data = await short.part(self._client.connections(), await self._address(path), info, start, stop)
             if data is not None:
@@ -146,9 +170,8 @@ class DirectReader:
         return url
 
     def _sign(self, told: Credentials, path: str) -> str:
-        if told.kind == "anonymous":
-            key = "/".join(part for part in (told.prefix.strip("/"), path) if part)
-            return f"{told.bucket_url}/{quote(key)}"
+        if told.kind == "anonymous" or is_odd(path):
+            return direct.object_url(told, path, int(SIGNED_FOR.total_seconds()))
         try:
             # not by its asynchronous call, which takes longer than to sign
             return obstore.sign(self._store_with(told), "GET", path, SIGNED_FOR)
@@ -183,6 +206,16 @@ class DirectReader:
         )
         return info, await asyncio.to_thread(whole.read, min(start, info.size_bytes), min(stop, info.size_bytes))
 
+    async def _oddly(self, read: Callable[[], Awaitable[Result]]) -> Result:
+        """Do ``read``; if the store refuses our credentials, once more with new ones."""
+        used = await self.credentials.get()
+        try:
+            return await read()
+        except Refused:
+            if used.kind == "anonymous" or not self.credentials.forget(used):
+                raise
+        return await read()
+
     async def _guarded(self, path: str, action: Callable[[S3Store], Awaitable[Result]]) -> Result:
         """Do ``action`` with the store; if it refuses our credentials, once more with new ones."""
         used = await self.credentials.get()
@@ -200,8 +233,26 @@ class DirectReader:
             raise store_error(exc, self._dataset, self._replica, path) from None
 
 
+class _OwnUrls:
+    """URLs that are signed here, by ``address``."""
+
+    def __init__(self, address: Callable[[str], Awaitable[str]]) -> None:
+        self._address = address
+
+    async def get(self, path: str) -> str:
+        """See :class:`Urls`."""
+        return await self._address(path)
+
+    async def signed(self, path: str) -> Signed:
+        """See :class:`Urls`."""
+        return Signed(await self.get(path), clock(), clock(), Allowed())
+
+    def forget(self, path: str) -> None:
+        """See :class:`Urls`: the next is of other credentials, if there are any."""
+
+
 class PresignedReader:
-    """Reads by URLs that control names for one object each.
+    """Reads by URLs that control names for one object each, or that ``urls`` gives.
 
     Those of ``proxied`` datasets it signs, because the credentials stay with control. Those of ``linked`` ones are the
     public addresses at plain web servers, which may have weak ETags or none: then size and date tell the version; they
@@ -209,11 +260,14 @@ class PresignedReader:
     which is then kept on disk while it is open.
     """
 
-    def __init__(self, client: AsyncControlClient, dataset: Dataset, replica: Replica) -> None:
+    def __init__(
+        self, client: AsyncControlClient, dataset: Dataset, replica: Replica, urls: Urls | None = None
+    ) -> None:
         self._client = client
         self._dataset = dataset
         self._replica = replica
-        self._urls = SignedUrls(client, dataset, replica)
+        self._is_store = dataset.delivery != "linked"
+        self._urls = urls or SignedUrls(client, dataset, replica)
         self._where = f"copy {replica.id} at {address_of(replica)}"
         self._stores: OrderedDict[str, tuple[str, HTTPStore]] = OrderedDict()
 
@@ -231,8 +285,8 @@ class PresignedReader:
             data = await short.part(self._client.connections(), url, info, start, stop)
             if data is not None:
                 return data
-        if self._dataset.delivery == "linked":
-            return await self._archived(info, start, stop)
+        if not self._is_store or is_odd(info.path):  # obstore would clean such an address up
+            return await self._in_one(info, start, stop)
         try:
             store = await self._store(info.path)
             with in_flight():
@@ -243,7 +297,7 @@ class PresignedReader:
 
     async def address(self, path: str) -> str | None:
         """See :class:`ReplicaReader`."""
-        return await self._urls.get(path) if self._dataset.delivery == "proxied" else None
+        return await self._urls.get(path) if self._is_store else None
 
     async def _look(
         self, path: str, start: int, stop: int, known: Version | None, whole_max_bytes: int
@@ -272,7 +326,7 @@ class PresignedReader:
         opened = Opened(whole=seen.whole)
         return ObjectInfo(path, seen.size_bytes, seen.etag, seen.modified, self._replica.id, opened), seen.data
 
-    async def _archived(self, info: ObjectInfo, start: int, stop: int) -> bytes:
+    async def _in_one(self, info: ObjectInfo, start: int, stop: int) -> bytes:
         http, asked = await self._asked(info.path, start, stop)
         try:
             return await web.part(http, asked, info)
@@ -284,12 +338,12 @@ class PresignedReader:
         self, path: str, start: int, stop: int, unless_etag: str | None = None, whole_max_bytes: int = 0
     ) -> tuple[aiohttp.ClientSession, web.Asked]:
         """A wish, and the way by which it is to be asked."""
-        signed, is_store = await self._urls.signed(path), self._dataset.delivery == "proxied"
-        allowed = None if is_store else signed.allowed
+        signed = await self._urls.signed(path)
+        allowed = None if self._is_store else signed.allowed
         http = self._client.stores() if allowed is None else self._client.archives(allowed)
         what = f"{self._dataset.id}/{path}"
         return http, web.Asked(
-            signed.url, what, self._where, start, stop, unless_etag, whole_max_bytes, is_store, allowed
+            signed.url, what, self._where, start, stop, unless_etag, whole_max_bytes, self._is_store, allowed
         )
 
     async def _store(self, path: str) -> HTTPStore:

@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass
 
 from perijove.errors import BadRequest, NotFound
+from perijove.keys import key_of_path
 from perijove.listed import Listed
 from perijove.models import PresignListRequest, Replica, TreeEntry
 from perijove.paths import PATH_MAX_BYTES, check_path
@@ -23,7 +24,7 @@ _NO_NAME = re.compile(r"[/\x00-\x1f\x7f]")
 class TreePage:
     """Some entries of a directory, and the cursor of the rest; None: there is no more.
 
-    ``skipped`` names beside these entries cannot be paths here.
+    ``skipped`` names beside these entries are longer than any store allows.
     """
 
     items: list[TreeEntry]
@@ -35,12 +36,13 @@ async def tree_page(reader: DatasetReader, path: str, cursor: str | None, limit:
     """Up to ``limit`` entries of the directory ``path``, after those that ``cursor`` stands for.
 
     With ``begins`` only those whose names begin so: the store leaves out the others, however many there are.
-    Keys that cannot be paths here, such as those with empty names between slashes, are left out and counted.
+    Keys that are no paths, such as those with empty names between slashes, are written as :mod:`perijove.keys` says.
 
     Raises:
         PerijoveError: bad path or cursor, no such directory, refused, not listable, or no replica answers.
     """
     path = check_path(path, directory=True)
+    begins = key_of_path(begins) or begins  # it may be the beginning of a name as it is shown
     if _NO_NAME.search(begins) or len(begins.encode()) > PATH_MAX_BYTES:
         raise BadRequest(
             "The beginning of names must have no slash, no control character and at most "

@@ -38,6 +38,7 @@ def datasets(endpoint: str) -> dict[str, Any]:
         "by-sts": dataset(sts, delivery="proxied"),
         "staff-only": dataset(keys, delivery="proxied", groups=["staff"]),
         "direct": dataset(sts),
+        "literal": dataset(keys | {"literal_keys": True}, delivery="proxied"),
     }
 
 
@@ -74,6 +75,40 @@ async def test_an_address_lists_one_directory_page_by_page(control: ControlBed, 
     assert everything.count("<Key>") == 3
     _, some = await fetched("GET", await listing(control, name, path="tiles", begins="2"))
     assert some.count("<Key>") == 1
+
+
+@pytest.mark.parametrize("name", ["by-keys", "by-sts"])
+async def test_keys_that_are_no_paths_are_signed_as_they_are(control: ControlBed, store: S3Bed, name: str) -> None:
+    for key in ("//x", "a\\b", "d%2Fe"):
+        store.put("data", f"euclid/{key}", key.encode())
+
+    _, text = await fetched("GET", await listing(control, name, path="~/~"))
+    assert "<Key>euclid///x</Key>" in text
+    for path, key in (("~/~/x", "//x"), ("a~5cb", "a\\b"), ("d~252Fe", "d%2Fe")):
+        answer = await control.call("POST", f"datasets/{name}/presign", control.ana, body={"paths": [path]})
+        assert await fetched("GET", answer.body["items"][0]["url"]) == (200, key)
+
+
+@pytest.mark.parametrize("name", ["by-keys", "by-sts"])
+async def test_item_22_no_dots_are_signed_for_a_store_that_might_climb_by_them(control: ControlBed, name: str) -> None:
+    for path in ("~2e~2e/euclid-private/key", "tiles/~2e~2e/README.txt", "..~5ceuclid-private~5ckey", "~2e/README.txt"):
+        for route, body in (
+            ("presign", {"paths": [path]}),
+            ("presign-list", {"path": path}),
+            ("presign-list", {"start_after": path}),
+        ):
+            answer = await control.call("POST", f"datasets/{name}/{route}", control.ana, body=body)
+            assert (answer.status, "literal_keys" in answer.text) == (400, True), (route, path)
+
+
+async def test_dots_are_signed_where_the_platform_file_says_that_they_are_only_names(
+    control: ControlBed, store: S3Bed
+) -> None:
+    store.put("data", "euclid/a/../b", b"dots")
+
+    answer = await control.call("POST", "datasets/literal/presign", control.ana, body={"paths": ["a/~2e~2e/b"]})
+
+    assert await fetched("GET", answer.body["items"][0]["url"]) == (200, "dots")
 
 
 @pytest.mark.parametrize("name", ["by-keys", "by-sts"])

@@ -182,24 +182,30 @@ def test_a_directory_that_is_not_there_is_not_found(server: JupyterServer, datas
 
 
 @pytest.mark.parametrize("delivery", ["direct", "proxied"])
-def test_keys_that_cannot_be_paths_are_left_out_and_counted_and_hostile_names_stay_text(
+def test_keys_that_are_no_paths_have_some_that_stand_for_them_and_hostile_names_stay_text(
     server: JupyterServer, make_dataset: MakeDataset, delivery: str
 ) -> None:
     dataset = make_dataset(delivery=delivery)
     hostile = "<img src=x onerror=alert(1)>.txt"
     for key in ("dir/", "dir//x", "dir/../x", "dir/ok", f"dir/{hostile}"):
-        dataset.put(key, b"")
+        dataset.put(key, key.encode() if key.endswith("x") else b"")
 
     answer = server.get(dataset.route("tree"), path="dir")
 
-    assert [item["name"] for item in answer.json()["items"]] == [hostile, "ok"]
-    assert answer.json()["skipped"] == 2
+    assert [item["name"] for item in answer.json()["items"]] == [hostile, "ok", "~", "~2e~2e"]
+    assert answer.json()["skipped"] == 0
+    for path, key in (("dir/~/x", "dir//x"), ("dir/~2e~2e/x", "dir/../x")):
+        (item,) = server.get(dataset.route("tree"), path=path.removesuffix("/x")).json()["items"]
+        assert item == {"path": path, "name": "x", "type": "file", "size_bytes": len(key), "modified": item["modified"]}
+        assert server.get(dataset.route("file"), path=path).content == key.encode()
+    begun = server.get(dataset.route("tree"), path="dir", prefix="~2e").json()["items"]
+    assert [item["name"] for item in begun] == ["~2e~2e"]
     assert answer.headers["Content-Type"] == "application/json"
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
 
 
 @pytest.mark.parametrize("delivery", ["direct", "proxied"])
-def test_a_directory_that_is_shown_can_be_opened_though_nothing_in_it_can_be(
+def test_a_directory_that_is_shown_can_be_opened_whatever_is_in_it(
     server: JupyterServer, make_dataset: MakeDataset, delivery: str
 ) -> None:
     dataset = make_dataset(delivery=delivery)
@@ -207,7 +213,7 @@ def test_a_directory_that_is_shown_can_be_opened_though_nothing_in_it_can_be(
         dataset.put(key, b"")
 
     assert [item["name"] for item in server.get(dataset.route("tree")).json()["items"]] == ["none", "only"]
-    assert server.get(dataset.route("tree"), path="only").json() == {"items": [], "next": None, "skipped": 1}
+    assert server.get(dataset.route("tree"), path="only").json()["items"][0]["path"] == "only/~"
     assert server.get(dataset.route("tree"), path="none").json() == {"items": [], "next": None, "skipped": 0}
     assert server.get(dataset.route("tree"), path="nope").status_code == 404
 
@@ -221,7 +227,11 @@ def test_a_proxied_dataset_is_listed_page_by_page_without_keys(
     dataset.put("/x//odd", b"")
 
     top = server.get(dataset.route("tree"))
-    assert [(item["type"], item["path"]) for item in top.json()["items"]] == [("file", "a.txt"), ("directory", "tiles")]
+    assert [(item["type"], item["path"]) for item in top.json()["items"]] == [
+        ("file", "a.txt"),
+        ("directory", "tiles"),
+        ("directory", "~"),
+    ]
     first = server.get(dataset.route("tree"), path="tiles", limit=2).json()
     rest = server.http.get(first["next"].partition("/perijove/")[2]).json()
     assert [item["name"] for item in first["items"] + rest["items"]] == ["1.fits", "2 ä.fits", "3.fits"]

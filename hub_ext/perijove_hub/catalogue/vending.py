@@ -16,6 +16,7 @@ from botocore import UNSIGNED
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
+from perijove.keys import key_of_path
 from perijove.models import Credentials, Presigned, PresignedList, PresignedPath, PresignListRequest
 from perijove_hub.policy.models import ReplicaSpec, StaticCredentials, StsCredentials
 from perijove_hub.policy.secrets import SecretError, Secrets
@@ -114,7 +115,7 @@ class Vendor:
                 path=path,
                 url=await client.generate_presigned_url(
                     "get_object",
-                    Params={"Bucket": replica.bucket, "Key": replica.prefix + path},
+                    Params={"Bucket": replica.bucket, "Key": replica.prefix + key_of_path(path)},
                     ExpiresIn=PRESIGNED_SECONDS,
                 ),
             )
@@ -133,7 +134,7 @@ class Vendor:
             VendingError: as :meth:`vend`.
         """
         expires = self._clock() + timedelta(seconds=PRESIGNED_SECONDS)
-        directory = replica.prefix + (f"{asked.path}/" if asked.path else "")
+        directory = replica.prefix + (f"{key_of_path(asked.path)}/" if asked.path else "")
         wish: dict[str, Any] = {
             "Bucket": replica.bucket,
             "Prefix": directory + asked.begins,
@@ -142,7 +143,7 @@ class Vendor:
         }
         wish |= {"Delimiter": asked.delimiter} if asked.delimiter else {}
         wish |= {"ContinuationToken": asked.cursor} if asked.cursor else {}
-        wish |= {"StartAfter": replica.prefix + asked.start_after} if asked.start_after else {}
+        wish |= {"StartAfter": replica.prefix + key_of_path(asked.start_after)} if asked.start_after else {}
         client = await self._signer(dataset_id, replica, region, owner)
         url = await client.generate_presigned_url("list_objects_v2", Params=wish, ExpiresIn=PRESIGNED_SECONDS)
         return PresignedList(url=url, expires=expires)

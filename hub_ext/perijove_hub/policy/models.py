@@ -203,6 +203,11 @@ class ReplicaSpec(PlatformModel):
         default=None, description="http(s) address of the store; absent: the cloud's own"
     )
     credentials: StsCredentials | StaticCredentials | AnonymousCredentials = Field(discriminator="kind")
+    literal_keys: bool | None = Field(
+        default=None,
+        description="the store takes `..` in a key as it stands, so that such objects can be read of `proxied` "
+        "datasets; absent: only where it is the cloud's own",
+    )
 
     @model_validator(mode="after")
     def _is_somewhere(self) -> Self:
@@ -219,6 +224,11 @@ class ReplicaSpec(PlatformModel):
     def prefix(self) -> str:
         """The key prefix, empty or ending with a slash."""
         return self.url.removeprefix("s3://").partition("/")[2]
+
+    @property
+    def is_literal(self) -> bool:
+        """Whether no key leads out of its prefix, whatever is in it."""
+        return self.endpoint is None if self.literal_keys is None else self.literal_keys
 
 
 class DatasetSpec(PlatformModel):

@@ -15,7 +15,7 @@ from perijove.models import (
 )
 from perijove_hub.catalogue.federation import place_of
 from perijove_hub.catalogue.models import CatalogueError
-from perijove_hub.catalogue.paths import PathError, check_object_path
+from perijove_hub.catalogue.paths import PathError, check_key, check_object_path
 from perijove_hub.catalogue.search import Entry
 from perijove_hub.catalogue.service import ranked_replicas, region_of
 from perijove_hub.catalogue.vending import PRESIGNED_SECONDS
@@ -146,14 +146,16 @@ class TreeHandler(DatasetBase):
             raise about(dataset_id, error) from error
         self.write_model(Page[TreeEntry](items=items, next=self.page_at(following) if following else None))
 
-    def check_path(self, path: str) -> None:
-        """Refuse what is no path below a dataset.
+    def check_path(self, path: str, replica: ReplicaSpec | None = None) -> None:
+        """Refuse what is no path below a dataset, or, of a copy, what cannot be read there.
 
         Raises:
             ProblemError: it is none, and why.
         """
         try:
             check_object_path(path)
+            if replica is not None:
+                check_key(path, replica)
         except PathError as error:
             raise problem_error(400, "Bad path", str(error)) from error
 
@@ -191,6 +193,8 @@ class PresignHandler(TreeHandler):
             self.write_model(await self._linked(dataset_id, request))
             return
         _, replica, region = await self.pick(dataset_id, request.replica)
+        for path in request.paths:
+            self.check_path(path, replica)
         self.write_model(await self.state.vendor.presign(dataset_id, replica, region, self.caller.name, request.paths))
 
     async def _linked(self, dataset_id: str, request: PresignRequest) -> Presigned:

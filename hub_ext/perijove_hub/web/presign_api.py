@@ -24,5 +24,8 @@ class PresignListHandler(TreeHandler):
             detail = f"{dataset_id} is listed at its store, with keys from `datasets/{dataset_id}/credentials`."
             raise problem_error(400, "Not proxied", detail)
         _, replica, region = await self.pick(dataset_id, request.replica)
+        for each in (path, request.start_after):
+            if each:
+                self.check_path(each, replica)
         asked = request.model_copy(update={"path": path})
         self.write_model(await self.state.vendor.presign_list(dataset_id, replica, region, self.caller.name, asked))

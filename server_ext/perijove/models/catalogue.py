@@ -157,7 +157,9 @@ class Credentials(Said):
         return f"{endpoint.rstrip('/')}/{quote(self.bucket)}"
 
 
-ObjectPath = Annotated[str, StringConstraints(min_length=1, max_length=1024)]
+#: A key of a store has at most 1024 bytes, and a path may need three signs for one of them.
+PATH_MAX_CHARS = 3 * 1024
+ObjectPath = Annotated[str, StringConstraints(min_length=1, max_length=PATH_MAX_CHARS)]
 
 
 class PresignRequest(Asked):
@@ -192,10 +194,12 @@ class PresignListRequest(Asked):
     ``cursor`` is the store's continuation token. ``delimiter`` ``/`` lists a directory, an empty one all below it.
     """
 
-    path: str = Field(default="", max_length=1024)
-    begins: str = Field(default="", max_length=1024, pattern=r"^[^\x00-\x1f\x7f]*$")
+    path: str = Field(default="", max_length=PATH_MAX_CHARS)
+    begins: str = Field(default="", max_length=1024)
     cursor: str | None = Field(default=None, min_length=1, max_length=4096)
-    start_after: str | None = Field(default=None, max_length=1024, description="a key; those up to it are left out")
+    start_after: str | None = Field(
+        default=None, max_length=PATH_MAX_CHARS, description="a path; keys up to its own are left out"
+    )
     limit: int = Field(default=1000, ge=1, le=1000)
     delimiter: Literal["/", ""] = "/"
     replica: Slug | None = None

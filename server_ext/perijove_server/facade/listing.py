@@ -13,7 +13,7 @@ from xml.sax.saxutils import escape
 
 from pydantic import ValidationError
 
-from perijove.listed import Listed
+from perijove.listed import Listed, ListedObject
 from perijove.models import Dataset, PresignListRequest
 from perijove.paths import bucket_name
 
@@ -21,13 +21,20 @@ from .errors import S3Error
 
 XMLNS = "http://s3.amazonaws.com/doc/2006-03-01/"
 _HEAD = '<?xml version="1.0" encoding="UTF-8"?>\n'
+#: Makes a path of a key, or a key of a path.
+Rename = Callable[[str], str]
+
 #: A page of buckets has no more than these.
 BUCKETS_MAX = 1000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def list_wish(query: Mapping[str, str]) -> PresignListRequest:
+def list_wish(query: Mapping[str, str], path_of: Rename) -> PresignListRequest:
     """What a listing asks for; the prefix is cut into a directory and the beginning of names in it.
+
+    Args:
+        query: of the request.
+        path_of: the path of a key.
 
     Raises:
         S3Error: a parameter is none that can be served.
@@ -35,21 +42,30 @@ def list_wish(query: Mapping[str, str]) -> PresignListRequest:
     prefix, delimiter = query.get("prefix", ""), query.get("delimiter", "")
     if delimiter not in ("", "/"):
         raise S3Error("NotImplemented", "Listings here know no delimiter but a slash.")
-    path, slash, begins = prefix.rpartition("/")
-    if slash and not path:
-        raise S3Error("InvalidArgument", "No key of a dataset begins with a slash.")
-    after = query.get("start-after") or query.get("marker") or None
+    directory, slash, begins = prefix.rpartition("/")
+    path = path_of(directory) if slash else ""
+    after = query.get("start-after") or query.get("marker")
+    start_after = path_of(after) if after else None
     try:
         limit = min(int(query.get("max-keys") or 1000), 1000)
         return PresignListRequest(
-            path=path, begins=begins, limit=max(limit, 1), delimiter="/" if delimiter else "", start_after=after
+            path=path, begins=begins, limit=max(limit, 1), delimiter="/" if delimiter else "", start_after=start_after
         )
     except (ValidationError, ValueError):
         raise S3Error("InvalidArgument", "The prefix, start-after or max-keys cannot be served.") from None
 
 
-def objects_xml(name: str, query: Mapping[str, str], wish: PresignListRequest, page: Listed, cursor: str | None) -> str:
-    """The answer to a listing, V2 when ``list-type=2``."""
+def objects_xml(
+    name: str,
+    query: Mapping[str, str],
+    wish: PresignListRequest,
+    page: Listed,
+    cursor: str | None,
+    key_of: Rename,
+) -> str:
+    """The answer to a listing, V2 when ``list-type=2``; ``key_of`` gives the key of a path."""
+    objects = [(key_of(each.path), each) for each in page.objects]
+    prefixes = [f"{key_of(each)}/" for each in page.directories]
     is_url = query.get("encoding-type") == "url"
     encode: Callable[[str], str] = _url if is_url else escape
     is_v2 = query.get("list-type") == "2"
@@ -67,13 +83,13 @@ def objects_xml(name: str, query: Mapping[str, str], wish: PresignListRequest, p
         fields += [("StartAfter", encode(query["start-after"]))] if "start-after" in query else []
         fields += [("NextContinuationToken", cursor)] if cursor else []
     else:
-        last = max((*(each.path for each in page.objects), *(f"{each}/" for each in page.directories)), default="")
+        last = max((*(key for key, _ in objects), *prefixes), default="")
         fields += [("Marker", encode(query.get("marker", ""))), *([("NextMarker", encode(last))] if cursor else [])]
     return (
         f'{_HEAD}<ListBucketResult xmlns="{XMLNS}">'
         + "".join(f"<{tag}>{text}</{tag}>" for tag, text in fields)
-        + "".join(_contents(page, encode))
-        + "".join(f"<CommonPrefixes><Prefix>{encode(each)}/</Prefix></CommonPrefixes>" for each in page.directories)
+        + "".join(_contents(objects, encode))
+        + "".join(f"<CommonPrefixes><Prefix>{encode(each)}</Prefix></CommonPrefixes>" for each in prefixes)
         + "</ListBucketResult>"
     )
 
@@ -112,11 +128,11 @@ def location_xml() -> str:
     return f'{_HEAD}<LocationConstraint xmlns="{XMLNS}"/>'
 
 
-def _contents(page: Listed, encode: Callable[[str], str]) -> Iterable[str]:
-    for each in page.objects:
+def _contents(objects: Iterable[tuple[str, ListedObject]], encode: Callable[[str], str]) -> Iterable[str]:
+    for key, each in objects:
         etag = f"<ETag>{escape(each.etag)}</ETag>" if each.etag else ""
         yield (
-            f"<Contents><Key>{encode(each.path)}</Key><LastModified>{_iso(each.modified or _EPOCH)}</LastModified>"
+            f"<Contents><Key>{encode(key)}</Key><LastModified>{_iso(each.modified or _EPOCH)}</LastModified>"
             f"{etag}<Size>{each.size_bytes}</Size><StorageClass>STANDARD</StorageClass></Contents>"
         )
 

@@ -13,6 +13,7 @@ from aiohttp import web
 from perijove.beginning import Beginning, begin
 from perijove.client import AsyncControlClient, next_cursor, tree_call
 from perijove.errors import NoDataset, NotSupported, ObjectChanged, PerijoveError
+from perijove.keys import key_of_path, path_of_key
 from perijove.listed import Listed, ListedObject
 from perijove.models import PresignListRequest
 from perijove.objects import ObjectInfo
@@ -82,7 +83,9 @@ class Facade:
             raise _of_object(error, key) or as_s3(error, "NoSuchBucket") from error
         try:
             if key:
-                return await self._object(request, reader, key)
+                # archives' own paths are the keys, other keys have paths
+                path = key if reader.dataset.delivery == "linked" else path_of_key(key)
+                return await self._object(request, reader, path)
             if request.method == "HEAD":
                 return web.Response()
             if "location" in query:
@@ -96,12 +99,14 @@ class Facade:
         await self._client.aclose()
 
     async def _listing(self, reader: DatasetReader, bucket: str, query: Mapping[str, str]) -> web.Response:
-        wish, cursor = list_wish(query), query.get("continuation-token")
-        if reader.dataset.delivery == "linked":
+        is_linked = reader.dataset.delivery == "linked"
+        path_of, key_of = (str, str) if is_linked else (path_of_key, key_of_path)
+        wish, cursor = list_wish(query, path_of), query.get("continuation-token")
+        if is_linked:
             page, cursor = await self._linked(reader, wish, cursor)
         else:
             page, cursor = await listed_page(reader, wish, cursor)
-        return _xml(objects_xml(bucket, query, wish, page, cursor))
+        return _xml(objects_xml(bucket, query, wish, page, cursor, key_of))
 
     async def _linked(
         self, reader: DatasetReader, wish: PresignListRequest, cursor: str | None
@@ -120,15 +125,15 @@ class Facade:
         directories = [each.path for each in begun if each.type == "directory"]
         return Listed(objects, directories, None), next_cursor(page.next)
 
-    async def _object(self, request: web.BaseRequest, reader: DatasetReader, key: str) -> web.StreamResponse:
+    async def _object(self, request: web.BaseRequest, reader: DatasetReader, path: str) -> web.StreamResponse:
         is_fresh = request.method == "HEAD" or asks_for_news(request.headers)
-        kept = None if is_fresh else self._kept(reader, key)
+        kept = None if is_fresh else self._kept(reader, path)
         if kept is not None and not _is_opened_as_fast(request, kept):
             try:
                 return await self._send(request, kept)
             except (ObjectChanged, S3Error):
                 kept = None  # what is known of the object is seconds old: it has been replaced since
-        beginning = await self._begin(request, reader, key, is_fresh=is_fresh)
+        beginning = await self._begin(request, reader, path, is_fresh=is_fresh)
         if kept is not None and _is_of_another_copy(kept.info, beginning.info):
             return await self._send(request, kept)
         self._keep(reader, beginning.info)
@@ -151,22 +156,22 @@ class Facade:
             return web.Response(status=status, headers=headers, body=await beginning.read(start, stop))
         return await _streamed(request, web.StreamResponse(status=status, headers=headers), beginning, start, stop)
 
-    def _kept(self, reader: DatasetReader, key: str) -> Beginning | None:
+    def _kept(self, reader: DatasetReader, path: str) -> Beginning | None:
         """What is known of an object; its bytes are not kept."""
-        name = (reader.dataset.id, key)
+        name = (reader.dataset.id, path)
         kept = self._objects.get(name)
         if kept is None or time.monotonic() >= kept[1]:
             return None
         self._objects.move_to_end(name)
         return Beginning(reader, kept[0], 0, b"")
 
-    async def _begin(self, request: web.BaseRequest, reader: DatasetReader, key: str, *, is_fresh: bool) -> Beginning:
+    async def _begin(self, request: web.BaseRequest, reader: DatasetReader, path: str, *, is_fresh: bool) -> Beginning:
         """Look at an object, by the bytes of it that are asked for: mostly nothing else has to be asked then."""
         span = None if is_fresh else wanted_span(request.headers.get("Range"), BEGINNING_BYTES)
         if span:
-            return await begin(reader, key, *span)
+            return await begin(reader, path, *span)
         # who asks for its size is about to read it
-        return Beginning(reader, await reader.head(key, WHOLE_MAX_BYTES), 0, b"")
+        return Beginning(reader, await reader.head(path, WHOLE_MAX_BYTES), 0, b"")
 
     def _keep(self, reader: DatasetReader, info: ObjectInfo) -> None:
         name = (reader.dataset.id, info.path)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
+from contextlib import closing
 from datetime import UTC, datetime
-from urllib.parse import quote
+from http.client import HTTPConnection
+from urllib.parse import quote, urlencode
 from xml.etree import ElementTree
 
 import httpx
@@ -46,6 +48,16 @@ def ask(
     signer.add_auth(request)
     sent = dict(request.headers.items()) | {name.replace("_", "-"): value for name, value in headers.items()}
     return httpx.request(method, request.url, headers=sent, trust_env=False)
+
+
+def ask_raw(facade: RunningFacade, path: str) -> tuple[int, bytes]:
+    """A signed GET of a path that httpx would clean up."""
+    request = AWSRequest("GET", facade.url + path, headers={"Host": f"127.0.0.1:{facade.port}"})
+    S3SigV4Auth(Credentials("perijove", facade.key), "s3", "any-1").add_auth(request)
+    with closing(HTTPConnection("127.0.0.1", facade.port)) as connection:
+        connection.request("GET", path, headers=dict(request.headers.items()))
+        answer = connection.getresponse()
+        return answer.status, answer.read()
 
 
 def code(answer: httpx.Response) -> str:
@@ -142,13 +154,28 @@ def test_conditions(facade: RunningFacade, file: str) -> None:
     assert ask(facade, file, If_Modified_Since="junk").status_code == 200
 
 
-@pytest.mark.parametrize("key", ["a//b", "dir/", "/a", "..", "a/../b", "x" * 1025, "a\\b", "a\x00b"])
+ODD_KEYS = ["a//b", "dir/", "/a", "..", "a/../b", "a\\b", "a\x01b", "a%2Fb", "~2e~2e", "~"]
+
+
+@pytest.mark.parametrize("key", [*ODD_KEYS, "x" * 1025, "a\x00b"])
 def test_keys_that_no_dataset_has_are_missing_and_never_another_object(
     facade: RunningFacade, data: Dataset, key: str
 ) -> None:
-    for name in ("a/b", "dir", "a", "b"):
+    for name in ("a/b", "dir", "a", "b", "..a"):
         data.put(name, b"other")
     assert ask(facade, f"/{data.id}/{quote(key)}").status_code in (403, 404)
+
+
+@pytest.mark.parametrize("key", ODD_KEYS)
+def test_keys_that_are_no_paths_are_read_and_listed_as_they_are(facade: RunningFacade, data: Dataset, key: str) -> None:
+    data.put("fine", b"fine")
+    data.put(key, BODY)
+
+    assert ask_raw(facade, f"/{data.id}/{quote(key)}") == (200, BODY)
+    for delimiter, prefix in (("", ""), ("", key[:-1]), ("/", key.rpartition("/")[0] + "/" if "/" in key else "")):
+        names = {"list-type": "2", "encoding-type": "url", "prefix": prefix, "delimiter": delimiter}
+        text = ask(facade, f"/{data.id}?{urlencode(sorted(names.items()), quote_via=quote, safe='')}").text
+        assert f"<Key>{quote(key, safe='/-_.~')}</Key>" in text
 
 
 def test_an_object_that_is_replaced_is_the_new_one_at_once(facade: RunningFacade, file: str, data: Dataset) -> None:

@@ -26,7 +26,10 @@ def test_a_page_has_objects_directories_and_where_the_next_begins() -> None:
     page = parse_listing(PAGE, "root/", "the store")
 
     modified = datetime(2026, 11, 26, 8, tzinfo=UTC)
-    assert page.objects == [ListedObject("a b/c.fits", 7, modified, '"abc"')]
+    assert page.objects == [
+        ListedObject("a b/c.fits", 7, modified, '"abc"'),
+        ListedObject("~2e~2e/x", 1, None, None),
+    ]
     assert page.directories == ["d"]
     assert page.token == "next"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import warnings
+import os
 
 import fsspec
 import pytest
@@ -10,8 +10,19 @@ import pytest
 from tests.support.control import FakeControl, FakeReplica
 from tests.support.s3 import S3Bed
 
-#: Keys below ``a/`` that no path of ours can name.
-ODD = ["a/b//c", "a/../c", "a/./c", "a/b\tc", "a/b\nc", "a/b\\c", "a/d%2Fe.txt", "a//c"]
+#: Keys below ``a/`` that are no paths, and the paths that stand for them.
+ODD = {
+    "a/b//c": "a/b/~/c",
+    "a/../c": "a/~2e~2e/c",
+    "a/./c": "a/~2e/c",
+    "a/b\tc": "a/b~09c",
+    "a/b\nc": "a/b~0ac",
+    "a/b\\c": "a/b~5cc",
+    "a/d%2Fe.txt": "a/d~252Fe.txt",
+    "a//c": "a/~/c",
+    "a/~2e~2e/c": "a/~7e2e~7e2e/c",
+    "a/with bytes/": "a/with bytes/~",
+}
 
 
 @pytest.fixture(params=["direct", "proxied"])
@@ -20,47 +31,63 @@ def filesystem(request: pytest.FixtureRequest, control: FakeControl, bed: S3Bed)
     return fsspec.filesystem("perijove")
 
 
-@pytest.mark.parametrize("odd", ODD)
-def test_a_key_that_can_be_no_path_hides_no_other_and_is_told_of(
-    filesystem: fsspec.AbstractFileSystem, bed: S3Bed, odd: str
+@pytest.mark.parametrize(("key", "path"), ODD.items())
+def test_a_key_that_is_no_path_is_listed_and_read_by_one(
+    filesystem: fsspec.AbstractFileSystem, bed: S3Bed, key: str, path: str
 ) -> None:
-    bed.put_many("bucket", ["demo/a/fine", "demo/a/also/fine", f"demo/{odd}"])
-    shown_above = ["demo/a/b"] if odd == "a/b//c" else []  # what is odd lies further down
+    data = os.urandom(700_000)
+    bed.put_many("bucket", ["demo/a/fine", "demo/a/also/fine"])
+    bed.put("bucket", f"demo/{key}", data)
 
-    if shown_above:
-        assert filesystem.ls("demo/a", detail=False) == ["demo/a/also", *shown_above, "demo/a/fine"]
-    else:
-        with pytest.warns(UserWarning, match="1 name in demo/a cannot be shown"):
-            assert filesystem.ls("demo/a", detail=False) == ["demo/a/also", "demo/a/fine"]
-    with pytest.warns(UserWarning, match="1 name in demo/a cannot be shown"):
-        assert filesystem.find("demo/a") == ["demo/a/also/fine", "demo/a/fine"]
+    assert sorted(filesystem.find("demo/a")) == sorted(["demo/a/also/fine", "demo/a/fine", f"demo/{path}"])
+    name, _, _ = path.removeprefix("a/").partition("/")
+    assert sorted(filesystem.ls("demo/a", detail=False)) == sorted(["demo/a/also", "demo/a/fine", f"demo/a/{name}"])
+    if "/" in path.removeprefix("a/"):
+        above = f"demo/{path.rpartition('/')[0]}"
+        assert filesystem.ls(above, detail=False) == [f"demo/{path}"]
+        assert filesystem.isdir(above)
+    assert filesystem.info(f"demo/{path}")["size"] == len(data)
+    assert filesystem.cat(f"demo/{path}") == data
+    assert filesystem.cat_file(f"demo/{path}", 10, 20) == data[10:20]
+    with filesystem.open(f"demo/{path}", block_size=65536) as file:  # long and short reads, one after the other
+        file.seek(100_000)
+        assert file.read(500_000) == data[100_000:600_000]
+        file.seek(5)
+        assert file.read(5) == data[5:10]
 
 
-def test_a_directory_of_such_keys_only_is_there_and_says_so(filesystem: fsspec.AbstractFileSystem, bed: S3Bed) -> None:
-    bed.put_many("bucket", ["demo/only//x.fits", "demo/only//y.fits", "demo/only/z\\"])
+def test_no_path_leads_out_of_its_dataset(filesystem: fsspec.AbstractFileSystem, bed: S3Bed) -> None:
+    bed.put_many("bucket", ["demo/a/fine", "secret"])
 
-    with pytest.warns(UserWarning, match="2 names in demo/only cannot be shown"):
-        assert filesystem.ls("demo/only") == []
-    assert filesystem.isdir("demo/only")
-    assert not filesystem.exists("demo/on")
+    for path in ("~2e~2e/secret", "a/~2e~2e/~2e~2e/secret", "~/secret", "a/~2e~2e/fine"):
+        with pytest.raises(FileNotFoundError):
+            filesystem.cat(f"demo/{path}")
     with pytest.raises(FileNotFoundError):
-        filesystem.ls("demo/on")
+        filesystem.ls("demo/~2e~2e")
 
 
-def test_the_key_of_a_directory_itself_hides_nothing_but_one_with_bytes_does(
+def test_the_key_of_a_directory_itself_hides_nothing_and_one_with_bytes_is_a_file_without_a_name(
     filesystem: fsspec.AbstractFileSystem, bed: S3Bed
 ) -> None:
     bed.put_many("bucket", ["demo/", "demo/d/", "demo/d/e/", "demo/d/e/f"])
 
-    with warnings.catch_warnings(action="error"):
-        assert filesystem.ls("demo/d", detail=False) == ["demo/d/e"]
-        assert filesystem.find("demo") == ["demo/d/e/f"]
+    assert filesystem.ls("demo/d", detail=False) == ["demo/d/e"]
+    assert filesystem.find("demo") == ["demo/d/e/f"]
     bed.put_many("bucket", ["demo/empty/"])
     assert filesystem.ls("demo/empty") == []
     assert filesystem.isdir("demo/empty")
-    bed.put("bucket", "demo/d/", b"bytes that nobody can name")
-    with pytest.warns(UserWarning, match="1 name in demo/d cannot be shown"):
-        filesystem.ls("demo/d")
+    bed.put("bucket", "demo/d/", b"bytes")
+    assert filesystem.ls("demo/d", detail=False) == ["demo/d/e", "demo/d/~"]
+    assert filesystem.cat("demo/d/~") == b"bytes"
+
+
+def test_names_that_no_store_may_have_hide_no_others_and_are_told_of(
+    filesystem: fsspec.AbstractFileSystem, bed: S3Bed
+) -> None:
+    bed.put_many("bucket", ["demo/a/fine", f"demo/a/{'x' * 1100}"])
+
+    with pytest.warns(UserWarning, match="1 name in demo/a cannot be shown"):
+        assert filesystem.ls("demo/a", detail=False) == ["demo/a/fine"]
 
 
 @pytest.mark.parametrize("below", ["", "sub/"])
