@@ -19,7 +19,7 @@ from .cache import BlockCache, BlockKey, cache_scope
 from .client import AsyncControlClient, dataset_call
 from .copies import Copies
 from .counting import Counts, counts_of
-from .errors import ControlUnavailable, NotFound, ObjectChanged, PerijoveError, Refused, StoreUnavailable
+from .errors import ControlUnavailable, NoDataset, NotFound, ObjectChanged, PerijoveError, Refused, StoreUnavailable
 from .listed import AskPage, Found, Listed, all_pages, any_page
 from .models import Copy, Dataset, PresignListRequest, Replica
 from .objects import ObjectInfo, Version
@@ -225,15 +225,25 @@ class DatasetReader:
     ) -> Result:
         """Do ``ask`` with the best replica that answers; replicas that failed of late come last.
 
+        One that has it not, or refuses it, is passed by: it may not have been filled yet, or its keys may be wrong.
+        That is said when no other has it either. Those that are away are not waited for then.
+
         ``size_bytes`` tells of a result how long the body was that came with it.
         """
         failure: StoreUnavailable | None = None
+        missing: NotFound | Refused | None = None
         for replica in self.known.ordered():
+            if missing is not None and self.known.is_down(replica.id):
+                break
             try:
                 return await self.known.measured(replica, ask(replica), size_bytes)
+            except NoDataset:
+                raise
+            except (NotFound, Refused) as exc:
+                missing = missing or exc
             except StoreUnavailable as exc:
                 failure = failure or exc
-        raise failure or StoreUnavailable(f"The dataset {self.dataset.id} has no replica that you may read.")
+        raise missing or failure or StoreUnavailable(f"The dataset {self.dataset.id} has no replica that you may read.")
 
     def _direct_reader(self, replica: Replica) -> DirectReader:
         """The reader that holds the credentials of ``replica``; of ``direct`` datasets only."""
@@ -302,14 +312,21 @@ class DatasetReader:
         """One range from the replica that the object is read from, or from the next that holds this very object."""
         current = info.opened.replica or info.replica
         failure: StoreUnavailable | None = None
+        gone: NotFound | Refused | None = None
         for replica in self._sources(info, current):
+            if gone is not None and self.known.is_down(replica.id):
+                continue
             self._count(info, 1)
             try:
                 ask = self._reader(replica).get(info, start, stop, self._chunk_bytes(replica))
                 data = await self.known.measured(replica, ask, len)
             except StoreUnavailable as exc:
                 failure = exc if failure is None or replica.id == current else failure
-            except (ControlUnavailable, NotFound, ObjectChanged, Refused):
+            except NoDataset:
+                raise
+            except (NotFound, Refused) as exc:
+                gone = exc if replica.id == current else gone
+            except (ControlUnavailable, ObjectChanged):
                 if replica.id == current:
                     raise
             else:
@@ -320,7 +337,7 @@ class DatasetReader:
                 if is_first:
                     self._count_more(info, Counts(fail_overs=1))
                 return data
-        raise self._explained(info, failure)
+        raise gone or self._explained(info, failure)
 
     def _chunk_bytes(self, replica: Replica) -> int:
         """What a replica has sent of late in a moment that is far below anybody's patience, or the least."""

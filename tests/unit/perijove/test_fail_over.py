@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 
+import fsspec
 import pytest
 
 import perijove
@@ -81,10 +82,23 @@ def test_a_copy_without_the_object_is_passed_by(control: FakeControl, bed: S3Bed
         assert file.read() == BODY
 
 
-def test_an_object_that_vanishes_after_it_was_opened_is_named(put: Callable[[bytes, bytes], None], bed: S3Bed) -> None:
+def test_an_object_that_vanishes_after_it_was_opened_is_read_elsewhere(
+    put: Callable[[bytes, bytes], None], bed: S3Bed
+) -> None:
     put(BODY, BODY)
     with perijove.open("demo/x.bin") as file:
         bed.buckets["bucket"].delete("x.bin")
+
+        assert file.read() == BODY
+
+
+def test_one_that_vanishes_everywhere_is_named(
+    put: Callable[[bytes, bytes], None], bed: S3Bed, other_bed: S3Bed
+) -> None:
+    put(BODY, BODY)
+    with perijove.open("demo/x.bin") as file:
+        bed.buckets["bucket"].delete("x.bin")
+        other_bed.buckets["bucket"].delete("x.bin")
 
         with pytest.raises(perijove.NotFound, match=r"demo/x\.bin in the copy near"):
             file.read()
@@ -120,3 +134,52 @@ def test_an_object_is_opened_elsewhere_when_the_nearest_copy_hangs_or_errs(
 
     with perijove.open("demo/x.bin") as file:
         assert file.read() == BODY
+
+
+@pytest.mark.parametrize("code", ["NoSuchKey", "NoSuchBucket", "AccessDenied"])
+def test_a_copy_that_has_not_got_it_or_refuses_is_passed_by_and_asked_again(
+    put: Callable[[bytes, bytes], None], bed: S3Bed, code: str
+) -> None:
+    put(BODY, BODY)
+    if code == "NoSuchKey":
+        bed.buckets["bucket"].delete("x.bin")
+    else:
+        bed.faults.add(Fault(FaultKind.ERROR, code=code, times=None))
+
+    with perijove.open("demo/x.bin") as file:
+        assert file.read() == BODY
+    filesystem = fsspec.filesystem("perijove")
+    assert filesystem.isdir("demo")
+    bed.faults.clear()
+    bed.put("bucket", "y.bin", b"near")
+    assert filesystem.cat("demo/y.bin") == b"near"
+
+
+def test_what_no_copy_has_is_missing_and_each_is_asked_once(
+    put: Callable[[bytes, bytes], None], bed: S3Bed, other_bed: S3Bed
+) -> None:
+    put(BODY, BODY)
+    fsspec.filesystem("perijove").cat("demo/x.bin")
+    bed.reset_counters()
+    other_bed.reset_counters()
+
+    with pytest.raises(FileNotFoundError, match="in the copy near"):
+        fsspec.filesystem("perijove").cat("demo/nothing")
+
+    assert (bed.counters["GetObject"], other_bed.counters["GetObject"]) == (1, 1)
+
+
+def test_for_what_the_nearest_copy_has_not_got_no_dead_copy_is_waited_for(
+    put: Callable[[bytes, bytes], None], other_bed: S3Bed
+) -> None:
+    put(BODY, BODY)
+    fault = other_bed.faults.add(Fault(FaultKind.DROP, times=None))
+    filesystem = fsspec.filesystem("perijove")
+    with pytest.raises(FileNotFoundError):
+        filesystem.cat("demo/nothing")
+    found_out = fault.hits
+
+    for _ in range(3):
+        with pytest.raises(FileNotFoundError):
+            filesystem.cat("demo/nothing")
+    assert fault.hits == found_out
