@@ -10,21 +10,17 @@ Source: "ListObjectsV2", Amazon S3 API reference.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode
-
-import httpx
 
 from .client import AsyncControlClient
 from .credentials import CredentialSource
 from .keys import key_of_path
-from .listed import Listed, parse_listing
+from .listed import Listed
 from .models import Credentials, Dataset, PresignListRequest, Replica
-from .proxied import fetch, refusal
+from .pages import Page
 
-if TYPE_CHECKING:
-    from botocore.credentials import Credentials as BotoCredentials
+#: An address of our own is used at once, or soon.
+SIGNED_SECONDS = 60
 
 
 async def list_page(
@@ -35,23 +31,29 @@ async def list_page(
     Raises:
         PerijoveError: control gives no credentials; the store refuses or does not answer; the cursor is not its own.
     """
-    credentials = await source.get()
-    query = _query(credentials, wish)
-    status, body = await fetch(client.pages(), _signed_request(credentials, query), _name(replica))
-    doubtful = status in {400, 401, 403} and credentials.kind != "anonymous"
+    credentials, page = await source.get(), Page(dataset, replica, wish)
+    found = await page.fetch(client, _page_url(credentials, wish))
+    doubtful = found in (400, 401, 403) and credentials.kind != "anonymous"
     if doubtful and source.forget(credentials):  # they may have ended early
-        credentials = await source.get()
-        status, body = await fetch(client.pages(), _signed_request(credentials, query), _name(replica))
-    if status != 200:
-        raise refusal(status, dataset, replica, wish.path, has_cursor=wish.cursor is not None)
-    return parse_listing(body, _prefix(credentials, ""), _name(replica))
+        found = await page.fetch(client, _page_url(await source.get(), wish))
+    if isinstance(found, Listed):
+        return found
+    raise page.refusal(found)
 
 
-def _query(credentials: Credentials, wish: PresignListRequest) -> dict[str, str]:
-    query = {"prefix": _prefix(credentials, wish.path) + wish.begins, "max-keys": str(wish.limit)}
+def object_url(credentials: Credentials, path: str) -> str:
+    """A URL that reads one object for a minute, whatever its key; not to be cleaned up by what sends it."""
+    return _signed(credentials, f"{credentials.bucket_url}/{quote(key_in(credentials, path))}")
+
+
+def _page_url(credentials: Credentials, wish: PresignListRequest) -> str:
+    query = {"list-type": "2", "encoding-type": "url", "max-keys": str(wish.limit)}
+    query |= {"prefix": _prefix(credentials, wish.path) + wish.begins}
     query |= {"delimiter": wish.delimiter} if wish.delimiter else {}
     query |= {"continuation-token": wish.cursor} if wish.cursor else {}
-    return query | ({"start-after": key_in(credentials, wish.start_after)} if wish.start_after else {})
+    query |= {"start-after": key_in(credentials, wish.start_after)} if wish.start_after else {}
+    encoded = urlencode(sorted(query.items()), quote_via=quote, safe="-_.~")
+    return _signed(credentials, f"{credentials.bucket_url}?{encoded}")
 
 
 def key_in(credentials: Credentials, path: str) -> str:
@@ -65,38 +67,16 @@ def _prefix(credentials: Credentials, path: str) -> str:
     return (f"{root}/" if root else "") + (f"{key_of_path(path)}/" if path else "")
 
 
-def object_url(credentials: Credentials, path: str, lifetime_seconds: int) -> str:
-    """A URL that reads one object, whatever its key; not to be cleaned up by what sends it."""
-    url = f"{credentials.bucket_url}/{quote(key_in(credentials, path))}"
+def _signed(credentials: Credentials, url: str) -> str:
+    """The URL with a signature in it, that allows a GET of it for a minute."""
     if credentials.kind == "anonymous":
         return url
+    # Imported when it is needed first: it takes a tenth of a second that nothing else need wait for.
     from botocore.auth import S3SigV4QueryAuth
     from botocore.awsrequest import AWSRequest
-
-    request = AWSRequest("GET", url)
-    S3SigV4QueryAuth(_keys(credentials), "s3", credentials.region, lifetime_seconds).add_auth(request)
-    return str(request.url)
-
-
-def _keys(credentials: Credentials) -> BotoCredentials:
     from botocore.credentials import Credentials as BotoCredentials
 
-    return BotoCredentials(credentials.access_key_id, credentials.secret_access_key, credentials.session_token)
-
-
-def _signed_request(credentials: Credentials, query: Mapping[str, str]) -> httpx.Request:
-    # Imported on the first listing: it takes a tenth of a second that nothing else need wait for.
-    from botocore.auth import S3SigV4Auth
-    from botocore.awsrequest import AWSRequest
-
-    fixed = {"list-type": "2", "encoding-type": "url"}
-    encoded = urlencode(sorted({**fixed, **query}.items()), quote_via=quote, safe="-_.~")
-    url = f"{credentials.bucket_url}?{encoded}"
+    keys = BotoCredentials(credentials.access_key_id, credentials.secret_access_key, credentials.session_token)
     request = AWSRequest("GET", url)
-    if credentials.kind != "anonymous":
-        S3SigV4Auth(_keys(credentials), "s3", credentials.region).add_auth(request)
-    return httpx.Request("GET", url, headers=dict(request.headers.items()))
-
-
-def _name(replica: Replica) -> str:
-    return replica.endpoint or replica.region
+    S3SigV4QueryAuth(keys, "s3", credentials.region, SIGNED_SECONDS).add_auth(request)
+    return str(request.url)

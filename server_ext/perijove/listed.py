@@ -15,7 +15,7 @@ from urllib.parse import unquote_plus
 from xml.etree.ElementTree import Element, ParseError, fromstring
 from xml.parsers import expat
 
-from .errors import InvalidPath, StoreUnavailable
+from .errors import InvalidPath
 from .keys import path_of_key
 from .models import PresignListRequest, TreeEntry
 from .paths import check_path
@@ -26,6 +26,10 @@ _KEY, _LAST_MODIFIED, _SIZE, _ETAG = (f"{_XMLNS}{tag}" for tag in ("Key", "LastM
 
 class _Begun(Exception):
     """The first element has come."""
+
+
+class NoListing(Exception):
+    """What a store has sent is none; the text says what it has done."""
 
 
 class ListedObject(NamedTuple):
@@ -97,7 +101,7 @@ async def any_page(page: AskPage, wish: PresignListRequest) -> bool:
         wish = wish.model_copy(update={"cursor": listed.token})
 
 
-def parse_listing(body: bytes, root: str, store: str) -> Listed:
+def parse_listing(body: bytes, root: str) -> Listed:
     """Read a page asked for with ``encoding-type=url``.
 
     Keys that no store may have, being too long, are left out and counted; those outside of ``root`` are not what was
@@ -106,21 +110,20 @@ def parse_listing(body: bytes, root: str, store: str) -> Listed:
     Args:
         body: what the store sent.
         root: the key prefix of the dataset, empty or ending with a slash.
-        store: its address, for the sentence.
 
     Raises:
-        StoreUnavailable: it is no listing.
+        NoListing: it is none.
     """
     page = _parsed(body)
     if page is None or page.tag != f"{_XMLNS}ListBucketResult":
-        raise StoreUnavailable(f"What answers at {store} is not an object store: it sent no listing.")
+        raise NoListing("sent something else than a listing")
     names = _Names(root)
     directories = [names.directory(_text(node, "Prefix")) for node in page.iterfind(f"{_XMLNS}CommonPrefixes")]
     token = _text(page, "NextContinuationToken") if _text(page, "IsTruncated") == "true" else ""
     try:
         objects = [_object(node, names) for node in page.iterfind(f"{_XMLNS}Contents")]
     except ValueError:
-        raise StoreUnavailable(f"What answers at {store} sent a listing without sizes or dates.") from None
+        raise NoListing("sent a listing without sizes or dates") from None
     return Listed(
         [each for each in objects if each],
         [path for path in directories if path],

@@ -41,9 +41,9 @@ RETRIES: RetryConfig = {
     "backoff": {"init_backoff": timedelta(milliseconds=100), "max_backoff": timedelta(seconds=2), "base": 2},
 }
 
-#: An address of our own is used soon: one that is kept, for reads of one object after the other, for half of this.
-SIGNED_FOR = timedelta(seconds=60)
-SIGNED_KEPT_SECONDS = SIGNED_FOR.total_seconds() / 2
+#: An address of our own that is kept, for reads of one object after the other.
+SIGNED_FOR = timedelta(seconds=direct.SIGNED_SECONDS)
+SIGNED_KEPT_SECONDS = direct.SIGNED_SECONDS / 2
 #: How many stores of one URL, and how many addresses of our own, are kept.
 STORES_KEPT = 512
 
@@ -171,7 +171,7 @@ class DirectReader:
 
     def _sign(self, told: Credentials, path: str) -> str:
         if told.kind == "anonymous" or is_odd(path):
-            return direct.object_url(told, path, int(SIGNED_FOR.total_seconds()))
+            return direct.object_url(told, path)
         try:
             # not by its asynchronous call, which takes longer than to sign
             return obstore.sign(self._store_with(told), "GET", path, SIGNED_FOR)

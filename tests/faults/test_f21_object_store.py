@@ -119,3 +119,78 @@ def test_what_is_listed_and_then_gone_is_said_to_be_gone(bed: S3Bed) -> None:
         perijove.open(listed)
 
     assert "open-sky/m13 mosaic.fits" in str(caught.value)
+
+
+#: What a listing can suffer of F21, how often a page is tried, and what is said at last.
+OF_LISTINGS = {
+    "503": (Fault(FaultKind.ERROR, code="SlowDown"), "tried 3 times"),
+    "reset in mid-body": (Fault(FaultKind.RESET, after_bytes=200), "tried 3 times"),
+    "a wrong Content-Length": (Fault(FaultKind.WRONG_LENGTH, after_bytes=200), "tried 3 times"),
+    "a short body with 200": (Fault(FaultKind.SHORT_BODY, after_bytes=200), "tried 3 times"),
+    "a sign-in page": (Fault(FaultKind.HTML), "tried 3 times"),
+    "1 KB/s": (Fault(FaultKind.SLOW_BODY, bytes_per_second=200), "took longer than 1 s"),
+    "no answer": (Fault(FaultKind.HANG), "took longer than 1 s"),
+}
+
+
+def _order_of_listings(bed: S3Bed, fault: Fault, times: int | None) -> Fault:
+    return bed.faults.add(
+        Fault(
+            fault.kind,
+            op="ListObjectsV2",
+            times=times,
+            code=fault.code,
+            after_bytes=fault.after_bytes,
+            bytes_per_second=fault.bytes_per_second,
+        )
+    )
+
+
+@pytest.mark.usefixtures("control")
+@pytest.mark.parametrize("name", [name for name in OF_LISTINGS if name not in ("1 KB/s", "no answer")])
+def test_one_of_a_listing_that_passes_is_not_noticed(bed: S3Bed, name: str) -> None:
+    bed.put_many("archive", [f"sky/tiles/{number:04}" for number in range(1500)])
+    fault = _order_of_listings(bed, OF_LISTINGS[name][0], times=1)
+
+    listed = fsspec.filesystem("perijove").ls("open-sky/tiles", detail=False)
+
+    assert listed == [f"open-sky/tiles/{number:04}" for number in range(1500)]
+    assert fault.hits == 1
+
+
+@pytest.mark.usefixtures("control")
+@pytest.mark.parametrize("name", OF_LISTINGS)
+def test_one_of_a_listing_that_stays_ends_in_a_sentence_after_bounded_tries(bed: S3Bed, name: str) -> None:
+    bed.put_many("archive", [f"sky/tiles/{number:04}" for number in range(50)])
+    fault, said = OF_LISTINGS[name]
+    fault = _order_of_listings(bed, fault, times=None)
+
+    with pytest.raises(perijove.StoreUnavailable) as caught:
+        fsspec.filesystem("perijove").ls("open-sky/tiles")
+
+    text = str(caught.value)
+    assert "open-sky/tiles" in text, text
+    assert f"copy esac at {bed.endpoint}" in text
+    assert said in text
+    assert "tried" in text
+    assert "\n" not in text
+    assert 1 <= fault.hits <= MOST_TRIES
+
+
+@pytest.mark.parametrize("name", OF_LISTINGS)
+def test_a_directory_is_listed_at_another_copy_when_the_nearest_has_a_bad_day(
+    control: FakeControl, bed: S3Bed, name: str
+) -> None:
+    delivery = control.datasets["open-sky"].delivery
+    with threaded_bed() as other:
+        for each in (bed, other):
+            each.put_many("archive", [f"sky/tiles/{number:04}" for number in range(1500)])
+        near, far = FakeReplica("esac", bed, "archive", "sky/"), FakeReplica("far", other, "archive", "sky/")
+        control.add("open-sky", near, far, delivery=delivery)
+        fault = _order_of_listings(bed, OF_LISTINGS[name][0], times=None)
+
+        listed = fsspec.filesystem("perijove").ls("open-sky/tiles", detail=False)
+
+        assert listed == [f"open-sky/tiles/{number:04}" for number in range(1500)]
+        assert 1 <= fault.hits <= MOST_TRIES
+        assert other.counters["ListObjectsV2"] == 2

@@ -16,7 +16,7 @@ from typing import Self
 from aiohttp import web
 
 from .errors import S3Error
-from .faults import Fault, FaultKind, Faults
+from .faults import OF_LISTINGS, Fault, FaultKind, Faults
 from .index import Bucket, StoredObject, object_from_bytes, object_from_file
 from .listing import list_buckets_xml, list_objects_xml
 from .policy import Ask, parse_policy
@@ -257,7 +257,8 @@ class S3Bed:
             case "GetBucketLocation":
                 return xml_response('<LocationConstraint xmlns="http://s3.amazonaws.com/doc/2006-03-01/"/>')
             case "ListObjects" | "ListObjectsV2":
-                return xml_response(list_objects_xml(request.bucket, bucket, request.http.query))
+                text = list_objects_xml(request.bucket, bucket, request.http.query)
+                return await self._send_listing(request, text, fault)
             case "GetObject" | "HeadObject":
                 return await self._read(request, bucket, caller, fault)
             case "PutObject":
@@ -311,6 +312,12 @@ class S3Bed:
         return await send_object(
             request, stored, fault=fault, stream_bytes_per_second=self.stream_bytes_per_second, count=self._count_bytes
         )
+
+    async def _send_listing(self, request: S3Request, text: str, fault: Fault | None) -> web.StreamResponse:
+        if fault is None or fault.kind not in OF_LISTINGS:
+            return xml_response(text)
+        body = object_from_bytes(text.encode(), content_type="application/xml")
+        return await send_object(request, body, fault=fault, stream_bytes_per_second=None, count=self._count_bytes)
 
     def _replace(self, request: S3Request) -> None:
         bucket = self.buckets[request.bucket]

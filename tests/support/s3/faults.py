@@ -51,7 +51,8 @@ _OF_BODIES = frozenset(
         FaultKind.REPLACE,
     }
 )
-
+#: A listing is a body too, without ranges; these act on one whose operation is named.
+OF_LISTINGS = frozenset({FaultKind.SLOW_BODY, FaultKind.RESET, FaultKind.SHORT_BODY, FaultKind.WRONG_LENGTH})
 
 #: Whoever reads can tell by the answer itself that it is not what was asked for.
 BAD_ANSWERS = sorted(set(FaultKind) - {FaultKind.DELAY, FaultKind.CORRUPT, FaultKind.REPLACE})
@@ -62,8 +63,8 @@ class Fault:
     """One rule. It acts on requests that match, after ``skip`` of them and at most ``times`` times (None: always).
 
     ``op`` is a glob over the names of S3 operations, such as ``GetObject`` or ``List*``; ``key`` one over the object's
-    key. Faults of a body act on ``GetObject`` only. For operations on a bucket the key is empty, which ``*`` matches.
-    ``where`` may narrow further by the range asked for (``bytes=0-99``, or empty).
+    key. Faults of a body act on ``GetObject``, some on listings that ``op`` names. For operations on a bucket the key
+    is empty, which ``*`` matches. ``where`` may narrow further by the range asked for (``bytes=0-99``, or empty).
     """
 
     kind: FaultKind
@@ -83,11 +84,14 @@ class Fault:
         """Whether this rule speaks about such a request."""
         return (
             fnmatch.fnmatchcase(op, self.op)
-            and (self.kind not in _OF_BODIES or op == "GetObject")
+            and (self.kind not in _OF_BODIES or op == "GetObject" or self._is_of_listing(op))
             and fnmatch.fnmatchcase(bucket, self.bucket)
             and fnmatch.fnmatchcase(key, self.key)
             and (self.where is None or self.where(byte_range))
         )
+
+    def _is_of_listing(self, op: str) -> bool:
+        return op.startswith("ListObjects") and self.op != "*" and self.kind in OF_LISTINGS
 
     def take(self) -> bool:
         """Counts a matching request; says whether the fault acts on it."""

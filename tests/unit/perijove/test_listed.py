@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perijove.errors import StoreUnavailable
-from perijove.listed import ListedObject, parse_listing
+from perijove.listed import ListedObject, NoListing, parse_listing
 
 PAGE = b"""<?xml version="1.0" encoding="UTF-8"?>
 <ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Prefix>root/</Prefix>
@@ -23,7 +22,7 @@ LAUGHS = b'<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a
 
 
 def test_a_page_has_objects_directories_and_where_the_next_begins() -> None:
-    page = parse_listing(PAGE, "root/", "the store")
+    page = parse_listing(PAGE, "root/")
 
     modified = datetime(2026, 11, 26, 8, tzinfo=UTC)
     assert page.objects == [
@@ -49,12 +48,12 @@ def test_a_page_has_objects_directories_and_where_the_next_begins() -> None:
     ],
 )
 def test_what_is_no_listing_is_said_to_be_none(body: bytes) -> None:
-    with pytest.raises(StoreUnavailable, match=r"What answers at the store .*sent (no|a) listing"):
-        parse_listing(body, "root/", "the store")
+    with pytest.raises(NoListing, match=r"sent (something else than )?a listing"):
+        parse_listing(body, "root/")
 
 
 @given(st.binary(max_size=200), st.integers(0, len(PAGE)))
 def test_no_bytes_raise_anything_else(noise: bytes, at: int) -> None:
-    with contextlib.suppress(StoreUnavailable):
-        page = parse_listing(PAGE[:at] + noise + PAGE[at:], "root/", "the store")
+    with contextlib.suppress(NoListing):
+        page = parse_listing(PAGE[:at] + noise + PAGE[at:], "root/")
         assert not [each.path for each in page.objects if ".." in each.path.split("/")]
