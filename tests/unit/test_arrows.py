@@ -119,8 +119,9 @@ def test_what_users_import_does_not_need_the_server_extension() -> None:
 
 def test_the_hub_takes_only_models_names_and_rules_of_addresses_from_the_light_side() -> None:
     assert edges("perijove_hub", "perijove_server") == []
-    # the names of the settings with which a scheduler tells a gateway how it is, and where strangers may send us
-    light = ("perijove.models.", "perijove.dask_settings.", "perijove.places.")
+    # the names of the settings with which a scheduler tells a gateway how it is, where strangers may send us, and which
+    # keys of a store paths stand for
+    light = ("perijove.models.", "perijove.dask_settings.", "perijove.places.", "perijove.keys.")
     others = [edge for edge in edges("perijove_hub", "perijove") if not edge[1].startswith(light)]
     assert others == []
 
