@@ -18,9 +18,9 @@ def state_of(scheduler: Any, now: float) -> dict[str, Any]:
     """How busy a scheduler is.
 
     ``memory_bytes`` is what its workers use, ``processing`` how many tasks they have been given, ``erred`` how many
-    have failed and are still held, and ``desired_workers`` how many an adaptive cluster would take. ``idle_seconds`` is
-    None while something runs or waits to; the scheduler finds out four times a second since when nothing does, which is
-    from its start if nothing ever has.
+    have failed and are still held, ``desired_workers`` how many an adaptive cluster would take, and ``adaptive`` within
+    which bounds. ``idle_seconds`` is None while something runs or waits to; the scheduler finds out four times a second
+    since when nothing does, which is from its start if nothing ever has.
     """
     workers = scheduler.workers.values()
     processing = sum(len(each.processing) for each in workers)
@@ -35,9 +35,23 @@ def state_of(scheduler: Any, now: float) -> dict[str, Any]:
         "clients": len(scheduler.clients),
         "idle_seconds": None if is_busy else max(0.0, now - scheduler.idle_since),
         "desired_workers": scheduler.adaptive_target(),
+        "adaptive": _range_of(scheduler),
         "python": python_version(),
         "packages": package_versions(),
     }
+
+
+def _range_of(scheduler: Any) -> dict[str, int | None] | None:
+    """Between how many workers Dask Gateway's part of a scheduler chooses; None: it does not, or there is none.
+
+    Source: ``dask_gateway.scheduler_preload``, whose plugin has the part as ``service``.
+    """
+    for plugin in scheduler.plugins.values():
+        service: Any = getattr(plugin, "service", None)
+        if service is not None and getattr(service, "adapt_task", None) is not None:
+            minimum, maximum = service.minimum, service.maximum
+            return {"minimum": int(minimum or 0), "maximum": maximum if maximum is None else int(maximum)}
+    return None
 
 
 class StateHandler(RequestHandler):

@@ -116,6 +116,34 @@ async def test_a_cluster_is_paid_by_the_group_that_pays_for_the_session_unless_a
         assert (await control.get(lease, control.ana)).body["charge_to"] == paid
 
 
+async def test_a_gateway_that_was_started_again_is_told_what_it_has_said_of_a_cluster(control: ControlBed) -> None:
+    lease = await cluster(control)
+    later, sooner = "2026-03-01T14:00:00Z", "2026-03-01T13:00:00Z"
+    kept = await by(control, "esac-dask", "PATCH", lease, {"kept_until": later})
+    assert (kept.status, kept.body["kept_until"]) == (200, later)
+    await by(control, "esac-dask", "PATCH", lease, {"kept_until": sooner})
+    again = await by(control, "esac-dask", "PATCH", lease, {"state": "active"})
+    assert (again.body["kept_until"], again.body["log_tail"]) == (later, None)
+    ended = {"state": "ended", "reason": "its scheduler was lost", "log_tail": "out of memory"}
+    await by(control, "esac-dask", "PATCH", lease, ended)
+    told = await by(control, "esac-dask", "PATCH", lease, {"state": "ended", "reason": "it was stopped"})
+    assert (told.body["lease"]["reason"], told.body["log_tail"]) == ("its scheduler was lost", "out of memory")
+    assert (await by(control, "esac-dask", "PATCH", lease, {"kept_until": later})).status == 409
+    assert (await by(control, "cloud-dask", "PATCH", lease, {"kept_until": later})).status == 404
+
+
+async def test_a_gateway_whose_clock_was_set_back_is_told_so(control: ControlBed) -> None:
+    inventory = {"reachable": True, "attempts": []}
+    first = control.clock()
+    for ago, status in ((0, 200), (5, 200), (3600, 422)):
+        observed_at = (first - timedelta(seconds=ago)).isoformat()
+        told = await by(
+            control, "esac-dask", "PUT", "gateways/esac/inventory", {**inventory, "observed_at": observed_at}
+        )
+        assert told.status == status, told.text
+    assert told.detail == "observed_at lies before that of the last one: set the clocks of gateway and control."
+
+
 async def test_an_end_that_is_told_late_is_metered_to_when_it_was(control: ControlBed) -> None:
     lease = await cluster(control)
     await by(control, "esac-dask", "PATCH", lease, {"state": "active"})
@@ -304,8 +332,11 @@ async def test_an_ask_that_does_not_fit_is_told_where(control: ControlBed, chang
 @pytest.mark.parametrize(
     ("patch", "detail"),
     [
-        ({}, "body: Value error, say either a state or resources"),
-        ({"state": "active", "resources": SMALL}, "body: Value error, say either a state or resources"),
+        ({}, "body: Value error, say either a state, or resources, or until when it is kept"),
+        (
+            {"state": "active", "resources": SMALL},
+            "body: Value error, say either a state, or resources, or until when it is kept",
+        ),
         ({"state": "ended", "step": SMALL}, "body: Value error, step: goes with resources"),
         ({"state": "starting"}, "state: Input should be 'active' or 'ended'"),
         ({"resources": {"cpu": -1, "memory_gib": 1}}, "resources.cpu: Input should be greater than 0"),

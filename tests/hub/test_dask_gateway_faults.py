@@ -21,12 +21,14 @@ async def test_a_killed_gateway_finds_its_clusters_again(tmp_path: Path, caplog:
     async with running_dask_bed(tmp_path, caplog) as bed:
         gateway = bed.gateway
         name = await gateway.running(bed.ana, workers=2, title="Mosaic")
+        await gateway.call("POST", f"v1/clusters/{name}/adapt", bed.ana, {"minimum": 2, "maximum": 3})
         before = {each.pid for each in gateway.processes()}
         gateway.kill()
         assert {each.pid for each in gateway.processes()} == before
         await gateway.start()
         again = await gateway.wait(bed.ana, name, lambda each: each["workers"] == 2 and each["workers_granted"] == 2)
         assert (again["state"], again["title"]) == ("running", "Mosaic")
+        assert again["adaptive"] == {"minimum": 2, "maximum": 3}
         await asyncio.sleep(2.5)  # sweeps
         assert {each.pid for each in gateway.processes()} == before
         [lease] = await bed.leases()
@@ -136,6 +138,8 @@ async def test_an_idle_cluster_is_stopped_unless_it_is_kept(tmp_path: Path, capl
         await gateway.start()
         again = await gateway.wait(bed.bob, left, lambda each: each["reason"] != "it was stopped")
         assert again["reason"] == "nothing ran in it for 4 seconds"
+        until = less["idle_stop_at"]
+        await gateway.wait(bed.ana, kept, lambda each: each["state"] == "running" and each["idle_stop_at"] == until)
 
 
 async def test_a_closing_site_stops_its_clusters_and_says_why(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, field
+from datetime import datetime
 from types import SimpleNamespace
 from typing import Any
 
@@ -51,6 +52,9 @@ class Control:
     fault_states: tuple[str | None, ...] = ("active", "ended", None)
     #: Why a lease is over, as it says itself.
     reason: str | None = None
+    #: What it was told of a lease.
+    kept_until: datetime | None = None
+    log_tail: str | None = None
 
     async def ask_cluster(self, request: ClusterRequest) -> LeaseOffer:
         if request.resources.cpu > self.cores:
@@ -72,7 +76,10 @@ class Control:
                 self.held = Resources(
                     cpu=self.held.cpu - patch.step.cpu, memory_gib=self.held.memory_gib - patch.step.memory_gib
                 )
-        return ClusterLease(lease=await self.lease(lease_id), capped=capped)
+        self.kept_until = patch.kept_until or self.kept_until
+        self.log_tail = self.log_tail or patch.log_tail
+        lease = await self.lease(lease_id)
+        return ClusterLease(lease=lease, capped=capped, kept_until=self.kept_until, log_tail=self.log_tail)
 
     async def lease(self, lease_id: str) -> Lease:
         said: dict[str, Any] = {

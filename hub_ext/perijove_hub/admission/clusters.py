@@ -9,7 +9,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from math import ceil
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -40,6 +40,9 @@ from perijove_hub.ledger.quota import TOLERANCE, OverLimit
 from perijove_hub.ledger.usage import meter
 from perijove_hub.placement import Ranking, SiteFacts, Wish, rank_sites
 from perijove_hub.policy.models import Platform
+
+#: An inventory may be overtaken by the next one by so much; one that is older is of a clock that was set back.
+OVERTAKEN = timedelta(minutes=1)
 
 
 @dataclass(frozen=True)
@@ -169,6 +172,24 @@ class Clusters(AdmissionBase):
             log.info("cluster resized", extra={"lease": lease.id, "cpu": lease.resources.cpu, "capped": capped})
         return lease, capped
 
+    async def keep_cluster(self, site: str, lease_id: str, until: datetime) -> LeaseRow:
+        """Hold until when its owner keeps a cluster in which nothing runs, for its gateway, which may be started again.
+
+        Raises:
+            Refused: 404 when the gateway of the site has no such lease, 409 when it is over.
+        """
+
+        async def change(connection: AsyncConnection) -> LeaseRow:
+            found = await store.find_lease(connection, lease_id, for_update=True)
+            lease, now = _of_gateway(found, site, lease_id), self._clock()
+            if not lease.is_open(now):
+                raise refuse(409, "The lease is over", f"Lease {lease_id} is {lease.state}; ask for a new one.")
+            kept = replace(lease, kept_until=max(lease.kept_until or until, until))
+            await store.update_lease(connection, kept)
+            return kept
+
+        return await self._database.transact(change)
+
     async def _resized(
         self, connection: AsyncConnection, lease: LeaseRow, granted: Resources, standing: Standing, now: datetime
     ) -> LeaseRow:
@@ -217,7 +238,7 @@ class Clusters(AdmissionBase):
         restored from before: nobody counts or pays for what runs there.
 
         Raises:
-            Refused: the inventory was taken in the future.
+            Refused: the inventory was taken in the future, or long before the last one.
         """
         now = self._clock()
         if inventory.observed_at > now + self._margin:
@@ -227,7 +248,12 @@ class Clusters(AdmissionBase):
         async def keep(connection: AsyncConnection) -> InventoryAnswer:
             await lock_subjects(connection, [f"site:{site}"])
             row = (await gateway_store.find_gateways(connection, site)).get(site)
-            late = row is not None and row.observed_at is not None and inventory.observed_at < row.observed_at
+            before = row.observed_at if row is not None else None
+            late = before is not None and inventory.observed_at < before
+            if before is not None and before - inventory.observed_at > OVERTAKEN:
+                # so old that it was not only overtaken: nothing would be heard until the clock is past where it was
+                detail = "observed_at lies before that of the last one: set the clocks of gateway and control."
+                raise refuse(422, "From the past", detail)
             if late or not inventory.reachable:
                 return InventoryAnswer(remove=[])  # a newer one has spoken, or there is nothing to say
             seen = tuple(each.model_copy(update={"facts": None}) for each in inventory.attempts)

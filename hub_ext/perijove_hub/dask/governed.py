@@ -214,7 +214,7 @@ class GovernedBackend(LeasedBackend):
             self.session, cluster.dashboard_address, on_this_machine=self.is_on_this_machine
         )
         if state is not None:
-            standing.state, standing.state_at = state, now()
+            standing.take(state, now())
 
     def view(self, cluster: Cluster) -> GatewayCluster | None:
         """A cluster as its owner is told; None: it has no lease, and is about to be stopped."""
@@ -229,6 +229,7 @@ class GovernedBackend(LeasedBackend):
             moment(cluster.stop_time) if cluster.stop_time else None,
             standing,
             dashboard=cluster.status == ClusterStatus.RUNNING and bool(cluster.dashboard_address),
+            at=now(),
         )
 
     async def need(self, user: User, cluster_options: Mapping[str, Any]) -> ClusterNeed:

@@ -6,11 +6,12 @@ import re
 
 from aiohttp import web
 from dask_gateway_server.backends.base import ClusterConfig, PublicException
-from dask_gateway_server.backends.kubernetes.backend import KubeBackend
+from dask_gateway_server.backends.kubernetes.backend import KubeBackend, KubeClusterConfig
 from kubernetes_asyncio.client.rest import ApiException
-from traitlets import List, Unicode
+from traitlets import List, Type, Unicode
 
 from .governed import GovernedBackend
+from .leased import StopsWhenIdle
 
 #: The phases in which a pod holds what it asked for.
 LIVE_PHASES = ("Pending", "Running")
@@ -23,9 +24,14 @@ COMPONENT_LABEL = "app.kubernetes.io/component"
 LOG_TAIL_KEY = "perijoveLogTail"
 
 
+class KubeConfig(StopsWhenIdle, KubeClusterConfig):  # type: ignore[misc]  # published without types
+    """How clusters of Kubernetes are."""
+
+
 class PerijoveKubeBackend(GovernedBackend, KubeBackend):  # type: ignore[misc]  # published without types
     """Dask Gateway's backend for Kubernetes, on leases."""
 
+    cluster_config_class = Type(KubeConfig, ClusterConfig, help="How clusters are.", config=True)
     allowed_images = List(
         Unicode(),
         help="Regular expressions, one of which must match all of the name of an image that a user's options choose. "
@@ -53,11 +59,9 @@ class PerijoveKubeBackend(GovernedBackend, KubeBackend):  # type: ignore[misc]  
 
     def check_config(self, config: ClusterConfig) -> None:
         """Refuse an image that nobody has allowed, and labels by which workers would not be counted."""
-        usual = self.cluster_config_class(parent=self).image
-        # what is given to a container comes last, and would be the image that runs
-        extras = (config.scheduler_extra_container_config, config.worker_extra_container_config)
-        for image in (config.image, *(extra["image"] for extra in extras if "image" in extra)):
-            if image != usual and not any(re.fullmatch(each, str(image)) for each in self.allowed_images):
+        usual = _images_of(self.cluster_config_class(parent=self))
+        for image in _images_of(config):
+            if image not in usual and not any(re.fullmatch(each, image) for each in self.allowed_images):
                 raise PublicException("image: this platform does not allow this image.")
         if {CLUSTER_LABEL, COMPONENT_LABEL} & set(config.worker_extra_pod_labels):
             raise PublicException(f"{CLUSTER_LABEL} and {COMPONENT_LABEL} are labels of the gateway's own.")
@@ -78,3 +82,14 @@ class PerijoveKubeBackend(GovernedBackend, KubeBackend):  # type: ignore[misc]  
         tail = seen.get("status", {}).get(LOG_TAIL_KEY) if seen is not None else None
         if isinstance(tail, str) and cluster is not None and (standing := self.standing(cluster)) is not None:
             standing.keep_log(tail)
+
+
+def _images_of(config: ClusterConfig) -> list[str]:
+    """All images that run by a configuration: its own, that of a container, which comes last and would be the one that
+    runs, and those of more containers in the pods.
+    """
+    containers = [config.scheduler_extra_container_config, config.worker_extra_container_config]
+    for pod in (config.scheduler_extra_pod_config, config.worker_extra_pod_config):
+        for kind in ("containers", "initContainers", "ephemeralContainers"):
+            containers += pod.get(kind) or []
+    return [config.image, *(str(each["image"]) for each in containers if "image" in each)]

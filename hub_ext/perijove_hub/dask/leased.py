@@ -23,13 +23,20 @@ from .sizes import resources_of
 from .standing import Standing, standing_of
 from .times import now
 
-#: The option that says which group's allocation pays, as the title an option of every gateway.
-
 #: What is in the way of more workers when nobody can be asked.
 NO_MORE_NOW = "The platform cannot be asked for more now."
 
 #: For how long an attempt may be in no list: a backend that watches a cluster of Kubernetes sees it a moment later.
 PENDING = timedelta(seconds=60)
+
+
+class StopsWhenIdle(ClusterConfig):  # type: ignore[misc]  # published without types
+    """A configuration with which clusters end when nothing runs in them, unless it says otherwise."""
+
+    idle_timeout = Float(
+        1800.0, min=0, config=True,
+        help="After how many seconds a cluster in which nothing runs is stopped; its owner can put it off. 0: never.",
+    )  # fmt: skip
 
 
 class LeasedBackend(Backend):  # type: ignore[misc]  # published without types
@@ -187,6 +194,23 @@ class LeasedBackend(Backend):  # type: ignore[misc]  # published without types
             standing.is_active = standing.has_run = True
             if standing.granted is None:
                 standing.granted = standing.room_in(answer.lease.resources)
+            if standing.kept_until is None:  # this gateway was started again
+                standing.kept_until = standing.kept_until_noted = answer.kept_until
+
+    async def note_kept(self, standing: Standing) -> None:
+        """Have the lease say until when its owner keeps a cluster; what fails is tried again by the next sweep.
+
+        Raises:
+            ControlUnreachable: it cannot be said now.
+        """
+        until = standing.kept_until
+        if until is None or until == standing.kept_until_noted:
+            return
+        try:
+            await self.control.patch_cluster(standing.marks.lease_id, GatewayPatch(kept_until=until))
+        except ControlRefused as refused:
+            self.log.warning("Control does not hold until when a cluster is kept: %s", refused.problem.detail)
+        standing.kept_until_noted = until
 
     async def _resize(self, standing: Standing, workers: int) -> None:
         if workers == standing.granted:

@@ -18,13 +18,16 @@ from typing import Any
 
 import psutil
 from aiohttp import web
+from dask_gateway_server.backends.base import ClusterConfig
 from dask_gateway_server.backends.db_base import Cluster as ClusterRecord
 from dask_gateway_server.backends.db_base import JobStatus
-from dask_gateway_server.backends.local import UnsafeLocalBackend
+from dask_gateway_server.backends.local import LocalClusterConfig, UnsafeLocalBackend
 from dask_gateway_server.models import Cluster, ClusterStatus
 from dask_gateway_server.utils import timestamp
+from traitlets import Type
 
 from .governed import GovernedBackend
+from .leased import StopsWhenIdle
 
 #: How much of each log is read when a cluster is over.
 LOG_READ_BYTES = 4096
@@ -38,10 +41,15 @@ STOP_POLL_SECONDS = 0.05
 STRAY_SECONDS = 3.0
 
 
+class LocalConfig(StopsWhenIdle, LocalClusterConfig):  # type: ignore[misc]  # published without types
+    """How clusters of the local backend are."""
+
+
 class PerijoveLocalBackend(GovernedBackend, UnsafeLocalBackend):  # type: ignore[misc]  # published without types
     """The local backend, on leases."""
 
     is_on_this_machine = True
+    cluster_config_class = Type(LocalConfig, ClusterConfig, help="How clusters are.", config=True)
 
     async def setup(self, app: web.Application) -> None:
         """Begin.

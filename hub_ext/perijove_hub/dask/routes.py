@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import TypeVar
@@ -13,6 +14,7 @@ from dask_gateway_server.routes import api_handler
 from pydantic import BaseModel, ValidationError
 
 from perijove.models import GatewayClusters, KeepCluster, NeedRequest
+from perijove_hub.admission.client import ControlUnreachable
 
 from .asked import one_line
 from .governed import GovernedBackend
@@ -96,6 +98,8 @@ async def keep_cluster(request: web.Request) -> web.Response:
         raise web.HTTPConflict(reason="The cluster does not run.")
     until = now() + timedelta(minutes=asked.minutes)
     standing.kept_until = max(standing.kept_until or until, until)  # less than was said before takes nothing back
+    with contextlib.suppress(ControlUnreachable):  # the next sweep says it
+        await backend.note_kept(standing)
     await backend.look_at([cluster])
     view = backend.view(cluster)
     return _answer(view) if view else web.Response(status=204)

@@ -22,12 +22,20 @@ SECONDS = 1.0
 MOST_BYTES = 64 * 1024
 
 
+class SaidRange(Said):
+    """Between how many workers it chooses; ``maximum`` None: as many as there is room for."""
+
+    minimum: int = Field(default=0, ge=0)
+    maximum: int | None = Field(default=None, ge=0)
+
+
 class SchedulerState(Said):
-    """How busy a scheduler is; ``idle_seconds`` is None while something runs."""
+    """How busy a scheduler is; ``idle_seconds`` is None while something runs, ``adaptive`` while it does not choose."""
 
     workers: int = Field(ge=0)
     processing: int = Field(ge=0)
     idle_seconds: float | None = Field(default=None, ge=0)
+    adaptive: SaidRange | None = None
     python: str = Field(max_length=40)
     packages: dict[str, str] = Field(default_factory=dict, max_length=50)
 

@@ -1,6 +1,7 @@
 """What a gateway knows of a cluster beyond Dask Gateway's own record: its room, who wants more, how idle it is.
 
-It lives in memory: what must outlast the gateway is in the marks of the cluster and in the ledger.
+It lives in memory: what must outlast the gateway is in the marks of the cluster, in the ledger, and, as whether it
+adapts, in the scheduler itself.
 """
 
 from __future__ import annotations
@@ -18,6 +19,12 @@ from .marks import Marks, marks_of
 from .scheduler import SchedulerState
 from .sizes import held_by, most_workers, resources_of, workers_in
 
+#: A scheduler that has not said by then how it is does not say it.
+UNSEEN = timedelta(minutes=2)
+#: What the owner is told of one.
+UNSEEN_REASON = (
+    "The gateway cannot see whether anything runs in it, so it does not stop by itself: stop it when you are done."
+)
 #: How much of a log is kept of a cluster that failed.
 LOG_TAIL_CHARS = 6000
 #: What stands before the scheduler's log in it.
@@ -53,6 +60,8 @@ class Standing:
     reason: str | None = None
     log_tail: str | None = None
     kept_until: datetime | None = None
+    #: what the lease says of it
+    kept_until_noted: datetime | None = None
     state: SchedulerState | None = None
     state_at: datetime | None = None
     #: control has been told that it is over
@@ -85,6 +94,21 @@ class Standing:
         idle_since = max(self.state_at - timedelta(seconds=self.state.idle_seconds), self.since)
         stop_at = idle_since + timedelta(seconds=self.marks.idle_stop_seconds)
         return max(stop_at, self.kept_until) if self.kept_until else stop_at
+
+    def is_unseen(self, running_since: datetime, at: datetime) -> bool:
+        """Whether its scheduler runs and has never said how it is: then nobody can tell whether anything runs in it."""
+        began = max(running_since, self.since)
+        return self.marks.idle_stop_seconds is not None and self.state_at is None and at - began > UNSEEN
+
+    def take(self, state: SchedulerState, at: datetime) -> None:
+        """Note what its scheduler says; whether it adapts, the scheduler knows also when this gateway has forgotten."""
+        self.state, self.state_at = state, at
+        if "adaptive" in state.model_fields_set:
+            said, most = state.adaptive, self.most_workers
+            self.adaptive = None
+            if said is not None:
+                highest = most if said.maximum is None else min(said.maximum, most)
+                self.adaptive = Adaptive(minimum=min(said.minimum, most), maximum=highest)
 
     def is_growing(self) -> bool:
         """Whether fewer workers run than it wants and has room for, as far as its scheduler has said."""
@@ -129,8 +153,9 @@ def view_of(
     standing: Standing,
     *,
     dashboard: bool,
+    at: datetime,
 ) -> GatewayCluster:
-    """A cluster as its owner is told."""
+    """A cluster as its owner is told at this moment."""
     seen = standing.state if state is ClusterState.RUNNING else None
     title = options.get("title")
     return GatewayCluster(
@@ -151,8 +176,16 @@ def view_of(
         processing=seen.processing if seen else None,
         idle_seconds=seen.idle_seconds if seen else None,
         idle_stop_at=standing.idle_stop_at() if seen else None,
-        reason=standing.why_over(failed=state is ClusterState.FAILED) if state.is_over else standing.reason,
+        reason=_reason(state, created, standing, at),
         log_tail=standing.log_tail if state is ClusterState.FAILED else None,
         versions=seen.versions() if seen else None,
         dashboard=dashboard,
     )
+
+
+def _reason(state: ClusterState, created: datetime, standing: Standing, at: datetime) -> str | None:
+    if state.is_over:
+        return standing.why_over(failed=state is ClusterState.FAILED)
+    if standing.reason is None and state is ClusterState.RUNNING and standing.is_unseen(created, at):
+        return UNSEEN_REASON
+    return standing.reason

@@ -146,6 +146,7 @@ class Sweeper:
             answer = await backend.control.patch_cluster(standing.marks.lease_id, patch)
             # who has ended it before has said why there
             standing.reason = answer.lease.reason or standing.reason
+            standing.log_tail = standing.log_tail or answer.log_tail
         except ControlRefused as refused:
             if refused.problem.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
                 # the secret is being changed, perhaps: nobody else can tell why and when it has ended
@@ -224,6 +225,7 @@ class Sweeper:
         standing = self._backend.standing(cluster)
         if standing is None or cluster.status != ClusterStatus.RUNNING:
             return
+        await self._backend.note_kept(standing)
         if not standing.is_active:
             await self._backend.activate(cluster)
         elif self._is_shrinking(cluster):

@@ -202,11 +202,14 @@ class LeaseHandler(BaseHandler):
         capped = None
         if patch.resources is not None:
             row, capped = await admission.resize(site, lease_id, patch.resources, patch.step)
+        elif patch.kept_until is not None:
+            row = await admission.keep_cluster(site, lease_id, patch.kept_until)
         else:
             await self._of_gateway(lease_id, site)
             moved = LeasePatch(state=patch.state or "ended", reason=patch.reason, log_tail=patch.log_tail)
             row = await admission.move(lease_id, moved, patch.ended_at)
-        self.write_model(ClusterLease(lease=row.said(self.state.clock()), capped=capped))
+        lease = row.said(self.state.clock())
+        self.write_model(ClusterLease(lease=lease, capped=capped, kept_until=row.kept_until, log_tail=row.log_tail))
 
     async def _of_gateway(self, lease_id: str, site: str) -> LeaseRow:
         row = await self.state.admission.lease(lease_id)

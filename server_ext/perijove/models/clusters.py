@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
@@ -27,7 +28,7 @@ class ClusterRequest(Asked):
 
 
 class GatewayPatch(Asked):
-    """``PATCH leases/{id}`` by a gateway: the cluster runs, or is over, or wants to hold other resources.
+    """``PATCH leases/{id}`` by a gateway: the cluster runs, or is over, or wants to hold other resources, or is kept.
 
     With ``resources`` it says what it wants to hold in all; ``step`` is what one worker holds, of which as few as
     needed are left out when not all of them fit. Without ``step`` it gets all or stays as it is.
@@ -39,11 +40,12 @@ class GatewayPatch(Asked):
     ended_at: Moment | None = Field(default=None, description="with `ended`: when that was, if it is told late")
     resources: Resources | None = None
     step: Resources | None = None
+    kept_until: Moment | None = Field(default=None, description="its owner has put off its end when idle")
 
     @model_validator(mode="after")
     def _is_one_thing(self) -> Self:
-        if (self.state is None) == (self.resources is None):
-            raise ValueError("say either a state or resources")
+        if [self.state, self.resources, self.kept_until].count(None) != 2:
+            raise ValueError("say either a state, or resources, or until when it is kept")
         if self.step is not None and self.resources is None:
             raise ValueError("step: goes with resources")
         return self
@@ -52,11 +54,14 @@ class GatewayPatch(Asked):
 class ClusterLease(Said):
     """The answer to a :class:`GatewayPatch`: the lease, with the resources that it was granted.
 
-    ``capped`` says, in plain words, what kept it from getting all that it wanted.
+    ``capped`` says, in plain words, what kept it from getting all that it wanted. ``kept_until`` and ``log_tail`` are
+    what the gateway has told before: one that was started again has forgotten them.
     """
 
     lease: Lease
     capped: str | None = None
+    kept_until: datetime | None = None
+    log_tail: str | None = None
 
 
 class GatewayView(Said):

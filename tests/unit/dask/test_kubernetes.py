@@ -100,7 +100,7 @@ async def test_what_control_wants_gone_is_made_inactive(bed: Bed) -> None:
     assert isinstance(bed.backend.standings[name], Standing)
 
 
-async def test_only_allowed_images_run(bed: Bed) -> None:
+async def test_item_30_only_allowed_images_run(bed: Bed) -> None:
     await bed.backend.start_cluster(ANA, {"image": "platform/dask:1"})
     with pytest.raises(PublicException, match="does not allow this image"):
         await bed.backend.start_cluster(ANA, {"image": "evil/miner:1"})
@@ -112,10 +112,32 @@ async def test_only_allowed_images_run(bed: Bed) -> None:
 
 
 @pytest.mark.parametrize("part", ["worker", "scheduler"])
-async def test_an_image_that_is_given_to_the_container_alone_is_no_way_round(bed: Bed, part: str) -> None:
+async def test_item_30_an_image_that_is_given_to_the_container_alone_is_no_way_round(bed: Bed, part: str) -> None:
     bed.backend.cluster_options.handler = lambda options: {f"{part}_extra_container_config": {"image": options.image}}
     with pytest.raises(PublicException, match="does not allow this image"):
         await bed.backend.start_cluster(ANA, {"image": "evil/miner:1"})
+
+
+@pytest.mark.parametrize("part", ["worker", "scheduler"])
+@pytest.mark.parametrize("kind", ["containers", "initContainers", "ephemeralContainers"])
+async def test_item_30_no_more_containers_bring_in_another_image_but_the_admins_own(
+    bed: Bed, part: str, kind: str
+) -> None:
+    name, theirs = f"{part}_extra_pod_config", {kind: [{"name": "logs", "image": "platform/logs:1"}]}
+    bed.backend.cluster_options.handler = lambda options: {name: {kind: [{"name": "x", "image": options.image}]}}
+    with pytest.raises(PublicException, match="does not allow this image"):
+        await bed.backend.start_cluster(ANA, {"image": "evil/miner:1"})
+    bed.backend.config.KubeClusterConfig[name] = theirs
+    bed.backend.cluster_options.handler = lambda options: {"idle_timeout": 60}
+    await bed.backend.start_cluster(ANA, {})
+
+
+async def test_clusters_are_stopped_when_idle_unless_an_admin_says_never(bed: Bed) -> None:
+    assert (await bed.backend.need(ANA, {})).idle_stop_seconds == 1800
+    name = await bed.start()
+    assert bed.backend.standing(bed.backend.clusters[name]).marks.idle_stop_seconds == 1800
+    bed.backend.config.KubeClusterConfig.idle_timeout = 0
+    assert (await bed.backend.need(ANA, {})).idle_stop_seconds is None
 
 
 @pytest.mark.parametrize("label", ["gateway.dask.org/cluster", "app.kubernetes.io/component"])

@@ -122,7 +122,7 @@ def test_its_owner_is_told_all_but_secrets() -> None:
         log_tail="the log",
     )  # fmt: skip
     options = {"worker_cores": 2, "title": "Mosaic"}
-    view = view_of("c1", options, ClusterState.RUNNING, NOON, None, seen, dashboard=True)
+    view = view_of("c1", options, ClusterState.RUNNING, NOON, None, seen, dashboard=True, at=NOON)
     assert json.loads(view.model_dump_json()) == {
         "name": "c1", "title": "Mosaic", "state": "running", "options": {"worker_cores": 2}, "lease_id": "a" * 32,
         "created": "2026-03-01T12:00:00Z", "ended": None,
@@ -131,9 +131,9 @@ def test_its_owner_is_told_all_but_secrets() -> None:
         "processing": 0, "idle_seconds": 60.0, "idle_stop_at": "2026-03-01T12:30:00Z", "reason": None, "log_tail": None,
         "versions": {"python": "3.11.7", "packages": {"dask": "1"}}, "dashboard": True,
     }  # fmt: skip
-    over = view_of("c1", options, ClusterState.FAILED, NOON, NOON + MINUTE, seen, dashboard=False)
+    over = view_of("c1", options, ClusterState.FAILED, NOON, NOON + MINUTE, seen, dashboard=False, at=NOON)
     assert (over.workers, over.capped, over.log_tail, over.reason) == (
         None, None, "the log", "its scheduler was lost: the log",
     )  # fmt: skip
-    stopped = view_of("c1", options, ClusterState.STOPPED, NOON, NOON + MINUTE, seen, dashboard=False)
+    stopped = view_of("c1", options, ClusterState.STOPPED, NOON, NOON + MINUTE, seen, dashboard=False, at=NOON)
     assert (stopped.log_tail, stopped.reason) == (None, "it was stopped")

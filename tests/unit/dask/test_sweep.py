@@ -12,6 +12,7 @@ from perijove.models import Problem, Resources
 from perijove_hub.admission.client import ControlRefused, ControlUnreachable
 from perijove_hub.dask import sweep
 from perijove_hub.dask.scheduler import SchedulerState
+from perijove_hub.dask.standing import UNSEEN_REASON
 from perijove_hub.dask.times import now
 from tests.support.kube_bed import Bed, beat, kube_bed
 
@@ -169,6 +170,70 @@ async def test_why_a_cluster_is_over_comes_from_its_lease(bed: Bed) -> None:
     assert bed.backend.view(bed.backend.clusters[name]).reason == "it was stopped"
     await round_of(bed)
     assert bed.backend.view(bed.backend.clusters[name]).reason == "ESAC is drained: new disks"
+
+
+async def test_a_gateway_that_was_started_again_knows_until_when_a_cluster_is_kept(bed: Bed) -> None:
+    name = await bed.start()
+    await round_of(bed)
+    standing = bed.backend.standings[name]
+    standing.kept_until = until = now() + HALF_AN_HOUR
+    bed.control.fault = AWAY
+    await round_of(bed)
+    assert bed.control.kept_until is None
+    bed.control.fault = None
+    await round_of(bed)
+    await round_of(bed)
+    assert [patch.kept_until for patch in bed.control.patches if patch.kept_until] == [until]
+
+    bed.backend.standings.clear()
+    await round_of(bed)
+
+    again = bed.backend.standings[name]
+    assert again.kept_until == until
+    again.since -= 2 * HALF_AN_HOUR
+    bed.says = idle(2 * HALF_AN_HOUR)
+    await round_of(bed)
+    assert not is_stopped(bed, name)
+
+
+async def test_a_gateway_that_was_started_again_has_the_log_of_what_failed(bed: Bed) -> None:
+    name = await bed.start()
+    bed.backend.standing(bed.backend.clusters[name]).keep_log("[scheduler]\nout of memory")
+    await bed.see(name, "Failed")
+    await round_of(bed)
+    bed.backend.standings.clear()
+    await round_of(bed)
+    assert bed.backend.view(bed.backend.clusters[name]).log_tail == "[scheduler]\nout of memory"
+
+
+async def test_whether_a_cluster_adapts_its_scheduler_says_to_a_gateway_that_has_forgotten(bed: Bed) -> None:
+    name = await bed.start()
+    bed.says = SchedulerState.model_validate(
+        {"workers": 1, "processing": 0, "python": "3.11.7", "adaptive": {"minimum": 1, "maximum": 10**12}}
+    )
+    await round_of(bed)
+    adaptive = bed.backend.view(bed.backend.clusters[name]).adaptive
+    assert (adaptive.minimum, adaptive.maximum) == (1, bed.backend.standings[name].most_workers)
+    bed.says = bed.says.model_copy(update={"adaptive": None})
+    await bed.backend.look_at([bed.backend.clusters[name]], newer_than_seconds=0)
+    assert bed.backend.view(bed.backend.clusters[name]).adaptive is None
+
+
+async def test_of_a_scheduler_that_never_says_how_it_is_the_owner_is_told_that_it_does_not_stop_by_itself(
+    bed: Bed,
+) -> None:
+    name = await bed.start()
+    await round_of(bed)
+    cluster, standing = bed.backend.clusters[name], bed.backend.standings[name]
+    assert bed.backend.view(cluster).reason is None
+    standing.since -= 5 * HALF_AN_HOUR
+    await bed.see(name, created="2026-03-01T12:00:00Z")
+    await round_of(bed)
+    assert not is_stopped(bed, name)  # it may be at work
+    assert bed.backend.view(bed.backend.clusters[name]).reason == UNSEEN_REASON
+    bed.says = idle(timedelta(seconds=1))
+    await round_of(bed)
+    assert bed.backend.view(bed.backend.clusters[name]).reason is None
 
 
 async def test_a_cluster_that_ends_while_it_is_settled_keeps_its_reason(bed: Bed) -> None:

@@ -53,7 +53,7 @@ def test_one_that_has_never_run_anything_is_idle_since_it_began(seen: Callable[[
     assert told.pop("clients") >= 0  # distributed counts one that it holds itself
     assert told.pop("memory_bytes") > 1 << 20
     assert told == {
-        "workers": 1, "threads": 2, "tasks": 0, "processing": 0, "erred": 0, "desired_workers": 0,
+        "workers": 1, "threads": 2, "tasks": 0, "processing": 0, "erred": 0, "desired_workers": 0, "adaptive": None,
         "python": python_version(), "packages": package_versions(),
     }  # fmt: skip
     assert told["packages"]["dask"]
@@ -117,7 +117,7 @@ def test_no_look_goes_through_the_tasks_or_ends_a_scheduler_that_ends_itself_whe
 
     made = SimpleNamespace(
         idle_timeout=60, check_idle=never, idle_since=10.0, adaptive_target=lambda: 0, workers={}, total_nthreads=0,
-        tasks=Counted(), task_prefixes={}, clients={}, queued=[], unrunnable={},
+        tasks=Counted(), task_prefixes={}, clients={}, queued=[], unrunnable={}, plugins={},
     )  # fmt: skip
     told = state_of(made, 70.0)
     assert (told["tasks"], told["idle_seconds"]) == (10**6, 60.0)
