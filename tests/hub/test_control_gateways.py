@@ -132,6 +132,49 @@ async def test_a_gateway_that_was_started_again_is_told_what_it_has_said_of_a_cl
     assert (await by(control, "cloud-dask", "PATCH", lease, {"kept_until": later})).status == 404
 
 
+async def test_an_admin_gives_up_a_cluster_whose_gateway_is_gone_and_nobody_pays_for_it_any_more(
+    control: ControlBed,
+) -> None:
+    lease = await cluster(control)
+    await by(control, "esac-dask", "PATCH", lease, {"state": "active"})
+    seen = {"observed_at": control.clock().isoformat(), "reachable": True, "attempts": []}
+    attempt = (await control.get(lease, control.admin)).body["attempt_id"]
+    await by(
+        control,
+        "esac-dask",
+        "PUT",
+        "gateways/esac/inventory",
+        {**seen, "attempts": [{"attempt_id": attempt, "owned": True}]},
+    )
+    body = {"reason": "its machine burnt down"}
+    early = await control.call("POST", f"{lease}/give-up", control.admin, body=body)
+    assert (early.status, early.detail) == (409, "The gateway of esac was heard 0 s ago: have it stop the cluster.")
+    control.clock.advance(3600)
+    assert (await control.call("POST", f"{lease}/give-up", control.ana, body=body)).status == 403
+    given_up = await control.call("POST", f"{lease}/give-up", control.admin, body=body)
+    assert (given_up.status, given_up.body["state"]) == (200, "ended")
+    assert given_up.body["reason"] == "root has given it up, as its gateway is gone: its machine burnt down"
+    assert given_up.body["cost"] == 0
+    assert (await control.call("POST", f"{lease}/give-up", control.admin, body=body)).status == 409
+    # one that comes back ends what still runs
+    again = {
+        "observed_at": control.clock().isoformat(),
+        "reachable": True,
+        "attempts": [{"attempt_id": attempt, "owned": True}],
+    }
+    await by(control, "esac-dask", "PUT", "gateways/esac/inventory", again)
+    control.clock.advance(60)
+    again["observed_at"] = control.clock().isoformat()
+    told = await by(control, "esac-dask", "PUT", "gateways/esac/inventory", again)
+    assert told.body["remove"] == [attempt]
+
+
+async def test_no_session_is_given_up(control: ControlBed) -> None:
+    session = (await control.start("ana", "astro"))["id"]
+    body = {"reason": "its machine burnt down"}
+    assert (await control.call("POST", f"leases/{session}/give-up", control.admin, body=body)).status == 404
+
+
 async def test_a_gateway_whose_clock_was_set_back_is_told_so(control: ControlBed) -> None:
     inventory = {"reachable": True, "attempts": []}
     first = control.clock()

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
-from perijove_hub.ledger import life_store, schema
+from perijove_hub.ledger import gateway_store, life_store, schema
+from perijove_hub.ledger.models import SiteRow
 from tests.support.control_bed import SECRET, ControlBed, running_control
 from tests.support.ledgers import dump_tables
 from tests.support.pages import Browser, fields_at_fault, said
@@ -362,3 +363,22 @@ async def test_a_page_that_only_takes_forms_leads_back_to_its_list(admin: Browse
     ):
         answer = await admin.call("GET", path)
         assert (answer.status, answer.headers["Location"]) == (303, f"/services/perijove/{back}")
+
+
+async def test_a_cluster_is_given_up_only_when_its_gateway_is_away(control: ControlBed, admin: Browser) -> None:
+    lease = (await control.start("ana", "astro"))["id"]
+    async with control.state.database.write() as connection:
+        await connection.execute(update(schema.leases).where(schema.leases.c.id == lease).values(kind="cluster"))
+        row = SiteRow("esac", control.clock(), control.clock(), reachable=True, attempts=())
+        await gateway_store.save_gateway(connection, row)
+    path, give_up = f"admin/leases/{lease}", f"admin/leases/{lease}/give-up"
+    page = await admin.get(path)
+    assert "Its gateway was last heard" in page.text
+    assert "Give it up" not in page.text
+    control.clock.advance(900)
+    page = await admin.open(path)
+    asked = (await admin.send(page, give_up, gone="the rack burnt down")).page
+    assert asked.heading == "Give up the cluster of ana?"
+    done = await admin.change(page, give_up, gone="the rack burnt down")
+    assert said(done) == "The cluster of ana is given up, and not charged any more."
+    assert "root has given it up, as its gateway is gone: the rack burnt down" in done.text

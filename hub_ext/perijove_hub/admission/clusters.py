@@ -43,6 +43,8 @@ from perijove_hub.policy.models import Platform
 
 #: An inventory may be overtaken by the next one by so much; one that is older is of a clock that was set back.
 OVERTAKEN = timedelta(minutes=1)
+#: A gateway that has said nothing for so long is away; it tells what it runs every few seconds.
+GATEWAY_SILENCE = timedelta(minutes=10)
 
 
 @dataclass(frozen=True)
@@ -189,6 +191,33 @@ class Clusters(AdmissionBase):
             return kept
 
         return await self._database.transact(change)
+
+    async def gateway_heard(self, lease: LeaseRow) -> datetime:
+        """When the gateway of a cluster was last heard, of all that it runs or of this one."""
+        site = lease.site or ""
+        async with self._database.read() as connection:
+            row = (await gateway_store.find_gateways(connection, site)).get(site)
+        return max(lease.changed, (row.received_at if row else None) or lease.changed)
+
+    async def cluster_heard(self, lease_id: str) -> datetime:
+        """When the gateway of a cluster was last heard, or the cluster by it, if the gateway is away by now.
+
+        Raises:
+            Refused: 404 when there is no such cluster, 409 when its lease is over or its gateway was heard of late.
+        """
+        async with self._database.read() as connection:
+            lease = await store.find_lease(connection, lease_id)
+        if lease is None or lease.kind is not Kind.CLUSTER or lease.site is None:
+            raise refuse(404, "No such lease", f"There is no cluster with the lease {lease_id}.")
+        now = self._clock()
+        if not lease.is_open(now):
+            raise refuse(409, "The lease is over", f"Lease {lease_id} is {lease.state}.")
+        heard = await self.gateway_heard(lease)
+        if now - heard < GATEWAY_SILENCE:
+            seconds = round((now - heard).total_seconds())
+            detail = f"The gateway of {lease.site} was heard {seconds} s ago: have it stop the cluster."
+            raise refuse(409, "Its gateway is there", detail)
+        return heard
 
     async def _resized(
         self, connection: AsyncConnection, lease: LeaseRow, granted: Resources, standing: Standing, now: datetime

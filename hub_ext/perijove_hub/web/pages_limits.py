@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
-from perijove.models import ExtendRequest, Override, OverrideRequest, StopRequest
+from perijove.models import ExtendRequest, GiveUpRequest, Kind, Override, OverrideRequest, StopRequest
+from perijove_hub.admission.clusters import GATEWAY_SILENCE
 from perijove_hub.admission.models import refuse
 from perijove_hub.admission.said import check_override
 from perijove_hub.ledger.binding import subject_of_pool
+from perijove_hub.ledger.models import LeaseRow
 from perijove_hub.ledger.quota import UNITS
 from perijove_hub.ledger.words import spoken_amount, spoken_subject, spoken_window
 from perijove_hub.policy.models import Platform
@@ -165,7 +168,16 @@ class LeasePage(ChangePage):
             lease=row.said(self.state.clock()),
             image=image_of(row, self.platform),
             extensions=EXTENSIONS,
+            gateway=await self._gateway(row),
         )
+
+    async def _gateway(self, row: LeaseRow) -> dict[str, Any] | None:
+        """What is known of the gateway of a cluster that is not over: when it was heard, and whether it is away."""
+        now = self.state.clock()
+        if row.kind is not Kind.CLUSTER or not row.is_open(now):
+            return None
+        heard = await self.state.admission.gateway_heard(row)
+        return {"heard": heard, "is_away": now - heard >= GATEWAY_SILENCE}
 
     async def post(self, lease_id: str) -> None:
         """Put off the end of its time."""
@@ -236,6 +248,47 @@ class StopLeasePage(LeasePage):
                     ("Decided by", author),
                 ),
                 button=f"Yes, stop the {thing}",
+                act=act,
+                hurts=True,
+            )
+
+        await self.change(form, read)
+
+
+class GiveUpPage(LeasePage):
+    """``admin/leases/{id}/give-up``: close the lease of a cluster whose gateway does not come back."""
+
+    renamed: Mapping[str, str] = {"reason": "gone"}
+
+    async def get(self, lease_id: str) -> None:
+        """A browser that comes back here after a login gets the lease."""
+        self.go(f"admin/leases/{lease_id}")
+
+    async def post(self, lease_id: str) -> None:
+        """Close it."""
+        form = self.sent("gone")
+        self.back = f"admin/leases/{lease_id}"
+
+        async def read() -> Change:
+            request = form.model(GiveUpRequest, {"reason": form["gone"]}, {"reason": "gone"})
+            row = await self.state.admission.lease(lease_id)
+            if row is None:
+                raise refuse(404, "No such lease", f"There is no lease {lease_id}.")
+            author = self.caller.name
+
+            async def act() -> str:
+                await self.state.admission.give_up_cluster(lease_id, author, request.reason)
+                return f"The cluster of {row.owner} is given up, and not charged any more."
+
+            return Change(
+                question=f"Give up the cluster of {row.owner}?",
+                facts=(
+                    ("Cluster", row.name),
+                    ("Means", "nobody counts what may still run of it; if its gateway comes back, that ends it"),
+                    ("Reason", request.reason),
+                    ("Decided by", author),
+                ),
+                button="Yes, give it up",
                 act=act,
                 hurts=True,
             )

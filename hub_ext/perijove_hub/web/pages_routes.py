@@ -15,7 +15,7 @@ from perijove_hub.web.pages_house import (
     WithdrawAnnouncementPage,
     WithdrawClosurePage,
 )
-from perijove_hub.web.pages_limits import LeasePage, LimitsPage, RevokePage, StopLeasePage
+from perijove_hub.web.pages_limits import GiveUpPage, LeasePage, LimitsPage, RevokePage, StopLeasePage
 from perijove_hub.web.pages_user import HomePage, KeepPage, StartsPage, StopPage, UsagePage
 
 LEASE_ID, NUMBER = r"([0-9a-f]{32})", r"([0-9]{1,18})"
@@ -32,6 +32,7 @@ PAGES: list[tuple[str, type[RequestHandler]]] = [
     (r"admin/leases", LeasesPage),
     (rf"admin/leases/{LEASE_ID}", LeasePage),
     (rf"admin/leases/{LEASE_ID}/stop", StopLeasePage),
+    (rf"admin/leases/{LEASE_ID}/give-up", GiveUpPage),
     (r"admin/usage", AdminUsagePage),
     (r"admin/limits", LimitsPage),
     (rf"admin/overrides/{NUMBER}/revoke", RevokePage),

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import cast, get_args
 
-from perijove.models import Activity, ExtendRequest, KeepRequest, Silence, StopRequest, UsageRow
+from perijove.models import Activity, ExtendRequest, GiveUpRequest, KeepRequest, Silence, StopRequest, UsageRow
 from perijove_hub.ledger.usage import By
 from perijove_hub.web.base import BaseHandler, problem_error
 
@@ -213,6 +213,16 @@ class ExtendHandler(BaseHandler):
         """Put it off, and answer with the lease."""
         self.require_admin()
         row = await self.state.life.extend(lease_id, self.caller.name, self.body(ExtendRequest))
+        self.write_model(row.said(self.state.clock()))
+
+
+class GiveUpHandler(BaseHandler):
+    """``POST leases/{id}/give-up``: an admin closes the lease of a cluster whose gateway does not come back."""
+
+    async def post(self, lease_id: str) -> None:
+        """Close it, and answer with it."""
+        self.require_admin()
+        row = await self.state.admission.give_up_cluster(lease_id, self.caller.name, self.body(GiveUpRequest).reason)
         self.write_model(row.said(self.state.clock()))
 
 

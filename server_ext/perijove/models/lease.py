@@ -248,6 +248,12 @@ class StopRequest(Asked):
     reason: Reason | None = None
 
 
+class GiveUpRequest(Asked):
+    """``POST leases/{id}/give-up``: an admin says that a cluster is gone whose gateway cannot say so."""
+
+    reason: Reason
+
+
 class AttemptFacts(Asked):
     """What the hub knows of a server that control has no lease for, so that control can take it up.
 
