@@ -16,6 +16,7 @@ from traitlets.config import Config
 
 from perijove_hub import hub as hub_module
 from perijove_hub.admission.client import HUB_SECRET
+from perijove_hub.dask.kubernetes import KubeConfig
 from perijove_hub.hub import CONTROL_SCOPES, CONTROLLER_SCOPES
 from perijove_hub.policy import load_platform
 from perijove_hub.policy.secrets import Secrets
@@ -158,6 +159,9 @@ async def test_the_configuration_of_the_dask_gateway_says_whom_it_serves(
     assert c.PerijoveKubeBackend.site == json.loads(told)["site"] == "esac"
     assert c.PerijoveKubeBackend.control_url == "http://perijove-control.perijove:8010/services/perijove"
     assert c.JupyterHubAuthenticator.jupyterhub_service_name == "dask-esac"
+    made = KubeConfig(config=c)
+    assert (made.scheduler_cmd, made.worker_cmd) == (["dask", "scheduler"], ["dask", "worker"])
+    assert made.idle_timeout == 1800
     secret = Path(c.PerijoveKubeBackend.secret_path)
     assert Secrets(secret.parent).text(secret.name) == "a secret of the gateway's own"
     named = {each["valueFrom"][kind]["name"] for each in gateway["env"] for kind in each["valueFrom"]}

@@ -13,7 +13,7 @@ import yaml
 from helm.schemas.platform import PlatformValues
 from helm.schemas.site import SiteValues
 from helm.schemas.write import SCHEMAS, text_of
-from tests.support.helm import CHARTS, LEAST, Charts, HelmRefused
+from tests.support.helm import CHARTS, EXAMPLES, LEAST, Charts, HelmRefused
 
 MODELS = {"perijove": PlatformValues, "perijove-site": SiteValues}
 
@@ -131,6 +131,22 @@ def test_what_only_an_admin_knows_is_asked_for(charts: Charts, chart: str, missi
 def test_what_does_not_fit_together_is_refused(charts: Charts, path: str, value: Any, said: str) -> None:
     with pytest.raises(HelmRefused) as refused:
         charts.render("perijove", nested(path, value))
+    assert said in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["", "ghcr.io/dask/dask-gateway-server"])
+@pytest.mark.parametrize(
+    ("key", "target"), [("gateway", "gateway"), ("gateway.backend", "user"), ("controller", "gateway")]
+)
+def test_a_dask_gateway_whose_images_are_not_ours_is_refused(charts: Charts, key: str, target: str, name: str) -> None:
+    values = yaml.safe_load((EXAMPLES / "on-premises-and-two-clouds.yaml").read_text())
+    part = values["dask-gateway"]
+    for each in key.split("."):
+        part = part[each]
+    part["image"]["name"] = name
+    with pytest.raises(HelmRefused) as refused:
+        charts.render("perijove", values, least=False)
+    said = f"dask-gateway.{key}.image: name the image that images/Dockerfile makes as `{target}` and you have pushed"
     assert said in str(refused.value)
 
 

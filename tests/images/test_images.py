@@ -53,6 +53,17 @@ def test_what_an_image_installs_can_be_imported(tmp_path: Path, wheels: Path, im
         assert done.returncode == 0, done.stderr
 
 
+def test_the_charts_command_starts_our_controller_and_all_else_of_dask_gateways(tmp_path: Path) -> None:
+    copied = "COPY --chmod=755 images/dask-gateway-server /opt/perijove/bin/"
+    assert stages()["gateway"][2:4] == [copied, "ENV PATH=/opt/perijove/bin:$PATH"]
+    env = {**os.environ, "PATH": f"{ROOT / 'images'}{os.pathsep}{Path(sys.executable).parent}{os.pathsep}/usr/bin:/bin"}
+    ours = {("kube-controller",): "PerijoveKubeController", (): "DaskGateway", ("proxy",): "ProxyApp"}
+    for asked, options in ours.items():
+        command = ["dask-gateway-server", *asked, "--help-all"]
+        done = subprocess.run(command, cwd=tmp_path, env=env, check=True, capture_output=True, text=True)
+        assert f"--{options}." in done.stdout
+
+
 @pytest.mark.parametrize("image", IMAGES)
 def test_an_image_runs_as_an_ordinary_account_on_a_pinned_base(image: str) -> None:
     lines = stages()[image]

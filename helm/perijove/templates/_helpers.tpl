@@ -100,8 +100,13 @@ securityContext:
 {{- if not (include "perijove.dask" . | fromYaml).secret }}
 {{- fail (printf "daskGateway.site: expected the name of a site below platform.sites that has `dask`, and not %q" .Values.daskGateway.site) }}
 {{- end }}
-{{- if not (index .Values "dask-gateway" "gateway" "image") }}
-{{- fail "dask-gateway.gateway.image: name the image with perijove[gateway] that you have built and pushed" }}
+{{- $dask := index .Values "dask-gateway" }}
+{{- $images := dict "gateway.image" (dig "gateway" "image" "name" "" $dask) "controller.image" (dig "controller" "image" "name" "" $dask) "gateway.backend.image" (dig "gateway" "backend" "image" "name" "" $dask) }}
+{{- range $key, $name := $images }}
+{{- /* without one of ours the chart takes Dask Gateway's own */}}
+{{- if or (not $name) (hasPrefix "ghcr.io/dask/" $name) }}
+{{- fail (printf "dask-gateway.%s: name the image that images/Dockerfile makes as `%s` and you have pushed" $key (ternary "user" "gateway" (eq $key "gateway.backend.image"))) }}
+{{- end }}
 {{- end }}
 {{- end }}
 {{- range $name, $site := .Values.platform.sites }}
