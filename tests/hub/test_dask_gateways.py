@@ -53,7 +53,7 @@ async def test_a_cluster_is_admitted_grows_as_far_as_the_limit_and_ends(bed: Das
     assert row["cost"] == pytest.approx(lease["cost"], abs=1e-4)
 
 
-async def test_what_adapts_without_bound_gets_what_there_is_and_is_told_why(bed: DaskBed) -> None:
+async def test_item_30_what_adapts_without_bound_gets_what_there_is_and_is_told_why(bed: DaskBed) -> None:
     gateway = bed.gateway
     name = await gateway.running(bed.ana)
     for wrong in ({"minimum": -1}, {"minimum": "many"}, {"minimum": 3, "maximum": 2}, {"active": 5}):
@@ -92,7 +92,7 @@ async def test_a_refusal_and_a_wrong_option_are_told_in_words_and_start_nothing(
     assert (status, body["error"]) == (422, "cluster_options: expected an object with an option for each key.")
 
 
-async def test_nobody_sees_or_changes_the_cluster_of_another(bed: DaskBed) -> None:
+async def test_item_17_nobody_sees_or_changes_the_cluster_of_another(bed: DaskBed) -> None:
     gateway = bed.gateway
     name = await gateway.running(bed.ana)
     assert await gateway.clusters(bed.bob) == []

@@ -66,7 +66,7 @@ def dashboards_asked(gateway: FakeGateway) -> list[str]:
     return [each.path for each in gateway.seen if each.path.startswith("/gw/clusters/")]
 
 
-def test_a_page_is_shown_and_nothing_of_the_browser_goes_along(mine: DaskBed) -> None:
+def test_item_12_a_page_is_shown_and_nothing_of_the_browser_goes_along(mine: DaskBed) -> None:
     secrets = {
         "X-XSRFToken": "canary-xsrf",
         "Referer": "http://127.0.0.1/lab?token=canary-referer",
@@ -94,7 +94,7 @@ def test_a_page_is_shown_and_nothing_of_the_browser_goes_along(mine: DaskBed) ->
     assert not [secret for secret in known if secret in f"{seen}"]
 
 
-def test_an_answer_comes_back_with_our_headers_and_not_with_theirs(mine: DaskBed) -> None:
+def test_item_12_an_answer_comes_back_with_our_headers_and_not_with_theirs(mine: DaskBed) -> None:
     with browser(mine.server) as client:
         answer = client.get(mine.path("mine", "dashboard/status"))
         plain = client.head(mine.path("mine", "dashboard/status"))
@@ -127,7 +127,7 @@ def test_a_dashboard_can_be_looked_at_only(mine: DaskBed, method: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["theirs", "over", "young", "nothing"])
-def test_what_is_not_the_users_own_or_has_none_is_not_shown(dask: DaskBed, name: str) -> None:
+def test_item_17_what_is_not_the_users_own_or_has_none_is_not_shown(dask: DaskBed, name: str) -> None:
     dask.esac.add("theirs", OTHER_TOKEN)
     dask.esac.add("over", state="stopped", dashboard=True)
     dask.esac.add("young", state="starting", dashboard=False)
@@ -199,7 +199,7 @@ WORKER = "info/worker/tcp%3A%2F%2F127.0.0.1%3A4000.html"
 
 
 @pytest.mark.parametrize("path", ELSEWHERE)
-def test_paths_that_lead_elsewhere_are_refused(mine: DaskBed, path: str) -> None:
+def test_item_17_paths_that_lead_elsewhere_are_refused(mine: DaskBed, path: str) -> None:
     status, _, _ = mine.raw("GET", mine.path("mine", f"dashboard/{path}"))
 
     assert status == 404
