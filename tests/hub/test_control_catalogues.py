@@ -152,12 +152,61 @@ async def test_item_18_with_an_address_goes_what_may_be_private_there(
 
 
 async def test_no_user_is_sent_into_a_private_network(control: ControlBed) -> None:
-    # what is no web address is not even listed
-    assert await tree(control, "earth.sentinel-2", "S2 1") == ["S2 1/red.tif", "S2 1/creds.json"]
     body = {"paths": ["S2 1/creds.json"]}
     answer = await control.call("POST", "datasets/earth.sentinel-2/presign", control.ana, body=body)
     assert answer.status == 503
     assert "an address that is not read from here" in answer.detail
+
+
+async def test_a_file_without_an_address_of_the_web_is_listed_and_says_why_it_cannot_be_read(
+    control: ControlBed,
+) -> None:
+    assert await tree(control, "earth.sentinel-2", "S2 1") == ["S2 1/red.tif", "S2 1/evil", "S2 1/creds.json"]
+    body = {"paths": ["S2 1/evil"]}
+    answer = await control.call("POST", "datasets/earth.sentinel-2/presign", control.ana, body=body)
+    assert answer.status == 403  # 503 would be asked for again
+    assert answer.detail == (
+        "earth.sentinel-2 of the catalogue earth: This file lies at file:///etc/passwd, which cannot be read "
+        "from here, and the catalogue names no other address."
+    )
+
+
+async def test_files_in_buckets_are_read_where_the_platform_file_says_that_these_are_on_the_web(
+    fake: FakeCatalogues, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    fake.items["sentinel-2"] = [
+        item(
+            "S2",
+            red={"href": "s3://tiles/a 1/B04 %20?.tif"},
+            blue={"href": "s3://other/B02.tif"},
+            green={"href": "s3://other/B03.tif", "alternate": {"web": {"href": f"{fake.url}/files/README.txt"}}},
+        )
+    ]
+    endpoints = {"tiles": f"{fake.url}/files"}
+    async with harvested(tmp_path, caplog, {"earth": spec(fake, "stac", s3_endpoints=endpoints)}) as control:
+        assert await tree(control, "earth.sentinel-2", "S2") == [
+            "S2/B04 ~2520~3f.tif", "S2/B02.tif", "S2/README.txt",
+        ]  # fmt: skip
+        (url,) = await addresses(control, "earth.sentinel-2", "S2/B04 ~2520~3f.tif")
+        assert url == f"{fake.url}/files/a%201/B04%20%2520%3F.tif"
+        assert await addresses(control, "earth.sentinel-2", "S2/README.txt") == [f"{fake.url}/files/README.txt"]
+        body = {"paths": ["S2/B02.tif"]}
+        answer = await control.call("POST", "datasets/earth.sentinel-2/presign", control.ana, body=body)
+        assert (answer.status, "s3://other/B02.tif" in answer.detail, "`s3_endpoints`" in answer.detail) == (
+            403, True, True,
+        )  # fmt: skip
+
+
+async def test_an_endpoint_of_a_bucket_is_no_way_into_a_private_network(
+    fake: FakeCatalogues, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    fake.items["sentinel-2"] = [item("S2", red={"href": "s3://tiles/creds.tif"})]
+    endpoints = {"*": "http://169.254.169.254/{bucket}"}
+    async with harvested(tmp_path, caplog, {"earth": spec(fake, "stac", s3_endpoints=endpoints)}) as control:
+        body = {"paths": ["S2/creds.tif"]}
+        answer = await control.call("POST", "datasets/earth.sentinel-2/presign", control.ana, body=body)
+        assert answer.status == 503
+        assert "an address that is not read from here" in answer.detail
 
 
 @pytest.mark.parametrize(

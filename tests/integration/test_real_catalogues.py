@@ -55,7 +55,14 @@ def stac(tmp_path: Path) -> Iterator[StacApi]:
         collection("sea é", title="Sea surface", license="CC0-1.0"),
     ]
     items = {f"sentinel-2/S2 {number}": {f"red {number}.tif": TILE} for number in range(30)}
-    with running_stac(tmp_path / "stac", collections, items) as api:
+    in_buckets = {
+        "sea é/stored": {
+            "key": {"href": "s3://sentinel-2/red 3.tif"},
+            "web": {"href": "s3://far/red.tif", "alternate": {"https": {"href": "{files}/sentinel-2/red%204.tif"}}},
+            "far": {"href": "s3://far/B02.tif"},
+        }
+    }
+    with running_stac(tmp_path / "stac", collections, items, in_buckets) as api:
         yield api
 
 
@@ -79,7 +86,7 @@ async def test_a_stac_api_is_searched_read_and_outlived(
                 break
             page = await control.get(page.body["next"], control.ana)
         assert sorted(found) == sorted(f"S2 {number}" for number in range(30))
-        assert await tree(control, "earth.sea~20~c3~a9") == []
+        assert await tree(control, "earth.sea~20~c3~a9") == ["stored"]
 
         (path,) = await tree(control, "earth.sentinel-2", "S2 7")
         with kernel_of(control, control.ana, tmp_path):
@@ -91,6 +98,22 @@ async def test_a_stac_api_is_searched_read_and_outlived(
         assert await states_after_failures(control, "earth") == ["stale", "stale", "dead"]
         answer = await opened(control, "earth.sentinel-2", "S2 9")
         assert (answer.status, "502" in answer.detail) == (503, True)
+
+
+async def test_files_of_a_stac_api_that_lie_in_buckets_are_read_or_say_why_not(
+    stac: StacApi, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "control").mkdir()
+    spec = {"kind": "stac", "title": "Earth", "url": stac.url, "allow_private": True}
+    spec |= {"s3_endpoints": {"sentinel-2": f"{stac.url}files/{{bucket}}"}}
+    async with harvested(tmp_path / "control", caplog, {"earth": spec}) as control:
+        paths = await tree(control, "earth.sea~20~c3~a9", "stored")
+        assert sorted(paths) == ["stored/B02.tif", "stored/red 3.tif", "stored/red~25204.tif"]
+        with kernel_of(control, control.ana, tmp_path):
+            for path in ("stored/red 3.tif", "stored/red~25204.tif"):
+                assert await asyncio.to_thread(read, f"earth.sea~20~c3~a9/{path}") == TILE
+            with pytest.raises(perijove.errors.Refused, match=r"This file lies at s3://far/B02\.tif, and"):
+                await asyncio.to_thread(read, "earth.sea~20~c3~a9/stored/B02.tif")
 
 
 @pytest.fixture(scope="module")

@@ -32,7 +32,10 @@ class StacApi:
 
 @contextmanager
 def running_stac(
-    directory: Path, collections: list[dict[str, Any]], items: dict[str, dict[str, bytes]]
+    directory: Path,
+    collections: list[dict[str, Any]],
+    items: dict[str, dict[str, bytes]],
+    in_buckets: dict[str, dict[str, Any]] | None = None,
 ) -> Iterator[StacApi]:
     """An API with these collections.
 
@@ -40,6 +43,7 @@ def running_stac(
         directory: an empty one.
         collections: STAC collections.
         items: for ``collection/item`` the names of its assets and what is in them.
+        in_buckets: for ``collection/item`` assets of STAC, in which ``{files}`` is the web server's address.
     """
     (port,) = free_ports(1)
     with running_nginx(directory, proxied_port=port) as nginx:
@@ -50,6 +54,10 @@ def running_stac(
             for name, body in assets.items():
                 (nginx.root / local / name).write_bytes(body)
             features.append(_feature(local, item, {name: f"{nginx.url}/files/{local}/{name}" for name in assets}))
+        for path, stored in (in_buckets or {}).items():
+            local, _, item = path.partition("/")
+            said = json.loads(json.dumps(stored).replace("{files}", f"{nginx.url}/files"))
+            features.append({**_feature(local, item, {}), "assets": said})
         documents = [*collections, {"type": "FeatureCollection", "features": features}]
         hrefs = []
         for number, document in enumerate(documents):

@@ -54,10 +54,14 @@ class Harvest:
 
 @dataclass(frozen=True)
 class Leaf:
-    """A file of a tree with the public address at which it lies; a directory has none."""
+    """A file of a tree with the public address at which it lies; a directory has none.
+
+    ``why_not`` says in a sentence why a file has none.
+    """
 
     entry: TreeEntry
     url: str | None = None
+    why_not: str | None = None
 
 
 @dataclass(frozen=True)
@@ -74,6 +78,10 @@ class CatalogueError(Exception):
 
 class NoSuchPathError(CatalogueError):
     """There is no such directory or file in the tree."""
+
+
+class NotReadableError(CatalogueError):
+    """The file is there, and lies where nobody is sent from here."""
 
 
 class BadCursorError(CatalogueError):

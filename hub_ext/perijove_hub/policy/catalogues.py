@@ -22,6 +22,23 @@ def _check_page(address: str) -> str:
 #: An http(s) address that may have a query, as those of many services have.
 PageAddress = Annotated[str, StringConstraints(pattern=r"^[!-~]+$", max_length=2000), AfterValidator(_check_page)]
 
+
+def _check_endpoint(address: str) -> str:
+    # a bucket's name is one label or several of a host, or a part of a path
+    parts = urlsplit(_check_page(address.replace("{bucket}", "bucket")))
+    if parts.query or "{" in parts.geturl() or "}" in parts.geturl():
+        raise ValueError(
+            "expected an http(s) address without a query, in which {bucket} may stand for the bucket, such as "
+            "https://{bucket}.s3.example or https://s3.example/{bucket}"
+        )
+    return address
+
+
+#: Below what the keys of a bucket are found on the web; ``{bucket}`` in it stands for the bucket's name.
+BucketAddress = Annotated[str, StringConstraints(pattern=r"^[!-~]+$", max_length=500), AfterValidator(_check_endpoint)]
+#: A bucket's name, or ``*`` for all others.
+BucketName = Annotated[str, StringConstraints(pattern=r"^(\*|[A-Za-z0-9][A-Za-z0-9._-]{1,254})$")]
+
 #: A position on the sky and a radius, as a directory of a service of the Virtual Observatory has them for its name.
 Position = Annotated[str, StringConstraints(pattern=r"^[+-]?\d{1,3}(\.\d+)?,[+-]?\d{1,2}(\.\d+)?,\d{1,3}(\.\d+)?$")]
 
@@ -65,6 +82,12 @@ class CatalogueSpec(PlatformModel):
         max_length=100,
         description="of sia and scs: examples shown in the tree, as ra,dec,radius in degrees",
     )
+    s3_endpoints: dict[BucketName, BucketAddress] = Field(
+        default_factory=dict,
+        max_length=1000,
+        description="of stac: where files at s3://bucket/key are read without keys, by bucket; *: all other buckets; "
+        "{bucket} in an address stands for the bucket's name, and the key is appended",
+    )
     allow_private: bool = Field(
         default=False, description="the host and port of `url`, and no other, may be at a private address"
     )
@@ -75,6 +98,10 @@ class CatalogueSpec(PlatformModel):
             raise ValueError(f"collections: a service of kind {self.kind} has none")
         if self.kind not in ("sia", "scs") and self.positions:
             raise ValueError(f"positions: a catalogue of kind {self.kind} takes none")
+        if self.kind != "stac" and self.s3_endpoints:
+            raise ValueError(f"s3_endpoints: a catalogue of kind {self.kind} takes none")
+        if "{bucket}" not in self.s3_endpoints.get("*", "{bucket}"):
+            raise ValueError("s3_endpoints: the address for * must hold {bucket}: buckets would be mixed up without it")
         if self.kind not in ("sia", "scs") and urlsplit(self.url).query:
             raise ValueError(f"url: the address of a catalogue of kind {self.kind} has no query")
         if self.kind == "s3" and not urlsplit(self.url).path.strip("/"):

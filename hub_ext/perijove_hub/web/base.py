@@ -18,7 +18,7 @@ from tornado.web import HTTPError, RequestHandler
 
 from perijove.models import STORE_UNREACHABLE, Page, Problem
 from perijove_hub.admission.models import Refused
-from perijove_hub.catalogue.models import BadCursorError, CatalogueError, NoSuchPathError
+from perijove_hub.catalogue.models import BadCursorError, CatalogueError, NoSuchPathError, NotReadableError
 from perijove_hub.catalogue.vending import VendingError
 from perijove_hub.ledger.engines import is_unavailable, spoken_error
 from perijove_hub.policy.models import EVERYBODY
@@ -281,6 +281,8 @@ class BaseHandler(HubOAuthenticated, RequestHandler):  # type: ignore[misc]  # j
             return Problem(status=400, title="Bad cursor", detail=str(error))
         if isinstance(error, NoSuchPathError):
             return Problem(status=404, title="Not found", detail=str(error))
+        if isinstance(error, NotReadableError):  # asking again would not help
+            return Problem(status=403, title="Not readable from here", detail=str(error))
         if isinstance(error, CatalogueError):
             return Problem(status=503, title="Catalogue unreachable", detail=str(error))
         if is_unavailable(error):

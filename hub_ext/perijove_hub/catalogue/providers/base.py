@@ -10,7 +10,7 @@ from urllib.parse import urljoin, urlsplit
 from perijove.models import TreeEntry
 from perijove_hub.catalogue import texts
 from perijove_hub.catalogue.guarded import GuardedSession
-from perijove_hub.catalogue.models import BadCursorError, Branch, Found, Leaf, NoSuchPathError
+from perijove_hub.catalogue.models import BadCursorError, Branch, Found, Leaf, NoSuchPathError, NotReadableError
 from perijove_hub.policy.catalogues import CatalogueSpec
 
 #: More datasets of one catalogue are not listed.
@@ -46,6 +46,8 @@ class Provider(ABC):
             for leaf in branch.leaves:
                 if leaf.entry.path == path and leaf.url:
                     return leaf.url
+                if leaf.entry.path == path and leaf.why_not:
+                    raise NotReadableError(leaf.why_not)
             if not branch.cursor:
                 break
             cursor = branch.cursor
@@ -79,12 +81,17 @@ class Provider(ABC):
 
 
 def file_leaf(
-    folder: str, name: str, url: str, size_bytes: int | None = None, modified: datetime | None = None
+    folder: str,
+    name: str,
+    url: str | None,
+    size_bytes: int | None = None,
+    modified: datetime | None = None,
+    why_not: str | None = None,
 ) -> Leaf:
-    """A file; ``name`` is a segment of a path already."""
+    """A file; ``name`` is a segment of a path already. Without a ``url`` it says ``why_not``."""
     path = f"{folder}/{name}" if folder else name
     entry = TreeEntry(name=name, path=path, type="file", size_bytes=size_bytes, modified=modified)
-    return Leaf(entry, url)
+    return Leaf(entry, url, why_not)
 
 
 def folder_leaf(folder: str, name: str, modified: datetime | None = None) -> Leaf:

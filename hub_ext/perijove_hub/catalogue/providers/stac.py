@@ -1,7 +1,7 @@
 """STAC: an API, or a static catalogue of files. A collection is a dataset, its items are directories of assets.
 
 The documents are read as JSON and not by pystac: of what strangers wrote, one collection that is not as it should be
-must not end the list of all others, and no link may name a local file or what to send where.
+must not end the list of all others, and no link may name a local file or what to send where (decision 0027).
 
 Sources: STAC API specification 1.0.0 ("Collections", "Features"); STAC specification 1.1.0 (catalog, collection, item).
 """
@@ -20,14 +20,14 @@ from perijove_hub.catalogue.names import path_segment, segment_name
 from perijove_hub.catalogue.providers.base import (
     DATASETS_MAX,
     Provider,
-    file_leaf,
     folder_leaf,
     joined,
     no_such,
     same_origin,
     slice_of,
 )
-from perijove_hub.catalogue.providers.formats import format_of, suffix_of
+from perijove_hub.catalogue.providers.formats import format_of
+from perijove_hub.catalogue.providers.stac_assets import leaves_of
 
 #: Documents that one harvest asks for at most.
 DOCUMENTS_MAX = 300
@@ -101,7 +101,7 @@ class StacProvider(Provider):
             if "/" in path:
                 raise no_such(path)
             url = f"{items}/{quote(_name(path), safe='')}"
-            return slice_of(_assets(session.fetch_json(url), url, path), cursor, limit)
+            return slice_of(self._assets(session.fetch_json(url), url, path), cursor, limit)
         url = cursor or items
         if cursor and not (same_origin(cursor, items) and texts.address(cursor)):
             raise BadCursorError("The cursor is not one that a tree has given.")
@@ -120,7 +120,7 @@ class StacProvider(Provider):
     def _collection_assets(self, session: GuardedSession, found: Found) -> list[Leaf]:
         if not found.where.get("assets"):
             return []
-        return _assets(session.fetch_json(found.where["self"]), found.where["self"], "")
+        return self._assets(session.fetch_json(found.where["self"]), found.where["self"], "")
 
     def _of_document(self, session: GuardedSession, found: Found, path: str, cursor: str, limit: int) -> Branch:
         """A directory of a static catalogue: each part of the path is a link of the document before it."""
@@ -136,7 +136,10 @@ class StacProvider(Provider):
             url = linked
             document = session.fetch_json(url)
         folders = [folder_leaf(path, name) for name in _below(document, url)]
-        return slice_of([*_assets(document, url, path), *folders], cursor, limit)
+        return slice_of([*self._assets(document, url, path), *folders], cursor, limit)
+
+    def _assets(self, document: Document, base: str, folder: str) -> list[Leaf]:
+        return leaves_of(document, base, folder, self.spec.s3_endpoints)
 
 
 def found_of(document: Document, own: str, items: str | None = None) -> Found:
@@ -213,23 +216,6 @@ def _stem(url: str) -> str:
     parts = urlsplit(url).path.strip("/").split("/")
     stem = parts[-1].removesuffix(".json")
     return path_segment(parts[-2] if stem in ("catalog", "collection", "item") and len(parts) > 1 else stem)
-
-
-def _assets(document: Document, base: str, folder: str) -> list[Leaf]:
-    """The files of an item or a collection, each with a name by which readers know its format."""
-    assets = document.get("assets")
-    leaves: dict[str, Leaf] = {}
-    for key, asset in list(assets.items())[:1000] if isinstance(assets, dict) else []:
-        url = joined(base, asset.get("href")) if isinstance(asset, dict) else None
-        if url is None:
-            continue
-        name = urlsplit(url).path.rpartition("/")[2]
-        name = path_segment(name if "." in name else f"{key}{suffix_of(asset.get('type'))}")
-        if name in leaves:
-            name = f"{path_segment(key)}-{name}"
-        size_bytes, modified = texts.whole(asset.get("file:size")), texts.moment(asset.get("updated"))
-        leaves.setdefault(name, file_leaf(folder, name, url, size_bytes, modified))
-    return list(leaves.values())
 
 
 def _name(segment: str) -> str:
