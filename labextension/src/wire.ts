@@ -312,7 +312,9 @@ export interface ITreeContent {
 export interface ITextContent {
   text: string;
   truncated: boolean;
-  total_bytes: number;
+  /** Null when it is not known without reading all of it. */
+  total_bytes: number | null;
+  note?: string | null;
 }
 
 /** What every preview says, whatever its kind. */

@@ -15,9 +15,10 @@ from perijove.stores import DatasetReader
 
 from . import snippets_arrays, snippets_tables
 from .listing import tree_page
-from .preview.answers import FileFormat, FitsHeader, FitsImage, FitsTable
+from .preview.answers import Compression, FileFormat, FitsHeader, FitsImage, FitsTable
 from .preview.pool import PreviewFailed
 from .service import DataService
+from .snippets_opened import opened
 
 #: A cutout has at most so many pixels on each side, and spans rows of at most so many bytes in the file.
 CUTOUT_SIDE = 1024
@@ -49,12 +50,12 @@ async def snippet(
         case FitsImage():
             return _fits_image(url, seen)
         case FitsTable(hdu=number):
-            return _fits_table(url, number)
+            return _fits_table(url, number, seen.compression)
         case FitsHeader(hdu=number):
-            return _fits_header(url, number)
+            return _fits_header(url, number, seen.compression)
         case FileFormat() if seen.format in FORMATS:
             return FORMATS[seen.format](url, seen)
-    return _text(url)
+    return _text(url, seen.compression)
 
 
 async def _check_directory(reader: DatasetReader, path: str) -> None:
@@ -97,37 +98,38 @@ def _first_bytes(url: str) -> str:
         """)
 
 
-def _text(url: str) -> str:
-    return _code(f"""
-        from itertools import islice
-
+def _text(url: str, compression: Compression | None) -> str:
+    file = opened(url, compression, 'encoding="utf-8", errors="replace"')
+    return file.imports("from itertools import islice") + _code(f"""
         import perijove
 
-        with perijove.open({url!r}, "r", encoding="utf-8", errors="replace") as file:
+        with {file.clause}:
             for line in islice(file, 20):
                 print(line, end="")
         """)
 
 
-def _fits_header(url: str, hdu: int) -> str:
-    return _code(f"""
+def _fits_header(url: str, hdu: int, compression: Compression | None) -> str:
+    file = opened(url, compression)
+    return file.imports() + _code(f"""
         import perijove
         from astropy.io import fits
 
-        with perijove.open({url!r}) as file, fits.open(file) as hdus:
+        with {file.clause}, fits.open(file) as hdus:
             hdus.info()
             header = hdus[{hdu}].header
         header
         """)
 
 
-def _fits_table(url: str, hdu: int) -> str:
-    return _code(f"""
+def _fits_table(url: str, hdu: int, compression: Compression | None) -> str:
+    file = opened(url, compression)
+    return file.imports() + _code(f"""
         import perijove
         from astropy.io import fits
         from astropy.table import Table
 
-        with perijove.open({url!r}) as file, fits.open(file) as hdus:
+        with {file.clause}, fits.open(file) as hdus:
             hdus.info()
             table = Table(hdus[{hdu}].data)
         table
@@ -135,9 +137,9 @@ def _fits_table(url: str, hdu: int) -> str:
 
 
 def _fits_image(url: str, seen: FitsImage) -> str:
-    rows, columns, what = _cutout(seen.shape, seen.pixel_bytes)
+    rows, columns, what = _cutout(seen)
     section = ", ".join(["0"] * (len(seen.shape) - 2) + [rows, columns])
-    sky = seen.celestial
+    sky, file = seen.celestial, opened(url, seen.compression)
     # what is only seen in part is shown whole beside it, where the file has an overview
     overview = seen.overview if rows != ":" else None
     lines = [
@@ -147,7 +149,7 @@ def _fits_image(url: str, seen: FitsImage) -> str:
         "from astropy.visualization import simple_norm",
         *(["from astropy.wcs import WCS"] if sky else []),
         "",
-        f"with perijove.open({url!r}) as file, fits.open(file) as hdus:",
+        f"with {file.clause}, fits.open(file) as hdus:",
         *(_whole(overview, sky) if overview is not None else []),
         f"    hdu = hdus[{seen.hdu}]",
         f"    # {what}",
@@ -165,7 +167,7 @@ def _fits_image(url: str, seen: FitsImage) -> str:
         ),
         "plt.show()",
     ]
-    return "\n".join(lines) + "\n"
+    return file.imports() + "\n".join(lines) + "\n"
 
 
 def _whole(overview: int, sky: bool) -> list[str]:
@@ -183,14 +185,15 @@ def _plot(name: str, place: str) -> list[str]:
     ]
 
 
-def _cutout(shape: list[int], pixel_bytes: int) -> tuple[str, str, str]:
+def _cutout(seen: FitsImage) -> tuple[str, str, str]:
     """Slices of rows and columns around the middle, and a comment that says what they are."""
-    height, width = shape[-2:]
-    side = min(CUTOUT_SIDE, max(64, CUTOUT_SPAN_BYTES // (width * pixel_bytes)))
+    height, width = seen.shape[-2:]
+    side = min(CUTOUT_SIDE, max(64, CUTOUT_SPAN_BYTES // (width * seen.pixel_bytes)))
     rows, columns = min(height, side), min(width, side)
     if (rows, columns) == (height, width):
         return ":", ":", f"all {height} × {width} pixels"
     top, left = (height - rows) // 2, (width - columns) // 2
-    size = size_text(height * width * pixel_bytes)
-    comment = f"the central {rows} × {columns} of {height} × {width} pixels ({size}); the rest is not read"
+    size = size_text(height * width * seen.pixel_bytes)
+    rest = "the rest is not read" if seen.compression is None else "the file is unpacked up to there"
+    comment = f"the central {rows} × {columns} of {height} × {width} pixels ({size}); {rest}"
     return f"{top}:{top + rows}", f"{left}:{left + columns}", comment

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from textwrap import dedent
 
 from .preview.answers import FileFormat
+from .snippets_opened import opened
 
 
 def _code(text: str) -> str:
@@ -35,6 +36,7 @@ def _csv(url: str, seen: FileFormat) -> str:
     options = [f"sep={seen.delimiter!r}"] if seen.delimiter != "," else []
     options += [] if seen.header else ["header=None"]
     options += [f"skiprows={seen.comment_lines}"] if seen.comment_lines else []
+    options += [f"compression={seen.compression!r}"] if seen.compression else []
     return _code(f"""
         import pandas as pd
 
@@ -45,11 +47,12 @@ def _csv(url: str, seen: FileFormat) -> str:
 
 
 def _ecsv(url: str, seen: FileFormat) -> str:
-    return _code(f"""
+    file = opened(url, seen.compression, 'encoding="utf-8"')
+    return file.imports() + _code(f"""
         import perijove
         from astropy.table import Table
 
-        with perijove.open({url!r}, "r", encoding="utf-8") as file:
+        with {file.clause}:
             table = Table.read(file.read(), format="ascii.ecsv")
         table.info()
         table
@@ -57,11 +60,12 @@ def _ecsv(url: str, seen: FileFormat) -> str:
 
 
 def _votable(url: str, seen: FileFormat) -> str:
-    return _code(f"""
+    file = opened(url, seen.compression)
+    return file.imports() + _code(f"""
         import perijove
         from astropy.io.votable import parse_single_table
 
-        with perijove.open({url!r}) as file:
+        with {file.clause}:
             table = parse_single_table(file).to_table(use_names_over_ids=True)
         table.info()
         table
@@ -106,12 +110,11 @@ def _picture(url: str, seen: FileFormat) -> str:
 
 
 def _json(url: str, seen: FileFormat) -> str:
-    return _code(f"""
-        import json
-
+    file = opened(url, seen.compression)
+    return file.imports("import json") + _code(f"""
         import perijove
 
-        with perijove.open({url!r}) as file:
+        with {file.clause}:
             data = json.load(file)
         data
         """)

@@ -90,6 +90,24 @@ const options = () =>
       .slice(15)
   ) as unknown;
 
+describe('A text', () => {
+  const TEXT = { bytes_read: 7, requests: 1, kind: 'text' as const, format: 'Text', title: 'a' };
+
+  it('says of how much it is the beginning', async () => {
+    await show({ ...TEXT, content: { text: 'first line', truncated: true, total_bytes: 2048 } });
+
+    expect(screen.getByText('This is the beginning of a text of 2.00 KiB.')).toBeDefined();
+  });
+
+  it('of unknown length is only called a beginning, and what is to be known of it is said', async () => {
+    const note = 'This file is compressed as a whole.';
+    await show({ ...TEXT, content: { text: 'first line', truncated: true, total_bytes: null, note } });
+
+    expect(screen.getByText('This is the beginning of a text.')).toBeDefined();
+    expect(screen.getByText(note)).toBeDefined();
+  });
+});
+
 describe('a table', () => {
   it('shows names, types, units and values, and numbers its rows from 1', async () => {
     await show(tableOf(0, 100, 250));

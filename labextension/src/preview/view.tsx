@@ -102,9 +102,12 @@ function TextView({ content, trans }: { content: ITextContent; trans: Translatio
     <>
       {content.truncated && (
         <p className="pj-Preview-note">
-          {trans.__('This is the beginning of a text of %1.', formatBytes(content.total_bytes))}
+          {content.total_bytes === null
+            ? trans.__('This is the beginning of a text.')
+            : trans.__('This is the beginning of a text of %1.', formatBytes(content.total_bytes))}
         </p>
       )}
+      {content.note && <p className="pj-Preview-note">{content.note}</p>}
       {/* eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex -- what scrolls must be reachable by keyboard */}
       <pre className="pj-Preview-text" role="group" tabIndex={0} aria-label={trans.__('Text')}>
         {content.text}

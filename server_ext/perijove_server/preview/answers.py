@@ -45,6 +45,9 @@ FormatName = Literal[
     "hdf5", "netcdf3", "zarr", "grib", "parquet", "csv", "ecsv", "votable", "geotiff", "picture", "json", "notebook"
 ]
 
+#: How a file is compressed as a whole.
+Compression = Literal["gzip", "bz2", "xz"]
+
 RANGES_MAX = 2048
 #: Of a directory, so many objects are read in one preview, and so many directories listed.
 OBJECTS_MAX = 600
@@ -69,7 +72,13 @@ class _Made(Strict):
         return not picture
 
 
-class FitsImage(_Made):
+class _Described(_Made):
+    """What code that opens a file has to know of it."""
+
+    compression: Compression | None = None
+
+
+class FitsImage(_Described):
     """``shape`` is in NumPy's order; ``overview`` is the unit that holds a reduced copy."""
 
     kind: Literal["image"]
@@ -80,21 +89,21 @@ class FitsImage(_Made):
     celestial: bool
 
 
-class FitsTable(_Made):
+class FitsTable(_Described):
     """A FITS file without an image, with a table."""
 
     kind: Literal["table"]
     hdu: HduIndex
 
 
-class FitsHeader(_Made):
+class FitsHeader(_Described):
     """A FITS file with neither image nor table."""
 
     kind: Literal["header"]
     hdu: HduIndex
 
 
-class PlainText(_Made):
+class PlainText(_Described):
     """A text."""
 
     kind: Literal["text"]
@@ -132,12 +141,13 @@ class ImageContent(Strict):
 
 
 class TextContent(Strict):
-    """The beginning of a text; ``hdu`` if it is the header of one."""
+    """The beginning of a text; ``hdu`` if it is the header of one. ``total_bytes`` None: not known."""
 
     text: str
     truncated: bool
-    total_bytes: Annotated[int, Field(ge=0)]
+    total_bytes: Annotated[int, Field(ge=0)] | None
     hdu: HduIndex | None = None
+    note: str | None = None
 
 
 class ImageLook(_Made):
@@ -196,7 +206,7 @@ def _is_png(picture: bytes, width: int, height: int) -> bool:
     return found == (_PNG_SIGNATURE, _PNG_IHDR, width, height)
 
 
-class FileFormat(_Made):
+class FileFormat(_Described):
     """A file of another format than FITS, as far as code that opens it has to know. ``node`` is what to open in it.
 
     Of arrays: whether that is a group, and whether axes have names, as in NetCDF. Of GRIB: which bytes its message is.

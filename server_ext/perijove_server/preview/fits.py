@@ -118,7 +118,7 @@ def read_hdus(source: Source) -> list[Hdu]:
         raise PreviewProblem("This is not a FITS file: it does not begin with the keyword SIMPLE.")
     hdus: list[Hdu] = []
     start = 0
-    while start < source.size_bytes and len(hdus) < HDUS_MAX:
+    while source.reaches(start) and len(hdus) < HDUS_MAX:
         if hdus and not source.read_at(start, 8, HOP_BYTES).startswith(b"XTENSION"):
             break  # the standard allows other records after the last unit
         header, header_bytes = _read_header(source, start, len(hdus))
@@ -159,7 +159,8 @@ def _read_header(source: Source, start: int, index: int) -> tuple[Header, int]:
     while len(raw) < HEADER_MAX_BYTES:
         block = source.read_at(start + len(raw), BLOCK_BYTES, FIRST_BYTES if index == 0 else HOP_BYTES)
         if len(block) < BLOCK_BYTES:
-            raise PreviewProblem(f"The file ends within the header of HDU {index}: it has no END.")
+            ended = f"The file ends within the header of HDU {index}: it has no END."
+            raise PreviewProblem(source.out_of_reach or ended)
         raw += block
         for at in range(0, BLOCK_BYTES, CARD_BYTES):
             if block[at : at + CARD_BYTES].rstrip() == b"END":

@@ -31,18 +31,23 @@ def look(source: Source, wish: Wish) -> Look:
         PreviewProblem: the file is broken, or there is no such unit.
     """
     hdus = fits.read_hdus(source)
-    hdu = _chosen(hdus, wish.hdu)
+    hdu = _chosen(source, hdus, wish.hdu)
     if is_table(hdu):
         return look_at_table(source, hdu, hdus, wish.path, wish.first_row), b""
     if not hdu.is_image:
         return _header_as_text(hdu, wish.path), b""
-    return _look_at_image(source, hdu, hdus, wish)
+    try:
+        return _look_at_image(source, hdu, hdus, wish)
+    except PreviewProblem:
+        if not source.out_of_reach or wish.window is not None:
+            raise
+        return _header_as_text(hdu, wish.path, "whose image is not reached"), b""
 
 
 def describe(source: Source, wish: Wish) -> dict[str, Any]:
     """What a snippet of code needs to know: kind, unit, shape, overview and whether there are sky coordinates."""
     hdus = fits.read_hdus(source)
-    hdu = _chosen(hdus, wish.hdu)
+    hdu = _chosen(source, hdus, wish.hdu)
     if hdu.is_image:
         overview = overview_of(source, hdu, hdus)
         return {
@@ -84,7 +89,7 @@ def _look_at_image(source: Source, hdu: fits.Hdu, hdus: list[fits.Hdu], wish: Wi
     return {"kind": "image", "format": "FITS", "title": wish.path.rsplit("/", 1)[-1], "content": content}, picture.png
 
 
-def _chosen(hdus: list[fits.Hdu], asked: int | None) -> fits.Hdu:
+def _chosen(source: Source, hdus: list[fits.Hdu], asked: int | None) -> fits.Hdu:
     """The unit asked for, else the first image, the first table, or the first of all."""
     if asked is None:
         images = [hdu for hdu in hdus if hdu.is_image]
@@ -92,13 +97,14 @@ def _chosen(hdus: list[fits.Hdu], asked: int | None) -> fits.Hdu:
         science = [hdu for hdu in images if not is_overview(hdu)]
         return [*science, *images, *filter(is_table, hdus), hdus[0]][0]
     if not 0 <= asked < len(hdus):
-        raise PreviewProblem(f"There is no HDU {asked}: the file has {len(hdus)}, counted from 0.")
+        missing = f"There is no HDU {asked}: the file has {len(hdus)}, counted from 0."
+        raise PreviewProblem(source.out_of_reach or missing)
     return hdus[asked]
 
 
-def _header_as_text(hdu: fits.Hdu, path: str) -> dict[str, Any]:
-    """A unit without an image or a table: its header, as it stands."""
+def _header_as_text(hdu: fits.Hdu, path: str, why: str = "which holds no image") -> dict[str, Any]:
+    """A unit without an image or a table, or with an image that cannot be read: its header, as it stands."""
     text = "\n".join(str(card.image).rstrip() for card in hdu.header.cards)
     content = {"text": text, "truncated": False, "total_bytes": len(text.encode()), "hdu": hdu.index}
-    said = f"FITS header of HDU {hdu.index}, which holds no image"
+    said = f"FITS header of HDU {hdu.index}, {why}"
     return {"kind": "text", "format": said, "title": path.rsplit("/", 1)[-1], "content": content}

@@ -229,7 +229,9 @@ class _Table:
                 end = start + self._variables[index].shown_bytes(descriptor[0])
                 if end <= stop:
                     spans[index, row] = (start, end)
-        if sum(end - start for start, end in spans.values()) > self._source.left_bytes:
+        last = max((end for _, end in spans.values()), default=1) - 1
+        too_much = sum(end - start for start, end in spans.values()) > self._source.left_bytes
+        if too_much or not self._source.reaches(last):
             notes.append("The variable-length arrays are not read, to stay within the budget of a preview.")
             spans = {}
         file = RangeFile(self._source, 1)

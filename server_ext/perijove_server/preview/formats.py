@@ -31,6 +31,8 @@ class Format:
     magic: tuple[tuple[int, bytes], ...] = ()
     names: tuple[str, ...] = ()
     element: bytes = b""
+    #: Whether its beginning is shown by what is read from there on, without looking at places behind.
+    is_read_onward: bool = False
 
     def is_begun_by(self, begins: bytes) -> bool:
         """Whether a file that begins so is of this format."""
@@ -45,9 +47,9 @@ class Format:
 
 TABLES: tuple[Format, ...] = (
     Format("parquet", "parquet", ((0, b"PAR1"), (0, b"PARE")), (".parquet", ".pq", ".parq")),
-    Format("ecsv", "delimited", ((0, b"# %ECSV"),), (".ecsv",)),
-    Format("csv", "delimited", (), (".csv", ".tsv")),
-    Format("votable", "votable", (), (".vot", ".votable"), b"VOTABLE"),
+    Format("ecsv", "delimited", ((0, b"# %ECSV"),), (".ecsv",), is_read_onward=True),
+    Format("csv", "delimited", (), (".csv", ".tsv"), is_read_onward=True),
+    Format("votable", "votable", (), (".vot", ".votable"), b"VOTABLE", is_read_onward=True),
     Format(
         "geotiff",
         "tiff",
@@ -60,7 +62,7 @@ TABLES: tuple[Format, ...] = (
         ((0, b"\x89PNG\r\n\x1a\n"), (0, b"\xff\xd8\xff"), (0, b"GIF87a"), (0, b"GIF89a")),
         (".png", ".jpg", ".jpeg", ".gif"),
     ),
-    Format("json", "texts", (), (".json", ".geojson")),
+    Format("json", "texts", (), (".json", ".geojson"), is_read_onward=True),
     Format("notebook", "texts", (), (".ipynb",)),
 )
 ARRAYS: tuple[Format, ...] = (

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from . import fits_look
 from .formats import format_of
+from .packed import Packing, Unpacked, inner_path, packing_of
 from .source import PreviewProblem, Source
 
 TEXT_BYTES = 256 << 10
@@ -14,7 +15,7 @@ TEXT_BYTES = 256 << 10
 TEXT_NAMES = (".txt", ".jsonl", ".ndjson", ".md", ".rst", ".py", ".xml", ".yaml", ".yml", ".log", ".dat", ".asc")
 SHOWN = (
     "Previews show FITS, HDF5, NetCDF, Zarr, GRIB, Parquet, CSV, ECSV, VOTable, TIFF, PNG, JPEG, GIF, JSON, notebooks "
-    "and text."
+    "and text; FITS, tables in text, JSON and text also if compressed with gzip, bzip2 or xz."
 )
 
 #: What was made, as JSON of the models in ``answers``, and the picture of it if there is one.
@@ -48,7 +49,8 @@ def look(source: Source, wish: Wish) -> Look:
         PreviewProblem: 415 for a kind that cannot be shown, 422 for a file that is broken, or for a window where there
             is none.
     """
-    looked = _look(source, wish)
+    packing = packing_of(source)
+    looked = _look(source, wish) if packing is None else _look_inside(source, packing, wish)
     if wish.window is not None and not _has_part(looked[0]["content"]):
         raise PreviewProblem("There is no picture here of which a window could be drawn: ask without a window.")
     return looked
@@ -63,12 +65,51 @@ def _look(source: Source, wish: Wish) -> Look:
     return look_at_text(source, wish.path), b""
 
 
+def _look_inside(source: Source, packing: Packing, wish: Wish) -> Look:
+    """What a file holds that is compressed as a whole."""
+    inside, inner = _unpacked(source, packing, wish)
+    looked, picture = _look(inside, inner)
+    content = looked["content"]
+    notes = [content.get("note"), inside.out_of_reach, inside.broken]
+    content["note"] = " ".join(note for note in notes if note) or None
+    title, known_as = wish.path.rsplit("/", 1)[-1], f"{looked['format']}, compressed ({packing.name})"
+    return looked | {"title": title, "format": known_as}, picture
+
+
+def _unpacked(source: Source, packing: Packing, wish: Wish) -> tuple[Unpacked, Wish]:
+    """The inside of a file, and a wish for it.
+
+    Raises:
+        PreviewProblem: 415 for what cannot be read from its beginning alone; 422 for what does not unpack.
+    """
+    inside, inner = Unpacked(source, packing), replace(wish, path=inner_path(wish.path))
+    if not inside.reaches(0) and inside.broken:
+        raise PreviewProblem(inside.broken)
+    known = None if fits_look.is_fits(inside, inner.path) else format_of(inside, inner.path)
+    if known is not None and not known.is_read_onward:
+        raise PreviewProblem(
+            f"{wish.path.rsplit('/', 1)[-1]} is compressed as a whole ({packing.name}), and what is in it is read here "
+            "and there: unpack it in a notebook. Previews look into compressed FITS, CSV, TSV, ECSV, VOTable, JSON and "
+            "text.",
+            415,
+        )
+    return inside, inner
+
+
 def _has_part(content: dict[str, Any]) -> bool:
     return bool(content.get("part") or (content.get("drawing") or {}).get("part"))
 
 
 def describe(source: Source, wish: Wish) -> Look:
     """What a snippet of code needs to know of the object; one of ``answers.Description``."""
+    packing = packing_of(source)
+    if packing is None:
+        return _describe(source, wish)
+    described, picture = _describe(*_unpacked(source, packing, wish))
+    return described | {"compression": packing.name}, picture
+
+
+def _describe(source: Source, wish: Wish) -> Look:
     if not source.is_directory and fits_look.is_fits(source, wish.path):
         return fits_look.describe(source, wish), b""
     if (known := format_of(source, wish.path)) is not None:
@@ -91,7 +132,7 @@ def look_at_text(source: Source, path: str, file_format: str = "Text", is_named_
     text = raw.decode("utf-8-sig", "replace")
     if truncated and not text.endswith("\n") and "\n" in text:
         text = text[: text.rindex("\n") + 1]  # half a line would look like a whole one
-    content = {"text": text, "truncated": truncated, "total_bytes": source.size_bytes}
+    content = {"text": text, "truncated": truncated, "total_bytes": source.known_bytes}
     return {"kind": "text", "format": file_format, "title": path.rsplit("/", 1)[-1], "content": content}
 
 

@@ -25,7 +25,8 @@ class RangeFile(io.RawIOBase):
     def __init__(self, source: Source, block_bytes: int = BLOCK_BYTES) -> None:
         super().__init__()
         self._source = source
-        self._block_bytes = block_bytes
+        #: What is fetched at a touch.
+        self.block_bytes = block_bytes
         self._at = 0
         #: Spans that are here, in order and apart from each other.
         self._starts: list[int] = []
@@ -95,7 +96,7 @@ class RangeFile(io.RawIOBase):
     def _bytes(self, start: int, stop: int) -> bytes:
         if start >= stop:
             return b""
-        ahead = max(stop, min(start + self._block_bytes, self._source.size_bytes))
+        ahead = max(stop, min(start + self.block_bytes, self._source.size_bytes))
         if self._gaps(start, stop):
             # what is read ahead must not be what breaks the budget
             spare = ahead - start <= self._source.left_bytes

@@ -29,6 +29,9 @@ class Source:
     last word.
     """
 
+    #: Why what was asked for cannot be read although it may be there; empty: nothing such was asked for.
+    out_of_reach: str = ""
+
     def __init__(
         self, incoming: BinaryIO, outgoing: BinaryIO, size_bytes: int, budget_bytes: int, is_directory: bool = False
     ) -> None:
@@ -39,6 +42,15 @@ class Source:
         self._outgoing = outgoing
         self._chunk_start = 0
         self._chunk = b""
+
+    @property
+    def known_bytes(self) -> int | None:
+        """The size of the object, if it is known."""
+        return self.size_bytes
+
+    def reaches(self, at: int) -> bool:
+        """Whether there is a byte at ``at`` that can be read."""
+        return at < self.size_bytes
 
     def read_many(self, ranges: list[tuple[int, int]]) -> list[bytes]:
         """The bytes of each ``(start, stop)``, fetched in parallel.
