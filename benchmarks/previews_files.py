@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import io
 import math
 import struct
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from itertools import accumulate
 from pathlib import Path
@@ -18,6 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import zarr
 from astropy.io import fits
+from astropy.table import Table
 from numpy.typing import NDArray
 
 from tests.support.s3.index import SYNTHETIC_MODIFIED, Body, BytesBody, FileBody, StoredObject
@@ -29,6 +32,8 @@ FITS_BLOCK_BYTES = 2880
 TILE_SIDE = 256
 #: Of the fields of a globe at a quarter of a degree.
 LATITUDES, LONGITUDES = 720, 1440
+#: Of a picture of 64 Mi pixels, which a preview may unpack: half a gibibyte.
+PNG_SIDE = 8192
 
 
 class PiecesBody:
@@ -225,14 +230,87 @@ def _parquet(_: Path, size_bytes: int) -> Mapping[str, Body]:
     return {"table.parquet": PiecesBody((one[:-footer_bytes], groups), (footer.getvalue()[4:], 1))}
 
 
-def _csv(_: Path, size_bytes: int) -> Mapping[str, Body]:
+def _cells() -> tuple[list[str], list[list[str]]]:
+    """The names of the columns of a catalogue, and ten thousand rows in words."""
     columns = _catalogue(10_000)
-    lines = "".join(",".join(f"{value:.9g}" for value in row) + "\n" for row in zip(*columns.values(), strict=True))
+    return [*columns], [[f"{value:.9g}" for value in row] for row in zip(*columns.values(), strict=True)]
+
+
+def _rows_between(begins: str, rows: str, ends: str, size_bytes: int) -> PiecesBody:
+    """A text of rows that repeat."""
+    return PiecesBody((begins.encode(), 1), (rows.encode(), size_bytes // len(rows) or 1), (ends.encode(), 1))
+
+
+def _csv(_: Path, size_bytes: int) -> Mapping[str, Body]:
+    names, rows = _cells()
+    lines = "".join(",".join(row) + "\n" for row in rows)
+    return {"table.csv": _rows_between(",".join(names) + "\n", lines, "", size_bytes)}
+
+
+def _csv_packed(_: Path, size_bytes: int) -> Mapping[str, Body]:
+    """Members of gzip, which are one text one behind the other."""
+    names, rows = _cells()
+    lines = gzip.compress("".join(",".join(row) + "\n" for row in rows).encode())
+    begins = gzip.compress((",".join(names) + "\n").encode())
+    return {"packed.csv.gz": PiecesBody((begins, 1), (lines, size_bytes // len(lines) or 1))}
+
+
+def _ecsv(_: Path, size_bytes: int) -> Mapping[str, Body]:
+    names, rows = _cells()
+    few = Table({name: values[:1] for name, values in _catalogue(1).items()})
+    for name in ("ra", "dec"):
+        few[name].unit = "deg"
+    written = io.StringIO()
+    few.write(written, format="ascii.ecsv")
+    begins = "".join(line for line in written.getvalue().splitlines(keepends=True) if line.startswith("#"))
+    lines = "".join(" ".join(row) + "\n" for row in rows)
+    return {"table.ecsv": _rows_between(f"{begins}{' '.join(names)}\n", lines, "", size_bytes)}
+
+
+def _votable(_: Path, size_bytes: int) -> Mapping[str, Body]:
+    names, rows = _cells()
+    fields = "".join(f'<FIELD name="{name}" datatype="double"/>\n' for name in names)
+    begins = f"""<?xml version="1.0" encoding="UTF-8"?>
+<VOTABLE version="1.4" xmlns="http://www.ivoa.net/xml/VOTable/v1.3"><RESOURCE type="results"><TABLE>
+{fields}<DATA><TABLEDATA>
+"""
+    lines = "".join("<TR>" + "".join(f"<TD>{value}</TD>" for value in row) + "</TR>\n" for row in rows)
+    ends = "</TABLEDATA></DATA></TABLE></RESOURCE></VOTABLE>\n"
+    return {"table.vot": _rows_between(begins, lines, ends, size_bytes)}
+
+
+def _json(_: Path, size_bytes: int) -> Mapping[str, Body]:
+    names, rows = _cells()
+    records = ["{" + ", ".join(f'"{name}": {value}' for name, value in zip(names, row, strict=True)) for row in rows]
+    return {"records.json": _rows_between("[\n", "},\n".join([*records, ""]), f"{records[0]}}}\n]\n", size_bytes)}
+
+
+def _png(_: Path, size_bytes: int) -> Mapping[str, Body]:
+    """Rows of four channels of 16 bits, one part of the stream like the other: no preview unpacks more pixels.
+
+    Source: W3C, "Portable Network Graphics", third edition; RFC 1950, whose streams end in a sum of all that they hold.
+    """
+    rows, side = 64, min(PNG_SIDE, max(1, math.isqrt(size_bytes // 8) // 64) * 64)
+    values = np.random.default_rng(3).integers(0, 2**16, (rows, side * 4), "u2").astype(">u2")
+    lines = np.hstack([np.zeros((rows, 1), np.uint8), values.view(np.uint8)]).tobytes()
+    packer = zlib.compressobj(1, wbits=-zlib.MAX_WBITS)
+    part = packer.compress(lines) + packer.flush(zlib.Z_FULL_FLUSH)
+    total = 1
+    for _part in range(side // rows):
+        total = zlib.adler32(lines, total)
+    begins = b"\x89PNG\r\n\x1a\n" + _png_chunk(b"IHDR", struct.pack(">IIBBBBB", side, side, 16, 6, 0, 0, 0))
+    ends = _png_chunk(b"IDAT", zlib.compressobj(wbits=-zlib.MAX_WBITS).flush() + struct.pack(">I", total))
     return {
-        "table.csv": PiecesBody(
-            (",".join(columns).encode() + b"\n", 1), (lines.encode(), size_bytes // len(lines) or 1)
+        "picture.png": PiecesBody(
+            (begins + _png_chunk(b"IDAT", b"\x78\x01"), 1),
+            (_png_chunk(b"IDAT", part), side // rows),
+            (ends + _png_chunk(b"IEND", b""), 1),
         )
     }
+
+
+def _png_chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
 
 def _cog(_: Path, size_bytes: int) -> Mapping[str, Body]:
@@ -293,7 +371,12 @@ _MADE_BY: Mapping[str, Callable[[Path, int], Mapping[str, Body]]] = {
     "field.grib2": _grib,
     "table.parquet": _parquet,
     "table.csv": _csv,
+    "packed.csv.gz": _csv_packed,
+    "table.ecsv": _ecsv,
+    "table.vot": _votable,
+    "records.json": _json,
     "map.tif": _cog,
+    "picture.png": _png,
 }
 
 

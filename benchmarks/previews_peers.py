@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -113,6 +114,54 @@ def _first_csv_rows(endpoint: str, path: str) -> Any:
         return pd.read_csv(file, nrows=ROWS)
 
 
+def _first_packed_rows(endpoint: str, path: str) -> Any:
+    import pandas as pd
+
+    with _filesystem(endpoint).open(f"data/{path}", "rb") as file:
+        return pd.read_csv(file, nrows=ROWS, compression="gzip")
+
+
+def _first_ecsv_rows(endpoint: str, path: str) -> Any:
+    import pandas as pd
+
+    with _filesystem(endpoint).open(f"data/{path}", "rb") as file:
+        return pd.read_csv(file, sep=" ", comment="#", nrows=ROWS)
+
+
+def _first_votable_rows(endpoint: str, path: str) -> Any:
+    from astropy.utils.xml.iterparser import get_xml_iterator
+
+    rows: list[list[str]] = []
+    with (
+        _filesystem(endpoint).open(f"data/{path}", "rb") as file,
+        get_xml_iterator(file) as elements,
+    ):
+        for starts, tag, data, _ in elements:
+            if starts and tag == "TR":
+                if len(rows) == ROWS:
+                    break
+                rows.append([])
+            elif not starts and tag == "TD":
+                rows[-1].append(data)
+    return rows
+
+
+def _first_records(endpoint: str, path: str) -> Any:
+    import ijson
+
+    with _filesystem(endpoint).open(f"data/{path}", "rb") as file:
+        return list(islice(ijson.items(file, "item"), ROWS))
+
+
+def _thumbnail(endpoint: str, path: str) -> Any:
+    from PIL import Image
+
+    with _filesystem(endpoint).open(f"data/{path}", "rb") as file:
+        picture = Image.open(file)
+        picture.thumbnail((SECTION_SIDE, SECTION_SIDE))
+        return picture
+
+
 def _overview(endpoint: str, path: str) -> Any:
     os.environ |= {
         "AWS_S3_ENDPOINT": endpoint.removeprefix("http://"), "AWS_HTTPS": "NO", "AWS_VIRTUAL_HOSTING": "FALSE",
@@ -137,7 +186,24 @@ PEERS: Mapping[str, Peer] = {
     "field.grib2": Peer("GRIB", "s3fs + ecCodes", "its first field, from a copy of the whole file", _grib_field),
     "table.parquet": Peer("Parquet", "pyarrow + s3fs", "its first 100 rows", _first_parquet_rows),
     "table.csv": Peer("CSV", "pandas + s3fs", "its first 100 rows", _first_csv_rows),
+    "packed.csv.gz": Peer("CSV in gzip", "pandas + s3fs", "its first 100 rows", _first_packed_rows),
+    "table.ecsv": Peer(
+        "ECSV", "pandas + s3fs", "its first 100 rows without their units; astropy reads all rows", _first_ecsv_rows
+    ),
+    "table.vot": Peer(
+        "VOTable",
+        "astropy's XML reader + s3fs",
+        "the texts of its first 100 rows; its parse() reads all rows",
+        _first_votable_rows,
+    ),
+    "records.json": Peer("JSON", "ijson + s3fs", "its first 100 records; json reads all of them", _first_records),
     "map.tif": Peer("cloud-optimised GeoTIFF", "rasterio /vsis3/", "512 × 512 of its overview", _overview),
+    "picture.png": Peer(
+        "PNG",
+        "Pillow + s3fs",
+        "a thumbnail, for which it reads the whole file, of 512 MiB at most: a preview unpacks no more pixels",
+        _thumbnail,
+    ),
 }
 
 
