@@ -315,6 +315,9 @@ export interface ITextContent {
   /** Null when it is not known without reading all of it. */
   total_bytes: number | null;
   note?: string | null;
+  /** A FITS file's, of which it is the header of a unit. */
+  hdu?: number | null;
+  hdus?: IHdu[];
 }
 
 /** What every preview says, whatever its kind. */

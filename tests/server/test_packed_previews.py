@@ -161,7 +161,9 @@ def test_of_a_packed_image_that_does_not_fit_the_header_is_shown_and_why(
     both = look(server, dataset, "both.fits.gz")
     assert [each["name"] for each in both["content"]["hdus"]] == ["PRIMARY", "SMALL", "LARGE"]
     assert both["content"]["note"].startswith(BEGINNING_ONLY)
-    assert look(server, dataset, "both.fits.gz", hdu=2)["kind"] == "text"
+    header = look(server, dataset, "both.fits.gz", hdu=2)
+    assert (header["kind"], header["content"]["hdu"]) == ("text", 2)
+    assert header["content"]["hdus"] == both["content"]["hdus"]  # the way to what is reached
     answer = server.get(dataset.route("preview"), path="both.fits.gz", hdu=3)
     assert (answer.status_code, BEGINNING_ONLY in answer.json()["detail"]) == (422, True)
 

@@ -80,6 +80,19 @@ describe('a preview', () => {
     expect(model.pictureUrl).toBeNull();
   });
 
+  it('has the units of a file that begins with the header of one', async () => {
+    const model = new PreviewModel(server, 'demo', 'a.fits.gz');
+    const hdus = [0, 1].map(index => ({ index, name: '', type: 'IMAGE', shape: null }));
+    server.previewHeld = {
+      ...IMAGE,
+      kind: 'text',
+      content: { text: 'SIMPLE  = T', truncated: false, total_bytes: 11, hdu: 1, hdus }
+    };
+    await model.load();
+    expect(model.hdu).toBe(1);
+    expect(model.hdus).toEqual(hdus);
+  });
+
   it('leaves nothing behind when it is closed while loading', async () => {
     const model = new PreviewModel(server, 'demo', 'a.fits');
     void model.load();

@@ -77,14 +77,14 @@ export class PreviewModel {
     return this._pictureUrl;
   }
 
-  /** The units of the file; kept while one without an image shows as text, so that there is a way back. */
+  /** The units of the file; kept while a text tells of none, so that there is a way back. */
   get hdus(): readonly IHdu[] {
     return this._hdus;
   }
 
   /** The unit that is shown, when that is known. */
   get hdu(): number | undefined {
-    const { hdu } = this._preview?.kind === 'image' || this._preview?.kind === 'table' ? this._preview.content : {};
+    const { hdu } = this._preview && this._preview.kind !== 'tree' ? this._preview.content : {};
     return hdu ?? this._options.hdu;
   }
 
@@ -262,8 +262,8 @@ export class PreviewModel {
     this._moved = null;
     this._count(preview);
     this._preview = preview;
-    if (preview.kind === 'image' || preview.kind === 'table') {
-      this._hdus = preview.content.hdus ?? [];
+    if (preview.kind !== 'tree') {
+      this._hdus = preview.content.hdus ?? (preview.kind === 'text' ? this._hdus : []);
     }
     if (preview.kind === 'table') {
       this._pageRows = Math.max(this._pageRows, preview.content.rows.length);

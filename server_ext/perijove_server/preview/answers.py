@@ -141,12 +141,13 @@ class ImageContent(Strict):
 
 
 class TextContent(Strict):
-    """The beginning of a text; ``hdu`` if it is the header of one. ``total_bytes`` None: not known."""
+    """The beginning of a text; ``hdu`` and ``hdus`` if it is a header in a FITS file. ``total_bytes`` None: unknown."""
 
     text: str
     truncated: bool
     total_bytes: Annotated[int, Field(ge=0)] | None
     hdu: HduIndex | None = None
+    hdus: list[HduLine] = Field(default_factory=list, max_length=HDUS_MAX)
     note: str | None = None
 
 

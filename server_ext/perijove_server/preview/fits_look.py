@@ -35,13 +35,13 @@ def look(source: Source, wish: Wish) -> Look:
     if is_table(hdu):
         return look_at_table(source, hdu, hdus, wish.path, wish.first_row), b""
     if not hdu.is_image:
-        return _header_as_text(hdu, wish.path), b""
+        return _header_as_text(hdu, hdus, wish.path), b""
     try:
         return _look_at_image(source, hdu, hdus, wish)
     except PreviewProblem:
         if not source.out_of_reach or wish.window is not None:
             raise
-        return _header_as_text(hdu, wish.path, "whose image is not reached"), b""
+        return _header_as_text(hdu, hdus, wish.path, "whose image is not reached"), b""
 
 
 def describe(source: Source, wish: Wish) -> dict[str, Any]:
@@ -102,9 +102,17 @@ def _chosen(source: Source, hdus: list[fits.Hdu], asked: int | None) -> fits.Hdu
     return hdus[asked]
 
 
-def _header_as_text(hdu: fits.Hdu, path: str, why: str = "which holds no image") -> dict[str, Any]:
+def _header_as_text(
+    hdu: fits.Hdu, hdus: list[fits.Hdu], path: str, why: str = "which holds no image"
+) -> dict[str, Any]:
     """A unit without an image or a table, or with an image that cannot be read: its header, as it stands."""
     text = "\n".join(str(card.image).rstrip() for card in hdu.header.cards)
-    content = {"text": text, "truncated": False, "total_bytes": len(text.encode()), "hdu": hdu.index}
+    content = {
+        "text": text,
+        "truncated": False,
+        "total_bytes": len(text.encode()),
+        "hdu": hdu.index,
+        "hdus": [other.as_json() for other in hdus],
+    }
     said = f"FITS header of HDU {hdu.index}, {why}"
     return {"kind": "text", "format": said, "title": path.rsplit("/", 1)[-1], "content": content}
