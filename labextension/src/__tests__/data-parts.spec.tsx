@@ -9,8 +9,7 @@ import { formatWord } from '../data/formats';
 import type { IPanelActions } from '../data/panel';
 import Panel from '../data/panel-view';
 import { DatasetBrowserModel, SEARCH_DELAY_MILLISECONDS } from '../data/model';
-import { Shelf } from '../data/shelf';
-import { dataset, entries, FakeServer, settle } from './support';
+import { dataset, entries, FakeServer, NO_STORES, settle } from './support';
 
 const HOSTILE = '<img src=x onerror=alert(1)>';
 const HOSTILE_PATTERN = HOSTILE.replace(/[()]/g, '\\$&');
@@ -20,7 +19,6 @@ const trans = nullTranslator.load('perijove');
 
 let server: FakeServer;
 let browser: DatasetBrowserModel;
-let shelf: Shelf;
 const actions = {
   ...{
     preview: vi.fn(),
@@ -37,9 +35,9 @@ beforeEach(() => {
   vi.useFakeTimers();
   layOut();
   Object.values(actions).forEach(action => action.mockReset());
+  actions.goTo.mockResolvedValue(true);
   server = new FakeServer();
   browser = new DatasetBrowserModel(server);
-  shelf = new Shelf(null);
 });
 
 afterEach(() => {
@@ -49,7 +47,7 @@ afterEach(() => {
 });
 
 async function show(): Promise<void> {
-  const models = { browser, copies: new CopiesModel(server), shelf, currency: () => 'EUR' };
+  const models = { browser, copies: new CopiesModel(server), stores: NO_STORES, currency: () => 'EUR' };
   render(<Panel models={models} actions={actions} trans={trans} />);
   await act(async () => {
     browser.start();

@@ -7,9 +7,8 @@ import { CopiesModel } from '../data/copies';
 import { DatasetBrowserModel, SEARCH_DELAY_MILLISECONDS } from '../data/model';
 import type { IPanelActions } from '../data/panel';
 import Panel from '../data/panel-view';
-import { Shelf } from '../data/shelf';
 import AreaMap from '../map/areamap';
-import { FakeServer, settle } from './support';
+import { FakeServer, NO_STORES, settle } from './support';
 
 const trans = nullTranslator.load('perijove');
 
@@ -23,7 +22,7 @@ beforeEach(async () => {
   const formats = ['FITS', 'HDF5'].map(value => ({ value, title: value, count: 1 }));
   server.foundHeld = { facets: { format: formats, licence: [{ value: 'CC0', title: 'CC0', count: 1 }] } };
   browser = new DatasetBrowserModel(server);
-  const models = { browser, copies: new CopiesModel(server), shelf: new Shelf(null), currency: () => 'EUR' };
+  const models = { browser, copies: new CopiesModel(server), stores: NO_STORES, currency: () => 'EUR' };
   render(<Panel models={models} actions={{} as IPanelActions} trans={trans} />);
   await act(async () => {
     browser.start();

@@ -7,7 +7,6 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { CopiesModel } from '../data/copies';
 import { DatasetBrowserModel } from '../data/model';
 import { DataPanel, IPanelActions } from '../data/panel';
-import { Shelf } from '../data/shelf';
 import { entries, FakeServer, settle } from './support';
 
 /** What §6.2 of the targets allows, whatever a folder holds. */
@@ -17,14 +16,16 @@ let server: FakeServer;
 let browser: DatasetBrowserModel;
 let panel: DataPanel;
 const fetched = vi.fn(() => Promise.resolve(undefined));
+const settings = { fetch: vi.fn(() => Promise.resolve({})), save: () => Promise.resolve() };
 
 beforeEach(() => {
   layOut();
   fetched.mockClear();
+  settings.fetch.mockClear();
   server = new FakeServer();
   browser = new DatasetBrowserModel(server);
-  const shelf = new Shelf({ fetch: fetched, save: () => Promise.resolve() });
-  const models = { browser, copies: new CopiesModel(server), shelf, currency: () => 'EUR' };
+  const stores = { state: { fetch: fetched, save: () => Promise.resolve() }, settings };
+  const models = { browser, copies: new CopiesModel(server), stores, currency: () => 'EUR' };
   panel = new DataPanel(models, {} as IPanelActions, nullTranslator.load('perijove'));
 });
 
@@ -50,6 +51,11 @@ async function show(): Promise<void> {
     await vi.dynamicImportSettled();
     await settle();
   });
+  // its code comes late
+  await vi.waitFor(async () => {
+    await act(settle);
+    expect(panel.node.querySelector('.pj-Tree')).not.toBeNull();
+  }, 30_000);
 }
 
 describe('the Data panel', () => {
@@ -57,12 +63,17 @@ describe('the Data panel', () => {
     await attach();
     expect(server.asked).toEqual([]);
     expect(fetched).not.toHaveBeenCalled();
+    expect(settings.fetch).not.toHaveBeenCalled();
+    // not even for its own code
+    expect(panel.node.children).toHaveLength(0);
     await show();
     expect(server.asked).toEqual(['datasets?q=']);
     expect(fetched).toHaveBeenCalledOnce();
+    expect(settings.fetch).toHaveBeenCalledOnce();
     panel.hide();
     await show();
     expect(server.asked).toEqual(['datasets?q=']);
+    expect(settings.fetch).toHaveBeenCalledOnce();
   });
 
   it('asks for a page of 200 of a folder of 100,000, and has few elements with all of its parts', async () => {

@@ -2,6 +2,7 @@
 
 import { ApiError, IObjectHead, IPerijoveClient, ITreeWish } from '../client';
 import type { IDetailsActions } from '../data/details';
+import type { IShelfStores } from '../data/shelf';
 import type { INotificationOptions, INotifier } from '../notices/notifier';
 import type {
   ICopy,
@@ -227,6 +228,9 @@ export const NO_ACTIONS: IDetailsActions = {
   onNewCluster: null,
   onCite: nothing
 };
+
+/** A Lab that keeps nothing. */
+export const NO_STORES: IShelfStores = { state: null, settings: null };
 
 /** Lets promises that are ready be heard. */
 export async function settle(): Promise<void> {

@@ -10,7 +10,7 @@ import { BARREN_PAGES_MAX, isNodeRow } from '../data/rows';
 import { Shelf } from '../data/shelf';
 import { DatasetTree } from '../data/tree';
 import { useSignal } from '../hooks';
-import { entries, FakeServer, NO_ACTIONS, settle } from './support';
+import { entries, FakeServer, NO_ACTIONS, NO_STORES, settle } from './support';
 
 const trans = nullTranslator.load('perijove');
 
@@ -208,7 +208,7 @@ describe('the details', () => {
     if (!isNodeRow(row)) {
       throw new Error('a dataset is selected');
     }
-    const [copies, shelf] = [new CopiesModel(server), new Shelf(null)];
+    const [copies, shelf] = [new CopiesModel(server), new Shelf(NO_STORES)];
     render(<Details node={row.node} copies={copies} shelf={shelf} currency="EUR" actions={NO_ACTIONS} trans={trans} />);
     const details = screen.getByRole('region', { name: 'Details' });
     expect(details.textContent).toContain('CC-BY-4.0');

@@ -9,6 +9,7 @@ import { FolderFilter } from './folder-filter';
 import type { ILocation } from './model';
 import type { IPanelActions, IPanelModels } from './panel';
 import { isNodeRow } from './rows';
+import { IShelfItem, Shelf } from './shelf';
 import { ShelfView } from './shelf-view';
 import { Sources } from './sources';
 import { DatasetTree } from './tree';
@@ -29,9 +30,20 @@ export default function Panel({ models, actions, onReady, trans }: IPanelProps):
   React.useEffect(() => onReady?.(), [onReady]);
   useSignal(model.changed);
   const search = React.useRef<HTMLInputElement>(null);
+  const shelf = useShelf(models);
   const on = (action: (location: ILocation) => void) => () => {
     if (model.location) {
       action(model.location);
+    }
+  };
+  const visit = (action: (location: ILocation) => void) =>
+    on(location => {
+      void shelf.visit({ ...location, title: model.dataset?.title ?? location.dataset });
+      action(location);
+    });
+  const goTo = async (item: IShelfItem) => {
+    if (await actions.goTo(item)) {
+      await shelf.visit(item);
     }
   };
   const row = model.activeRow;
@@ -61,26 +73,26 @@ export default function Panel({ models, actions, onReady, trans }: IPanelProps):
         {model.datasetCount !== null && trans._n('%1 dataset', '%1 datasets', model.datasetCount)}
       </div>
       <div className="pj-DataPanel-parts">
-        <ShelfView shelf={models.shelf} onGoTo={actions.goTo} trans={trans} />
+        <ShelfView shelf={shelf} onGoTo={item => void goTo(item)} trans={trans} />
         <Facets model={model} trans={trans} />
         <WhereWhen model={model} trans={trans} />
         <Sources catalogues={model.found.catalogues} trans={trans} />
       </div>
       <Chips model={model} search={search} trans={trans} />
       <FolderFilter model={model} trans={trans} />
-      <DatasetTree model={model} onOpen={on(actions.preview)} trans={trans} />
+      <DatasetTree model={model} onOpen={visit(actions.preview)} trans={trans} />
       {isNodeRow(row) && (
         <Details
           node={row.node}
           copies={models.copies}
-          shelf={models.shelf}
+          shelf={shelf}
           currency={models.currency()}
           actions={{
-            onPreview: on(actions.preview),
-            onInsertCode: on(actions.insertCode),
+            onPreview: visit(actions.preview),
+            onInsertCode: visit(actions.insertCode),
             onCopyPath: on(actions.copyPath),
-            onShowFolder: on(actions.showFolder),
-            onNewCluster: actions.newCluster && on(actions.newCluster),
+            onShowFolder: visit(actions.showFolder),
+            onNewCluster: actions.newCluster && visit(actions.newCluster),
             onCite: actions.cite
           }}
           trans={trans}
@@ -88,4 +100,14 @@ export default function Panel({ models, actions, onReady, trans }: IPanelProps):
       )}
     </>
   );
+}
+
+/** What is at hand, from when the panel is in the page. */
+function useShelf({ stores }: IPanelModels): Shelf {
+  const [shelf] = React.useState(() => new Shelf(stores));
+  React.useEffect(() => {
+    void shelf.load();
+    return () => shelf.dispose();
+  }, [shelf]);
+  return shelf;
 }

@@ -4,8 +4,9 @@ import type { Message } from '@lumino/messaging';
 import * as React from 'react';
 import { Later } from '../later';
 import { CopiesModel } from './copies';
+import type { IShelfItem } from './favourites';
 import { DatasetBrowserModel, ILocation } from './model';
-import { IShelfItem, Shelf } from './shelf';
+import type { IShelfStores } from './shelf';
 
 const Panel = React.lazy(() => import('./panel-view'));
 
@@ -19,14 +20,16 @@ export interface IPanelActions {
   newCluster: ((location: ILocation) => void) | null;
   /** Puts a citation onto the clipboard. */
   cite: (citation: string) => void;
-  goTo: (item: IShelfItem) => void;
+  /** Shows a place that was kept; tells whether it is there. */
+  goTo: (item: IShelfItem) => Promise<boolean>;
 }
 
 /** What the panel shows. */
 export interface IPanelModels {
   browser: DatasetBrowserModel;
   copies: CopiesModel;
-  shelf: Shelf;
+  /** Where favourites and recent places are kept. */
+  stores: IShelfStores;
   /** The platform's currency, once it is known. */
   currency: () => string;
 }
@@ -56,12 +59,13 @@ export class DataPanel extends ReactWidget {
     toggle?.focus();
   }
 
-  /** Nothing is asked of the server before somebody looks. */
+  /** Nothing is asked of the server, not even the panel's code, before somebody looks. */
   protected override onAfterShow(msg: Message): void {
     super.onAfterShow(msg);
     this._models.browser.start();
     this._models.browser.setVisible(true);
-    void this._models.shelf.load();
+    this._wasSeen = true;
+    this.update();
   }
 
   protected override onAfterHide(msg: Message): void {
@@ -74,7 +78,10 @@ export class DataPanel extends ReactWidget {
     this._focus();
   }
 
-  protected render(): React.ReactElement {
+  protected render(): React.ReactElement | null {
+    if (!this._wasSeen) {
+      return null;
+    }
     const words = this._trans.__('This panel could not be loaded from the server. Reload the page to try again.');
     return (
       <Later failed={<p>{words}</p>}>
@@ -93,4 +100,5 @@ export class DataPanel extends ReactWidget {
   };
 
   private _wantsFocus = false;
+  private _wasSeen = false;
 }

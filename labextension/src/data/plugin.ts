@@ -9,9 +9,9 @@ import { dataIcon } from '../icons';
 import { CommandIds, IDatasetBrowser, IPerijoveClient, IUsageModel } from '../tokens';
 import { sentenceOf } from '../client';
 import { CopiesModel } from './copies';
+import type { IShelfItem } from './favourites';
 import { DatasetBrowserModel, DEFAULT_PAGE_SIZE, ILocation } from './model';
 import { DataPanel, IPanelActions } from './panel';
-import { IShelfItem, Shelf } from './shelf';
 
 const PLUGIN_ID = '@perijove/lab:data';
 
@@ -42,10 +42,10 @@ export const dataPlugin: JupyterFrontEndPlugin<IDatasetBrowser> = {
     const models = {
       browser: model,
       copies: new CopiesModel(client),
-      shelf: new Shelf(state),
+      stores: { state, settings: app.serviceManager.settings },
       currency: () => usage?.usage?.currency ?? ''
     };
-    const panel = new DataPanel(models, actionsOf(app, model, models.shelf, trans), trans);
+    const panel = new DataPanel(models, actionsOf(app, model, trans), trans);
     panel.id = 'perijove-data-panel';
     panel.title.icon = dataIcon;
     panel.title.caption = trans.__('Data');
@@ -66,19 +66,8 @@ export const dataPlugin: JupyterFrontEndPlugin<IDatasetBrowser> = {
   }
 };
 
-function actionsOf(
-  app: JupyterFrontEnd,
-  model: DatasetBrowserModel,
-  shelf: Shelf,
-  trans: TranslationBundle
-): IPanelActions {
-  const run = (command: string) => (location: ILocation) => {
-    const title = model.dataset?.title ?? location.dataset;
-    if (command !== CommandIds.copyPath) {
-      void shelf.visit({ ...location, title });
-    }
-    void app.commands.execute(command, { ...location });
-  };
+function actionsOf(app: JupyterFrontEnd, model: DatasetBrowserModel, trans: TranslationBundle): IPanelActions {
+  const run = (command: string) => (location: ILocation) => void app.commands.execute(command, { ...location });
   return {
     preview: run(CommandIds.preview),
     insertCode: run(CommandIds.insertCode),
@@ -92,26 +81,26 @@ function actionsOf(
       Clipboard.copyToSystem(citation);
       Notification.success(trans.__('Copied the citation as BibTeX'), { autoClose: NOTICE_MILLISECONDS });
     },
-    goTo: item => void goTo(app, model, shelf, item, trans)
+    goTo: item => goTo(app, model, item, trans)
   };
 }
 
-/** Shows a place that was kept; a file is opened, too. */
+/** Shows a place that was kept; a file is opened, too. Returns whether it is there. */
 async function goTo(
   app: JupyterFrontEnd,
   model: DatasetBrowserModel,
-  shelf: Shelf,
   item: IShelfItem,
   trans: TranslationBundle
-): Promise<void> {
+): Promise<boolean> {
   try {
     await model.goTo(item);
-    void shelf.visit(item);
     if (item.type === 'file') {
       await app.commands.execute(CommandIds.preview, { ...item });
     }
+    return true;
   } catch (error) {
     Notification.error(trans.__('%1 cannot be shown. %2', item.title, sentenceOf(error)), { autoClose: false });
+    return false;
   }
 }
 

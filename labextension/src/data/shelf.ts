@@ -4,28 +4,38 @@
 
 import { ISignal, Signal } from '@lumino/signaling';
 import type { ReadonlyPartialJSONObject, ReadonlyPartialJSONValue } from '@lumino/coreutils';
+import { Favourites, ISettingsStore, IShelfItem, itemsOf, same } from './favourites';
 import type { ILocation } from './nodes';
 
-/** Where it is kept: JupyterLab's state database, or what does the same. */
-export interface IShelfStore {
+export type { IShelfItem } from './favourites';
+
+/** JupyterLab's state database, or what does the same. */
+export interface IStateStore {
   fetch(id: string): Promise<ReadonlyPartialJSONValue | undefined>;
   save(id: string, value: ReadonlyPartialJSONValue): Promise<unknown>;
 }
 
-/** A place, and the title of its dataset. */
-export interface IShelfItem extends ILocation {
-  title: string;
+/** Where a shelf is kept; what is null outlives no page. */
+export interface IShelfStores {
+  state: IStateStore | null;
+  settings: ISettingsStore | null;
 }
 
-const STORE_ID = 'perijove:shelf';
+const STATE_ID = 'perijove:shelf';
 const RECENT_MAX = 12;
-const FAVOURITES_MAX = 100;
 
-/** Recent places and favourites of one user. */
+/**
+ * Recent places and favourites of one user.
+ *
+ * Favourites follow the user. What was looked at belongs to one piece of work, and stays with its workspace beside the
+ * tabs that were open there.
+ */
 export class Shelf {
-  /** @param store - null: nothing outlives the page */
-  constructor(store: IShelfStore | null) {
-    this._store = store;
+  /** @param stores - where it is kept */
+  constructor({ state, settings }: IShelfStores) {
+    this._state = state;
+    this._favourites = new Favourites(settings);
+    this._favourites.changed.connect(() => this._changed.emit());
   }
 
   /** Emitted after any change of what the getters say. */
@@ -40,7 +50,7 @@ export class Shelf {
 
   /** What the user has marked, in the order of marking. */
   get favourites(): readonly IShelfItem[] {
-    return this._favourites;
+    return this._favourites.items;
   }
 
   /** Reads what is kept; once. */
@@ -51,60 +61,61 @@ export class Shelf {
 
   /** Whether a place is marked. */
   isFavourite(place: ILocation): boolean {
-    return this._favourites.some(item => isSame(item, place));
+    return this.favourites.some(same(place));
   }
 
   /** Marks a place, or takes the mark away. */
   async toggleFavourite(item: IShelfItem): Promise<void> {
     await this.load();
-    this._favourites = this.isFavourite(item)
-      ? this._favourites.filter(other => !isSame(other, item))
-      : [...this._favourites, item].slice(-FAVOURITES_MAX);
-    this._keep();
+    await this._favourites.toggle(item);
   }
 
   /** Remembers that a place was looked at. */
   async visit(item: IShelfItem): Promise<void> {
     await this.load();
-    this._recent = [item, ...this._recent.filter(other => !isSame(other, item))].slice(0, RECENT_MAX);
+    const isOther = (other: IShelfItem) => !same(item)(other);
+    this._recent = [item, ...this._recent.filter(isOther)].slice(0, RECENT_MAX);
+    this._changed.emit();
     this._keep();
   }
 
+  /** Hears of no other window any more. */
+  dispose(): void {
+    this._favourites.dispose();
+    Signal.clearData(this);
+  }
+
   private async _load(): Promise<void> {
+    const [kept] = await Promise.all([this._fetch(), this._favourites.load()]);
+    this._recent = itemsOf(kept?.recent).slice(0, RECENT_MAX);
+    this._earlier = itemsOf(kept?.favourites);
+    this._changed.emit();
+    if (this._earlier.length > 0 && (await this._favourites.takeOver(this._earlier))) {
+      this._earlier = [];
+      this._keep();
+    }
+  }
+
+  private async _fetch(): Promise<ReadonlyPartialJSONObject | undefined> {
     try {
-      const kept = (await this._store?.fetch(STORE_ID)) as ReadonlyPartialJSONObject | undefined;
-      this._recent = itemsOf(kept?.recent).slice(0, RECENT_MAX);
-      this._favourites = itemsOf(kept?.favourites).slice(-FAVOURITES_MAX);
+      return (await this._state?.fetch(STATE_ID)) as ReadonlyPartialJSONObject | undefined;
     } catch {
       // nothing at hand is better than no panel
+      return undefined;
     }
-    this._changed.emit();
   }
 
   private _keep(): void {
-    this._changed.emit();
-    const value = { recent: this._recent, favourites: this._favourites } as unknown as ReadonlyPartialJSONObject;
-    void this._store?.save(STORE_ID, value).catch(() => undefined);
+    const earlier = this._earlier.length > 0 ? { favourites: this._earlier } : {};
+    const value = { recent: this._recent, ...earlier } as unknown as ReadonlyPartialJSONObject;
+    void this._state?.save(STATE_ID, value).catch(() => undefined);
   }
 
-  private readonly _store: IShelfStore | null;
+  private readonly _state: IStateStore | null;
+  private readonly _favourites: Favourites;
   private readonly _changed = new Signal<this, void>(this);
   private _loaded: Promise<void> | null = null;
   private _recent: readonly IShelfItem[] = [];
-  private _favourites: readonly IShelfItem[] = [];
-}
-
-function isSame(one: ILocation, other: ILocation): boolean {
-  return one.dataset === other.dataset && one.path === other.path && one.type === other.type;
-}
-
-/** Those that are what they should be: an older version, or a hand, may have written others. */
-function itemsOf(kept: ReadonlyPartialJSONValue | undefined): IShelfItem[] {
-  return Array.isArray(kept) ? (kept as unknown[]).filter(isItem) : [];
-}
-
-function isItem(kept: unknown): kept is IShelfItem {
-  const { dataset, path, type, title } = (kept ?? {}) as Record<string, unknown>;
-  const texts = [dataset, path, title].every(text => typeof text === 'string');
-  return texts && dataset !== '' && ['dataset', 'directory', 'file'].includes(type as string);
+  /** Favourites that the state of this workspace holds from before, until they are among those of the user. */
+  private _earlier: readonly IShelfItem[] = [];
 }
