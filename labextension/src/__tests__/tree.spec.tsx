@@ -156,6 +156,21 @@ describe('the tree in the page', () => {
     expect(row.isConnected).toBe(true);
   });
 
+  it('has the keyboard at every key, also when the row before was scrolled away and leaves the page', async () => {
+    await click(screen.getByRole('treeitem', { name: /Big survey/ }));
+    act(() => document.querySelector<HTMLElement>('[data-key="file:big/obj-1"]')!.focus());
+    const tree = screen.getByRole('tree');
+    await act(async () => {
+      tree.scrollTop = 100 * ROW_PIXELS;
+      fireEvent.scroll(tree);
+      await settle();
+    });
+    for (const key of 'obj-15') {
+      fireEvent.keyDown(document.activeElement!, { key });
+    }
+    expect(document.activeElement?.textContent).toContain('obj-15');
+  });
+
   it('has one stop for Tab', async () => {
     await click(screen.getByRole('treeitem', { name: /Demo images/ }));
     act(() => model.activate('file:demo/README.txt'));

@@ -64,7 +64,16 @@ export class DatasetBrowserModel {
 
   /** The row the user is at, or undefined at first and when it is gone. */
   get activeRow(): Row | undefined {
-    return this._rows.find(row => row.key === this._activeKey);
+    return this._rows[this.activeIndex];
+  }
+
+  /** Where in the rows the user is, or -1. Asked for many times of many rows, and so looked for once only. */
+  get activeIndex(): number {
+    const [rows, key] = [this._rows, this._activeKey];
+    if (this._active.rows !== rows || this._active.key !== key) {
+      this._active = { rows, key, index: rows.findIndex(row => row.key === key) };
+    }
+    return this._active.index;
   }
 
   /** The dataset that the user is at or in, or null. */
@@ -371,7 +380,7 @@ export class DatasetBrowserModel {
   }
 
   private _update(): void {
-    const index = this._rows.findIndex(row => row.key === this._activeKey);
+    const index = this.activeIndex;
     const wasStatus = index >= 0 && !isNodeRow(this._rows[index]);
     this._rows = flatten({ nodes: this._nodes, folders: this._folders, expanded: this._expanded });
     if (wasStatus && !this.activeRow) {
@@ -392,6 +401,7 @@ export class DatasetBrowserModel {
   private readonly _again = new AskAgain(() => this._askPending());
   private _rows: readonly Row[] = [];
   private _activeKey: string | null = null;
+  private _active: { rows: readonly Row[]; key: string | null; index: number } = { rows: [], key: null, index: -1 };
   private _revealed = 0;
   private _isVisible = false;
 }

@@ -24,10 +24,7 @@ export interface ITreeProps {
 export function DatasetTree({ model, onOpen, trans }: ITreeProps): React.ReactElement {
   const rows = model.rows;
   const scroller = React.useRef<HTMLDivElement>(null);
-  const activeIndex = Math.max(
-    rows.findIndex(row => row === model.activeRow),
-    0
-  );
+  const activeIndex = Math.max(model.activeIndex, 0);
   const virtualizer = useVirtualizer({
     count: rows.length,
     getScrollElement: () => scroller.current,
@@ -47,10 +44,9 @@ export function DatasetTree({ model, onOpen, trans }: ITreeProps): React.ReactEl
   }, [model, waiting, rows]);
 
   const moveTo = (index: number) => {
-    model.activate(rows[index].key);
-    virtualizer.scrollToIndex(index, { align: 'auto' });
     // the row is in the page by then: the range always holds the active one
-    focusRow(scroller.current, index);
+    focusRow(scroller.current, index, () => model.activate(rows[index].key));
+    virtualizer.scrollToIndex(index, { align: 'auto' });
   };
   const { revealed } = model;
   React.useEffect(() => {

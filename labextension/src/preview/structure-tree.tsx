@@ -42,9 +42,8 @@ export function StructureTree({ nodes, selected, onSelect, trans }: IStructureTr
   };
   const onKeyDown = useTreeKeys(rows, index, {
     moveTo: target => {
-      setAt(rows[target].key);
+      focusRow(scroller.current, target, () => setAt(rows[target].key));
       virtualizer.scrollToIndex(target, { align: 'auto' });
-      focusRow(scroller.current, target);
     },
     expand: row => setOpen(row, true),
     collapse: row => setOpen(row, false),

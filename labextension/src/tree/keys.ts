@@ -2,6 +2,7 @@
 
 import { defaultRangeExtractor, Range } from '@tanstack/react-virtual';
 import * as React from 'react';
+import { flushSync } from 'react-dom';
 import { actionOf, ITreeRow, typeAhead } from './keyboard';
 
 /** How long after a key the next letter still belongs to the same word. */
@@ -62,9 +63,11 @@ export function withRow(index: number, range: Range): number[] {
   return index >= range.count || indexes.includes(index) ? indexes : [...indexes, index].sort((a, b) => a - b);
 }
 
-/** Moves the keyboard to a row once it is in the page. */
-export function focusRow(scroller: HTMLElement | null, index: number): void {
-  requestAnimationFrame(() =>
-    scroller?.querySelector<HTMLElement>(`[data-index="${index}"]`)?.focus({ preventScroll: true })
-  );
+/**
+ * Moves the user to a row by `move`, and the keyboard with them. It is done when this returns: the row before may have
+ * been scrolled away, and leaves the page now; what is typed next would go to nobody.
+ */
+export function focusRow(scroller: HTMLElement | null, index: number, move: () => void): void {
+  flushSync(move);
+  scroller?.querySelector<HTMLElement>(`[data-index="${index}"]`)?.focus({ preventScroll: true });
 }
