@@ -21,6 +21,7 @@ export function layOut(): void {
   HTMLElement.prototype.scrollTo = () => undefined;
 }
 
+HTMLElement.prototype.scrollIntoView = () => undefined;
 window.matchMedia = () =>
   ({ matches: false, addEventListener() {}, addListener() {}, removeListener() {} }) as unknown as MediaQueryList;
 window.requestIdleCallback = callback => window.setTimeout(callback);

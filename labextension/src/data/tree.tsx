@@ -45,8 +45,10 @@ export function DatasetTree({ model, onOpen, trans }: ITreeProps): React.ReactEl
 
   const moveTo = (index: number) => {
     // the row is in the page by then: the range always holds the active one
-    focusRow(scroller.current, index, () => model.activate(rows[index].key));
-    virtualizer.scrollToIndex(index, { align: 'auto' });
+    focusRow(scroller.current, index, () => {
+      model.activate(rows[index].key);
+      virtualizer.scrollToIndex(index, { align: 'auto' });
+    });
   };
   const { revealed } = model;
   React.useEffect(() => {

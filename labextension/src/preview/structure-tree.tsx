@@ -42,8 +42,10 @@ export function StructureTree({ nodes, selected, onSelect, trans }: IStructureTr
   };
   const onKeyDown = useTreeKeys(rows, index, {
     moveTo: target => {
-      focusRow(scroller.current, target, () => setAt(rows[target].key));
-      virtualizer.scrollToIndex(target, { align: 'auto' });
+      focusRow(scroller.current, target, () => {
+        setAt(rows[target].key);
+        virtualizer.scrollToIndex(target, { align: 'auto' });
+      });
     },
     expand: row => setOpen(row, true),
     collapse: row => setOpen(row, false),

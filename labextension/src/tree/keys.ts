@@ -69,5 +69,8 @@ export function withRow(index: number, range: Range): number[] {
  */
 export function focusRow(scroller: HTMLElement | null, index: number, move: () => void): void {
   flushSync(move);
-  scroller?.querySelector<HTMLElement>(`[data-index="${index}"]`)?.focus({ preventScroll: true });
+  const row = scroller?.querySelector<HTMLElement>(`[data-index="${index}"]`);
+  row?.focus({ preventScroll: true });
+  // in an enlarged window the tree itself may be partly out of sight
+  row?.scrollIntoView({ block: 'nearest' });
 }
