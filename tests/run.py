@@ -94,6 +94,7 @@ CHECKS = [
     _pytest("helm"),
     # alone: a browser needs the machine, and its demo takes up the data that the one before has made
     Check("ui", [sys.executable, "ui-tests/run.py"], ROOM),
+    Check("ui", [sys.executable, "ui-tests/large.py"], ROOM),
 ]
 TIERS = list(dict.fromkeys(check.tier for check in CHECKS))
 

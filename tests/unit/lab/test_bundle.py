@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import re
 from pathlib import Path
 
@@ -48,3 +49,12 @@ def test_the_coasts_of_the_world_are_not_loaded_at_the_start() -> None:
 
     assert with_coasts
     assert not with_coasts & set(_entry())
+
+
+def test_no_second_toolkit_is_loaded() -> None:
+    """JupyterLab brings its own components; Material UI and its style engine would be 67 kB more."""
+    (listed,) = STATIC.glob("third-party-licenses.json")
+    names = {package["name"] for package in json.loads(listed.read_text())["packages"]}
+
+    assert "@tanstack/react-virtual" in names
+    assert {name for name in names if name.startswith(("@mui/", "@material-ui/", "@emotion/"))} == set()
