@@ -143,12 +143,14 @@ export class FakeGateways implements IComputeClient {
 
   create(asked: INewCluster): Promise<IClusterAnswer> {
     return this._answer(`create ${JSON.stringify(asked)}`, () => {
-      const { workers, ...chosen } = asked;
+      const { gateway: at, options, title } = asked;
       const made = cluster('new', {
-        ...chosen,
+        gateway: at,
+        options,
+        title,
         state: 'starting',
         workers: null,
-        workers_wanted: workers,
+        workers_wanted: 'workers' in asked ? asked.workers : asked.minimum,
         workers_granted: 0
       });
       this.held = [made, ...this.held];

@@ -222,8 +222,39 @@ describe('the form', () => {
       options: { cores: 5, gone: 1, title: 'Old' }
     });
     await show({ like });
-    expect([form.gateway?.gateway, form.title, form.workers]).toEqual(['cloud', 'Old', '6']);
+    expect([form.gateway?.gateway, form.title, form.size.workers]).toEqual(['cloud', 'Old', '6']);
     expect(form.options).toEqual({ cores: 5 });
+  });
+
+  it('begins between the same numbers as a cluster that chose by itself, and counts with the most', async () => {
+    await show({ like: cluster('a', { workers_wanted: 3, adaptive: { minimum: 1, maximum: 6 } }) });
+    expect(screen.getByLabelText<HTMLInputElement>('Only as many workers as the work needs').checked).toBe(true);
+    expect(screen.queryByLabelText('Workers')).toBeNull();
+    expect(estimates()).toEqual(['estimate esac 6']);
+    expect(screen.getByRole('status').textContent).toContain('With as many workers as it may have:');
+    fireEvent.click(screen.getByRole('button', { name: 'Start cluster' }));
+    await pass();
+    expect(created).toEqual([{ gateway: 'esac', options: { cores: 2 }, title: '', minimum: 1, maximum: 6 }]);
+  });
+
+  it('lets a cluster choose by itself, within what it may have', async () => {
+    await show();
+    fireEvent.click(screen.getByLabelText('Only as many workers as the work needs'));
+    await pass();
+    type('At least', '3');
+    type('At most', '2');
+    expect(screen.getByText('The least must not be more than the most.')).toBeTruthy();
+    type('At most', '4');
+    await pass();
+    type('At most', '21');
+    expect(screen.getByText('A cluster has at most 20 workers here.')).toBeTruthy();
+    expect(screen.getByRole('button', { name: 'Start cluster' }).getAttribute('aria-disabled')).toBe('true');
+    type('At most', '20');
+    await pass();
+    expect(estimates().at(-1)).toBe('estimate esac 20');
+    fireEvent.click(screen.getByRole('button', { name: 'Start cluster' }));
+    await pass();
+    expect(created.at(-1)).toEqual({ gateway: 'esac', options: { cores: 2 }, title: '', minimum: 3, maximum: 20 });
   });
 
   it('does not take more workers than a cluster may have', async () => {

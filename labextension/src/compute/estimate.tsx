@@ -12,6 +12,7 @@ export function Estimate({ model, trans }: { model: NewClusterModel; trans: Tran
       {estimateError && <p>{trans.__('There is no estimate. %1', estimateError)}</p>}
       {estimate && (
         <>
+          {model.size.adapts && <p className="pj-Compute-quiet">{trans.__('With as many workers as it may have:')}</p>}
           {estimateNotes(estimate, model.currency, trans).map(note => (
             <p key={note}>{note}</p>
           ))}

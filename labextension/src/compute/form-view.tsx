@@ -4,6 +4,7 @@ import { useSignal } from '../hooks';
 import { Estimate } from './estimate';
 import type { NewClusterModel } from './form';
 import { OptionField } from './option-field';
+import { isCount } from './size-typed';
 import { gatewayNotes, gatewayText } from './text';
 
 /** As long as a title may be. */
@@ -82,7 +83,7 @@ export function NewClusterForm({ model, trans }: INewClusterFormProps): React.Re
 
 function Fields({ model, trans }: { model: NewClusterModel; trans: TranslationBundle }): React.ReactElement | null {
   const id = React.useId();
-  const { gateway, gateways, gatewaysState: state, workersFault } = model;
+  const { gateway, gateways, gatewaysState: state } = model;
   if (state === 'loading') {
     return <p className="pj-Compute-quiet">{trans.__('Asking which gateways there are…')}</p>;
   }
@@ -132,24 +133,53 @@ function Fields({ model, trans }: { model: NewClusterModel; trans: TranslationBu
           trans={trans}
         />
       ))}
-      <label className="pj-Field">
-        <span>{trans.__('Workers')}</span>
-        <input
-          type="number"
-          className="pj-Input"
-          min={0}
-          max={model.estimate?.workers_max ?? undefined}
-          step={1}
-          value={model.workers}
-          aria-invalid={workersFault !== ''}
-          aria-describedby={`${id}-workers`}
-          onChange={event => model.setWorkers(event.target.value)}
-        />
-      </label>
-      <p id={`${id}-workers`} className="pj-Form-fault">
-        {workersFault}
-      </p>
+      <SizeFields model={model} trans={trans} />
       <Estimate model={model} trans={trans} />
+    </>
+  );
+}
+
+/** How many workers: a number, or between how many the cluster chooses by itself. */
+function SizeFields({ model, trans }: INewClusterFormProps): React.ReactElement {
+  const id = React.useId();
+  const { size, sizeFault: fault } = model;
+  const field = (which: 'workers' | 'minimum' | 'maximum', label: string) => (
+    <label className="pj-Field">
+      <span>{label}</span>
+      <input
+        type="number"
+        className="pj-Input"
+        min={0}
+        max={model.estimate?.workers_max ?? undefined}
+        step={1}
+        value={size[which]}
+        aria-invalid={fault !== '' && (which !== 'minimum' || !isCount(size.minimum))}
+        aria-describedby={`${id}-fault`}
+        onChange={event => model.setSize({ [which]: event.target.value })}
+      />
+    </label>
+  );
+  return (
+    <>
+      <label className="pj-Field pj-mod-tick">
+        <input
+          type="checkbox"
+          checked={size.adapts}
+          onChange={event => model.setSize({ adapts: event.target.checked })}
+        />
+        <span>{trans.__('Only as many workers as the work needs')}</span>
+      </label>
+      {size.adapts ? (
+        <div className="pj-Field-pair">
+          {field('minimum', trans.__('At least'))}
+          {field('maximum', trans.__('At most'))}
+        </div>
+      ) : (
+        field('workers', trans.__('Workers'))
+      )}
+      <p id={`${id}-fault`} className="pj-Form-fault">
+        {fault}
+      </p>
     </>
   );
 }

@@ -7,13 +7,14 @@ import { ISignal, Signal } from '@lumino/signaling';
 import { sentenceOf } from '../client';
 import type { IComputeClient } from './client';
 import { meantBy, Typed, typedOf } from './fields';
+import { ISizeTyped, mostOf, sizeMeant, SizeMeant, sizeTypedOf } from './size-typed';
 import type { ICluster, IClusterOption, IEstimate, IGateway, INewCluster, Json } from './wire';
 
 /** How long the estimate waits for the next keystroke. */
 export const ESTIMATE_DELAY_MILLISECONDS = 300;
 
-/** Workers of a cluster that nobody has chosen a number for. */
-export const DEFAULT_WORKERS = 2;
+/** Workers of a cluster that nobody has chosen a number for; `maximum` is what notebooks take then. */
+export const DEFAULT_SIZE: ISizeTyped = { adapts: false, workers: '2', minimum: '0', maximum: '8' };
 
 /** What a form begins with. */
 export interface IFormStart {
@@ -86,8 +87,8 @@ export class NewClusterModel {
   }
 
   /** How many workers, as typed. */
-  get workers(): string {
-    return this._workers;
+  get size(): ISizeTyped {
+    return this._size;
   }
 
   /** What the chosen options would mean; null while nobody knows. */
@@ -110,7 +111,7 @@ export class NewClusterModel {
 
   /** Whether all that is typed makes sense, and the gateway answers. */
   get canSubmit(): boolean {
-    return this.gateway?.reachable === true && this.options !== null && this.workersFault === '';
+    return this.gateway?.reachable === true && this.options !== null && this.sizeFault === '';
   }
 
   /** Why the gateways are not known, or why the cluster was not started; empty when nothing is wrong. */
@@ -129,14 +130,8 @@ export class NewClusterModel {
   }
 
   /** What is wrong with the number of workers. */
-  get workersFault(): string {
-    const most = this._estimate?.workers_max ?? null;
-    if (!/^\d+$/.test(this._workers.trim())) {
-      return this._trans.__('This must be a whole number.');
-    }
-    return most !== null && Number(this._workers) > most
-      ? this._trans._n('A cluster has at most %1 worker here.', 'A cluster has at most %1 workers here.', most)
-      : '';
+  get sizeFault(): string {
+    return this._meant(this._estimate?.workers_max ?? null).fault;
   }
 
   /** Shows the form. What was typed before stays, unless it begins with something else. */
@@ -146,7 +141,7 @@ export class NewClusterModel {
     if (like) {
       this._gateway = like.gateway;
       this._title = like.title;
-      this._workers = String(like.adaptive?.maximum ?? like.workers_wanted);
+      this._size = sizeTypedOf(like);
       this._chosen = like.options;
       this._typed.clear();
     }
@@ -188,9 +183,9 @@ export class NewClusterModel {
     this._changed.emit();
   }
 
-  /** Types a number of workers. */
-  setWorkers(workers: string): void {
-    this._workers = workers;
+  /** Types how many workers. */
+  setSize(size: Partial<ISizeTyped>): void {
+    this._size = { ...this._size, ...size };
     this._edited();
   }
 
@@ -203,15 +198,15 @@ export class NewClusterModel {
   /** Starts the cluster and takes the form away; when that fails the form stays as it is, and says why. */
   async submit(): Promise<ICluster | null> {
     const { gateway, options } = this;
-    if (!gateway || options === null || !this.canSubmit || this._isSubmitting) {
+    const { size } = this._meant(null);
+    if (!gateway || options === null || size === null || !this.canSubmit || this._isSubmitting) {
       return null;
     }
     this._isSubmitting = true;
     this._error = '';
     this._changed.emit();
     try {
-      const workers = Number(this._workers);
-      const cluster = await this._create({ gateway: gateway.gateway, options, title: this._title.trim(), workers });
+      const cluster = await this._create({ gateway: gateway.gateway, options, title: this._title.trim(), ...size });
       this._title = '';
       this.close();
       return cluster;
@@ -242,6 +237,10 @@ export class NewClusterModel {
     this._stopEstimating();
     this._call?.abort();
     Signal.clearData(this);
+  }
+
+  private _meant(most: number | null): SizeMeant {
+    return sizeMeant(this._size, most, this._trans);
   }
 
   private _fieldOf({ field }: IClusterOption): string {
@@ -290,7 +289,7 @@ export class NewClusterModel {
   private _edited(error = ''): void {
     this._error = error;
     this._stopEstimating();
-    if (this._isOpen && this.gateway?.reachable && this.options !== null && /^\d+$/.test(this._workers.trim())) {
+    if (this._isOpen && this.gateway?.reachable && this.options !== null && this._meant(null).size !== null) {
       this._isEstimating = true;
       this._timer = window.setTimeout(() => void this._ask(), ESTIMATE_DELAY_MILLISECONDS);
     } else {
@@ -300,10 +299,12 @@ export class NewClusterModel {
   }
 
   private async _ask(): Promise<void> {
+    const { size } = this._meant(null);
     const call = new AbortController();
     this._estimating = call;
     try {
-      const asked = { gateway: this._gateway, options: this.options ?? {}, workers: Number(this._workers) };
+      // of a cluster that chooses by itself, all that it may take is counted
+      const asked = { gateway: this._gateway, options: this.options ?? {}, workers: size ? mostOf(size) : 0 };
       const estimate = await this._client.estimate(asked, call.signal);
       if (!call.signal.aborted) {
         this._estimate = estimate;
@@ -339,7 +340,7 @@ export class NewClusterModel {
   private _gateway = '';
   private _currency = '';
   private _title = '';
-  private _workers = String(DEFAULT_WORKERS);
+  private _size = DEFAULT_SIZE;
   /** The options of a cluster that is started again, until the gateways are known. */
   private _chosen: Record<string, Json> | null = null;
   private _estimate: IEstimate | null = null;

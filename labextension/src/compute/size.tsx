@@ -1,6 +1,7 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 import * as React from 'react';
 import type { ComputeModel } from './model';
+import { isCount, ISizeTyped, sizeMeant, sizeTypedOf } from './size-typed';
 import { titleOf } from './text';
 import type { ICluster } from './wire';
 
@@ -13,35 +14,30 @@ interface ISizeFormProps {
 
 /** How many workers a cluster has: a number, or what it chooses by itself. */
 export function SizeForm({ model, cluster, onClose, trans }: ISizeFormProps): React.ReactElement {
-  const [adapts, setAdapts] = React.useState(cluster.adaptive !== null);
-  const [workers, setWorkers] = React.useState(String(cluster.workers_wanted));
-  const [least, setLeast] = React.useState(String(cluster.adaptive?.minimum ?? 0));
-  const [most, setMost] = React.useState(String(cluster.adaptive?.maximum ?? Math.max(cluster.workers_wanted, 1)));
+  const [typed, setTyped] = React.useState(() => ({
+    ...sizeTypedOf(cluster),
+    workers: String(cluster.workers_wanted)
+  }));
   const first = React.useRef<HTMLInputElement>(null);
   const name = React.useId();
   React.useEffect(() => first.current?.focus(), []);
-  const fault = adapts
-    ? isCount(least) && isCount(most)
-      ? Number(least) > Number(most)
-        ? trans.__('The least must not be more than the most.')
-        : ''
-      : trans.__('These must be whole numbers.')
-    : isCount(workers)
-      ? ''
-      : trans.__('This must be a whole number.');
+  const { adapts } = typed;
+  const { size, fault } = sizeMeant(typed, null, trans);
+  const set = (change: Partial<ISizeTyped>) => setTyped({ ...typed, ...change });
   const apply = async (event: React.FormEvent) => {
     event.preventDefault();
-    if (fault) {
+    if (size === null) {
       return;
     }
-    const isDone = adapts
-      ? await model.adapt(cluster, Number(least), Number(most))
-      : await model.scale(cluster, Number(workers));
+    const isDone =
+      'workers' in size
+        ? await model.scale(cluster, size.workers)
+        : await model.adapt(cluster, size.minimum, size.maximum);
     if (isDone) {
       onClose();
     }
   };
-  const field = (label: string, value: string, set: (value: string) => void) => (
+  const field = (label: string, which: 'workers' | 'minimum' | 'maximum') => (
     <label>
       <span>{label}</span>
       <input
@@ -49,9 +45,9 @@ export function SizeForm({ model, cluster, onClose, trans }: ISizeFormProps): Re
         className="pj-Input pj-mod-number"
         min={0}
         step={1}
-        value={value}
-        aria-invalid={!isCount(value)}
-        onChange={event => set(event.target.value)}
+        value={typed[which]}
+        aria-invalid={!isCount(typed[which])}
+        onChange={event => set({ [which]: event.target.value })}
       />
     </label>
   );
@@ -65,22 +61,22 @@ export function SizeForm({ model, cluster, onClose, trans }: ISizeFormProps): Re
       <fieldset>
         <legend className="pj-visually-hidden">{trans.__('How many workers')}</legend>
         <label>
-          <input ref={first} type="radio" name={name} checked={!adapts} onChange={() => setAdapts(false)} />
+          <input ref={first} type="radio" name={name} checked={!adapts} onChange={() => set({ adapts: false })} />
           {trans.__('A fixed number')}
         </label>
         <label>
-          <input type="radio" name={name} checked={adapts} onChange={() => setAdapts(true)} />
+          <input type="radio" name={name} checked={adapts} onChange={() => set({ adapts: true })} />
           {trans.__('As many as the work needs')}
         </label>
       </fieldset>
       <div className="pj-SizeForm-fields">
         {adapts ? (
           <>
-            {field(trans.__('From'), least, setLeast)}
-            {field(trans.__('to'), most, setMost)}
+            {field(trans.__('From'), 'minimum')}
+            {field(trans.__('to'), 'maximum')}
           </>
         ) : (
-          field(trans.__('Workers'), workers, setWorkers)
+          field(trans.__('Workers'), 'workers')
         )}
       </div>
       {fault && (
@@ -98,8 +94,4 @@ export function SizeForm({ model, cluster, onClose, trans }: ISizeFormProps): Re
       </div>
     </form>
   );
-}
-
-function isCount(text: string): boolean {
-  return /^\d+$/.test(text.trim());
 }

@@ -136,14 +136,15 @@ export interface IStopped {
   failed?: { gateway: string; name: string | null; reason: string }[];
 }
 
-/** What a user chooses for a cluster. */
-export interface INewCluster {
+/** How many workers, or between how many a cluster chooses by itself. */
+export type Size = { workers: number } | IAdaptive;
+
+/** What a user chooses for a cluster; its workers come once it runs, whether this page is still open then or not. */
+export type INewCluster = Size & {
   gateway: string;
   options: Record<string, Json>;
   title: string;
-  /** How many it gets once it runs, whether this page is still open then or not. */
-  workers: number;
-}
+};
 
 /** What would a cluster with so many workers mean? */
 export interface IEstimateRequest {
