@@ -185,6 +185,44 @@ describe('a row', () => {
     expect(row('New').getByText('Starting')).toBeTruthy();
   });
 
+  it('is there from the click on, and once only when the list is quicker than the answer', async () => {
+    await show([]);
+    const asked = { gateway: 'esac', options: {}, title: 'New', minimum: 0, maximum: 8 };
+    let answer = (): void => undefined;
+    const answered = new Promise<void>(resolve => (answer = resolve));
+    const made = cluster('new', { title: 'New', state: 'starting', workers: null });
+    vi.spyOn(gateways, 'create').mockImplementation(async () => {
+      await answered;
+      return { cluster: made, said: null };
+    });
+    const creating = model.create(asked);
+    await act(settle);
+    expect(row('New').getByText('Requested').parentElement!.textContent).toBe('Requested · ESAC');
+    expect(row('New').getByText('Adapts from 0 to 8 workers once it runs')).toBeTruthy();
+    expect(row('New').queryByRole('button')).toBeNull();
+    gateways.held = [made];
+    await act(() => model.refresh());
+    expect(row('New').getByText('Starting')).toBeTruthy();
+    answer();
+    await act(() => creating);
+    expect(row('New').getByText('Starting')).toBeTruthy();
+  });
+
+  it('goes when the cluster is refused', async () => {
+    await show([]);
+    gateways.trouble = new ApiError(422, 'Limit reached.');
+    const creating = model.create({ gateway: 'esac', options: {}, title: 'New', workers: 3 });
+    await act(async () => {
+      await expect(creating).rejects.toThrow('Limit reached.');
+    });
+    expect(screen.queryByRole('heading', { name: 'New' })).toBeNull();
+  });
+
+  it('that starts says what it waits for', async () => {
+    await show([cluster('a', { title: 'New', state: 'starting', reason: 'its scheduler waits for a node' })]);
+    expect(row('New').getByText('Its scheduler waits for a node')).toBeTruthy();
+  });
+
   it('says what was said to the workers that it was started with', async () => {
     await show([cluster('a', { title: 'New', said: 'At most 4 workers. Scaling to 4 instead.' })]);
     expect(row('New').getByRole('alert').textContent).toBe('At most 4 workers. Scaling to 4 instead.');

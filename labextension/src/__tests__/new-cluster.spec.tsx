@@ -214,6 +214,15 @@ describe('the form', () => {
     expect(form.isOpen).toBe(false);
   });
 
+  it('that was closed while it was asked for comes back to say why it was refused', async () => {
+    await show();
+    gateways.trouble = new ApiError(403, 'Limit reached: 2 of 2 clusters.');
+    fireEvent.click(screen.getByRole('button', { name: 'Start cluster' }));
+    form.close();
+    await pass();
+    expect([form.isOpen, form.error]).toEqual([true, 'Limit reached: 2 of 2 clusters.']);
+  });
+
   it('begins as a cluster was that is started again, without options that are gone', async () => {
     const like = cluster('a', {
       gateway: 'cloud',

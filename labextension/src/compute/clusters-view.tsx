@@ -6,7 +6,7 @@ import { keyOf } from './clusters';
 import type { NewClusterModel } from './form';
 import { NewClusterForm } from './form-view';
 import type { ComputeModel } from './model';
-import { ClusterRow } from './row';
+import { ClusterRow, RequestedRow } from './row';
 import { agoText, silenceText } from './text';
 
 interface IClustersProps {
@@ -22,7 +22,7 @@ interface IClustersProps {
 export function Clusters(props: IClustersProps): React.ReactElement {
   const { model, form, currency, now, actions, trans } = props;
   useSignal(form.changed);
-  const { view, open } = model;
+  const { view, open, requested } = model;
   const heading = React.useRef<HTMLHeadingElement>(null);
   const start = React.useRef<HTMLButtonElement>(null);
   const list = useFocusKept(open.map(each => keyOf(each) + each.state).join(), heading);
@@ -55,13 +55,18 @@ export function Clusters(props: IClustersProps): React.ReactElement {
       <Health model={model} now={now} trans={trans} />
       {form.isOpen && <NewClusterForm model={form} trans={trans} />}
       <ul ref={list} className="pj-Compute-clusters">
+        {requested.map((asked, index) => (
+          <li key={requested.length - index} className="pj-Cluster" data-state="requested">
+            <RequestedRow model={model} asked={asked} trans={trans} />
+          </li>
+        ))}
         {open.map(cluster => (
           <li key={keyOf(cluster)} className="pj-Cluster" data-state={cluster.state}>
             <ClusterRow model={model} cluster={cluster} currency={currency} now={now} actions={actions} trans={trans} />
           </li>
         ))}
       </ul>
-      {open.length === 0 && !form.isOpen && <Nothing model={model} trans={trans} />}
+      {open.length === 0 && requested.length === 0 && !form.isOpen && <Nothing model={model} trans={trans} />}
     </section>
   );
 }

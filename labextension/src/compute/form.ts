@@ -211,6 +211,8 @@ export class NewClusterModel {
       this.close();
       return cluster;
     } catch (error) {
+      // also for who has closed it meanwhile: nothing else says that there will be no cluster
+      this._isOpen = true;
       this._error = sentenceOf(error);
       return null;
     } finally {

@@ -85,6 +85,13 @@ export class ComputeModel {
     return (this._view?.items ?? []).filter(isOver).sort((one, other) => end(other) - end(one));
   }
 
+  /** Those that were asked for, and of which their gateways have not said anything yet; newest first. */
+  get requested(): INewCluster[] {
+    const isListed = ({ gateway, title }: INewCluster, known: ReadonlySet<string>) =>
+      this.open.some(each => each.gateway === gateway && each.title === title && !known.has(keyOf(each)));
+    return [...this._requested].flatMap(([asked, known]) => (isListed(asked, known) ? [] : [asked])).reverse();
+  }
+
   /** What this user runs anywhere; null while that is not known. */
   get leases(): readonly ILease[] | null {
     return this._leases;
@@ -155,14 +162,21 @@ export class ComputeModel {
 
   /** Starts a cluster. Rejects with the sentence of a refusal. */
   async create(asked: INewCluster): Promise<ICluster> {
-    const { cluster, said } = await this.client.create(asked);
-    this._question += 1;
-    if (said) {
-      this._said.set(keyOf(cluster), { severity: 'warning', text: said });
+    this._requested.set(asked, new Set(this.open.map(keyOf)));
+    this._changed.emit();
+    try {
+      const { cluster, said } = await this.client.create(asked);
+      this._question += 1;
+      if (said) {
+        this._said.set(keyOf(cluster), { severity: 'warning', text: said });
+      }
+      this._requested.delete(asked);
+      this._hear(cluster);
+      return cluster;
+    } finally {
+      this._requested.delete(asked);
+      this._changedByUser();
     }
-    this._hear(cluster);
-    this._changedByUser();
-    return cluster;
   }
 
   /** Gives a cluster so many workers; never rejects, nor do the next ones: see {@link said}. */
@@ -297,6 +311,8 @@ export class ComputeModel {
   private readonly _poll: Poll;
   private readonly _watchers = new Set<object>();
   private readonly _busy = new Set<string>();
+  /** With the clusters that were there before: a list may show the new one before its gateway answers. */
+  private readonly _requested = new Map<INewCluster, ReadonlySet<string>>();
   private readonly _said = new Map<string, ISaid>();
   private _view: IClustersView | null = null;
   private _error = '';

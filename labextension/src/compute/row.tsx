@@ -7,8 +7,8 @@ import { Options } from './ended';
 import { ComputeModel, KEEP_MINUTES } from './model';
 import { PlotChooser } from './plot-chooser';
 import { SizeForm } from './size';
-import { clusterCostText, idleText, staleText, stateText, titleOf, workersText } from './text';
-import type { ICluster } from './wire';
+import { clusterCostText, idleText, reasonText, sizeText, staleText, stateText, titleOf, workersText } from './text';
+import type { ICluster, INewCluster } from './wire';
 
 /** What one row needs. */
 export interface IClusterRowProps {
@@ -36,6 +36,7 @@ export function ClusterRow(props: IClusterRowProps): React.ReactElement {
           {` · ${cluster.gateway_title}`}
         </span>
       </p>
+      {cluster.reason && <p>{reasonText(cluster)}</p>}
       <p>{workersText(cluster, trans)}</p>
       {cluster.capped && <p className="pj-Cluster-capped">{cluster.capped}</p>}
       {Boolean(cluster.processing) && <p>{trans._n('%1 task runs', '%1 tasks run', cluster.processing ?? 0)}</p>}
@@ -63,6 +64,30 @@ export function ClusterRow(props: IClusterRowProps): React.ReactElement {
       <Disclosure title={trans.__('Options')} isMinor>
         <Options cluster={cluster} trans={trans} />
       </Disclosure>
+    </div>
+  );
+}
+
+interface IRequestedRowProps {
+  model: ComputeModel;
+  asked: INewCluster;
+  trans: TranslationBundle;
+}
+
+/** A cluster that was asked for, and of which its gateway has not said anything yet: it has no name. */
+export function RequestedRow({ model, asked, trans }: IRequestedRowProps): React.ReactElement {
+  const gateway = model.view?.gateways.find(each => each.gateway === asked.gateway);
+  return (
+    <div className="pj-Cluster-body" aria-busy="true">
+      <h4 className="pj-Cluster-title">{asked.title || trans.__('New cluster')}</h4>
+      <p className="pj-Cluster-state">
+        <span className="pj-Cluster-icon" />
+        <span>
+          <strong>{stateText('requested', trans)}</strong>
+          {` · ${gateway?.title ?? asked.gateway}`}
+        </span>
+      </p>
+      <p>{sizeText(asked, trans)}</p>
     </div>
   );
 }

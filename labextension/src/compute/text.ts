@@ -5,7 +5,7 @@ import { formatCost, formatLength, formatNumber } from '../format';
 import type { IResources } from '../wire';
 import { isPending } from './clusters';
 import { wordOf } from './fields';
-import type { ClusterState, ICluster, IEstimate, IGateway, IGatewayHealth, ILimitLeft, Json } from './wire';
+import type { ClusterState, ICluster, IEstimate, IGateway, IGatewayHealth, ILimitLeft, Json, Size } from './wire';
 
 /** So many characters of a name tell clusters apart for a person. */
 const SHORT_NAME_CHARACTERS = 8;
@@ -36,11 +36,8 @@ export function stateText(state: ClusterState, trans: TranslationBundle): string
 /** How many workers there are, were granted and were asked for: `2 of 4 granted, 10 wanted`. */
 export function workersText(cluster: ICluster, trans: TranslationBundle): string {
   const { workers, workers_granted: granted, workers_wanted: wanted, adaptive } = cluster;
-  if (isPending(cluster) && adaptive) {
-    return trans.__('Adapts from %1 to %2 workers once it runs', adaptive.minimum, adaptive.maximum);
-  }
-  if (isPending(cluster) && wanted > 0) {
-    return trans._n('%1 worker is asked for once it runs', '%1 workers are asked for once it runs', wanted);
+  if (isPending(cluster) && (adaptive || wanted > 0)) {
+    return sizeText(adaptive ?? { workers: wanted }, trans);
   }
   const said: string[] = [];
   if (workers === null) {
@@ -88,6 +85,17 @@ export function agoText(at: string | null, now: number, trans: TranslationBundle
   }
   const minutes = Math.floor((now - time) / 60_000);
   return minutes < 1 ? trans.__('just now') : trans.__('%1 ago', formatLength(minutes * 60_000));
+}
+
+/** The workers that a cluster is to have and does not have yet. */
+export function sizeText(size: Size, trans: TranslationBundle): string {
+  if ('workers' in size) {
+    const { workers } = size;
+    return workers > 0
+      ? trans._n('%1 worker is asked for once it runs', '%1 workers are asked for once it runs', workers)
+      : trans.__('No workers yet');
+  }
+  return trans.__('Adapts from %1 to %2 workers once it runs', size.minimum, size.maximum);
 }
 
 /** Why what is shown is old: `as of 3 min ago: ESAC does not answer`. */

@@ -79,7 +79,7 @@ export interface ICluster extends IClusterId {
   gateway_title: string;
   title: string;
   state: ClusterState;
-  /** Why it is over. */
+  /** Why it is over, or about to be, or what it waits for. */
   reason: string | null;
   /** What is in the way when more workers were asked for than were granted. */
   capped: string | null;
