@@ -116,6 +116,12 @@ describe('the estimate', () => {
     expect(screen.getByText('Cores at once: 3 cores too many (limit 16)')).toBeTruthy();
   });
 
+  it.each([null, 0])('warns of a cluster that does not stop by itself (%s)', async idle => {
+    gateways.estimateHeld = estimateOf({ idle_stop_seconds: idle });
+    await show();
+    expect(screen.getByText('It does not stop by itself.').className).toBe('pj-Estimate-warning');
+  });
+
   it('that cannot be had keeps nobody from starting', async () => {
     await show();
     gateways.trouble = new ApiError(502, 'Control did not answer.');

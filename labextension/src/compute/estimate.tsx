@@ -1,7 +1,7 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 import * as React from 'react';
 import type { NewClusterModel } from './form';
-import { estimateNotes, leftText } from './text';
+import { estimateNotes, estimateWarnings, leftText } from './text';
 
 /** What the chosen cluster would cost, what it would leave of each limit, and whether it fits. */
 export function Estimate({ model, trans }: { model: NewClusterModel; trans: TranslationBundle }): React.ReactElement {
@@ -16,11 +16,11 @@ export function Estimate({ model, trans }: { model: NewClusterModel; trans: Tran
           {estimateNotes(estimate, model.currency, trans).map(note => (
             <p key={note}>{note}</p>
           ))}
-          {!estimate.fits && (
-            <p className="pj-Estimate-misfit">
-              {estimate.why_not ?? trans.__('It does not fit into your limits as they are now.')}
+          {estimateWarnings(estimate, trans).map(warning => (
+            <p key={warning} className="pj-Estimate-warning">
+              {warning}
             </p>
-          )}
+          ))}
           {estimate.limits.length > 0 && (
             <>
               <p className="pj-Compute-quiet">{trans.__('After it has started:')}</p>

@@ -163,15 +163,19 @@ export function estimateNotes(estimate: IEstimate, currency: string, trans: Tran
   const { resources, cost_hour: hourly, idle_stop_seconds: idle } = estimate;
   const holds = resourcesText(resources, trans);
   const unit = estimate.currency ?? currency;
-  const notes = [
-    hourly === null ? trans.__('It holds %1.', holds) : trans.__('%1 per hour for %2.', formatCost(hourly, unit), holds)
+  return [
+    hourly === null
+      ? trans.__('It holds %1.', holds)
+      : trans.__('%1 per hour for %2.', formatCost(hourly, unit), holds),
+    ...(idle ? [trans.__('Stops by itself when nothing has run in it for %1.', formatLength(idle * 1000))] : [])
   ];
-  if (idle !== null && idle > 0) {
-    notes.push(trans.__('Stops by itself when nothing has run in it for %1.', formatLength(idle * 1000)));
-  } else if (idle === 0) {
-    notes.push(trans.__('It does not stop by itself.'));
-  }
-  return notes;
+}
+
+/** What an estimate warns of, a sentence each. */
+export function estimateWarnings(estimate: IEstimate, trans: TranslationBundle): string[] {
+  const { fits, why_not: whyNot, idle_stop_seconds: idle } = estimate;
+  const warnings = fits ? [] : [whyNot ?? trans.__('It does not fit into your limits as they are now.')];
+  return idle ? warnings : [...warnings, trans.__('It does not stop by itself.')];
 }
 
 /** What a limit would leave: `6 of 16 cores left`. */
