@@ -8,6 +8,7 @@ import { computeIcon } from '../icons';
 import { CommandIds, IClusters } from '../tokens';
 import type { ComputeModel } from './model';
 import { stateText, titleOf, workersText } from './text';
+import type { ICluster } from './wire';
 
 /** What JupyterLab calls the panel with that list. */
 const LIST_ID = 'jp-running-sessions';
@@ -51,6 +52,13 @@ function watchWith({ shell }: JupyterFrontEnd, model: ComputeModel): void {
 export function managerOf(model: ComputeModel, show: () => void, trans: TranslationBundle): IRunningSessions.IManager {
   const failed = (error: unknown) =>
     Notification.error(trans.__('Not all clusters were stopped. %1', sentenceOf(error)), { autoClose: false });
+  const shutdown = async (cluster: ICluster) => {
+    const said = (await model.stop(cluster)) ? undefined : model.said(cluster);
+    if (said?.severity === 'error') {
+      const words = trans.__('Cluster %1 was not stopped. %2', titleOf(cluster), said.text);
+      Notification.error(words, { autoClose: false });
+    }
+  };
   return {
     name: trans.__('Dask clusters'),
     running: () =>
@@ -62,7 +70,7 @@ export function managerOf(model: ComputeModel, show: () => void, trans: Translat
         detail: () => cluster.gateway_title,
         className: 'pj-RunningCluster',
         open: show,
-        shutdown: () => void model.stop(cluster)
+        shutdown: () => void shutdown(cluster)
       })),
     refreshRunning: () => model.again(),
     runningChanged: model.changed,
