@@ -73,6 +73,27 @@ describe('a notification', () => {
     expect(actions.show).toHaveBeenCalledOnce();
   });
 
+  it('is shown anew for another limit, and for the same one when it was out of the way in between', async () => {
+    await hear({ capped: '2 of 5 workers fit. The limit cores is in the way: 15.5 of 16 cores are used.' });
+    await hear({ capped: '3 of 6 workers fit. The limit cores is in the way: 16 of 16 cores are used.' });
+    expect(messages()).toHaveLength(1);
+    await hear({ capped: '3 of 6 workers fit. The limit memory is in the way: 60 of 64 GiB are used.' });
+    expect(messages()).toHaveLength(2);
+    expect(messages()[1]).toContain('The limit memory');
+    expect(notifier.dismissed).toEqual([messages()[0]]);
+    await hear({ capped: null });
+    expect(notifier.dismissed).toHaveLength(2);
+    await hear({ capped: '3 of 6 workers fit. The limit memory is in the way: 60 of 64 GiB are used.' });
+    expect(messages()).toHaveLength(3);
+  });
+
+  it('is shown anew for what is said to a later wish', async () => {
+    for (const said of ['Scaling to 4 instead.', null, 'Scaling to 4 instead.']) {
+      await hear({ said });
+    }
+    expect(messages()).toHaveLength(2);
+  });
+
   it('is shown before a cluster stops for being idle, with a way to keep it, and goes when it was kept', async () => {
     await hear({ idle_stop_at: inMinutes(6) });
     expect(messages()).toEqual([]);

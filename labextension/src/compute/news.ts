@@ -111,51 +111,59 @@ export class ClusterNews {
   private _notify(cluster: ICluster, hasChanged: boolean): void {
     const title = titleOf(cluster);
     const show = { label: this._trans.__('Show clusters'), callback: () => this._actions.show() };
-    this._tell(cluster, 'capped', cluster.state === 'running' && Boolean(cluster.capped), () => [
-      this._trans.__('Cluster %1 has fewer workers than it wants: %2', title, cluster.capped ?? ''),
+    const capped = cluster.state === 'running' ? (cluster.capped ?? '') : '';
+    this._tell(cluster, 'capped', capped !== '', kindOfText(capped), () => [
+      this._trans.__('Cluster %1 has fewer workers than it wants: %2', title, capped),
       'warning',
       { actions: [show] }
     ]);
-    this._tell(cluster, 'idle', isIdleSoon(cluster, this._now(), IDLE_NOTICE_MILLISECONDS), () => {
+    this._tell(cluster, 'idle', isIdleSoon(cluster, this._now(), IDLE_NOTICE_MILLISECONDS), '', () => {
       const label = this._trans.__('Keep %1 minutes', KEEP_MINUTES);
       const keep = { label, displayType: 'accent' as const, callback: () => this._actions.keep(cluster) };
       const text = this._trans.__('Cluster %1: %2.', title, idleText(cluster, this._now(), this._trans));
       return [text, 'warning', { actions: [keep], autoClose: false }];
     });
-    this._tell(cluster, 'said', Boolean(cluster.said), () => [
+    this._tell(cluster, 'said', Boolean(cluster.said), kindOfText(cluster.said ?? ''), () => [
       this._trans.__('Cluster %1: %2', title, cluster.said ?? ''),
       'warning',
       { actions: [show] }
     ]);
     // what failed before anybody looked is in the list of those that ended
-    this._tell(cluster, 'failed', hasChanged && cluster.state === 'failed', () => [
+    this._tell(cluster, 'failed', hasChanged && cluster.state === 'failed', '', () => [
       overText(cluster, this._trans),
       'error',
       { actions: [show], autoClose: false }
     ]);
   }
 
-  /** Shows one kind of message about one cluster once; what is true no longer is taken away. */
+  /**
+   * Shows one kind of message about one cluster once; what is true no longer is taken away, and is told again when it
+   * is so again. `what` tells one message of a kind from another that takes its place.
+   */
   private _tell(
     cluster: ICluster,
     kind: Kind,
     isSo: boolean,
+    what: string,
     message: () => [string, 'warning' | 'error', INotificationOptions]
   ): void {
-    const key = `${keyOf(cluster)} ${kind}`;
+    const all = `${keyOf(cluster)} ${kind} `;
+    const key = all + what;
+    if (kind !== 'failed') {
+      [...this._keys].filter(each => each.startsWith(all) && !(isSo && each === key)).forEach(each => this._drop(each));
+    }
     if (isSo && !this._keys.has(key)) {
       this._keys.add(key);
       this._notices.set(key, this._notifier.emit(...message()));
-    } else if (!isSo && kind !== 'failed') {
-      const notice = this._notices.get(key);
-      if (notice !== undefined) {
-        this._notices.delete(key);
-        this._notifier.dismiss(notice);
-      }
-      if (kind === 'idle') {
-        // it was put off, or something ran: the next end is another one
-        this._keys.delete(key);
-      }
+    }
+  }
+
+  private _drop(key: string): void {
+    const notice = this._notices.get(key);
+    this._keys.delete(key);
+    this._notices.delete(key);
+    if (notice !== undefined) {
+      this._notifier.dismiss(notice);
     }
   }
 
@@ -165,4 +173,9 @@ export class ClusterNews {
   private readonly _notices = new Map<string, string>();
   private _before: ComputeModel['view'] = null;
   private _announcement = '';
+}
+
+/** A text without its figures: those of one limit change all the time, and another limit has other words. */
+function kindOfText(text: string): string {
+  return text.replace(/(?<![\w-])\d[\d.,:]*(?![\w-])/g, '#');
 }
