@@ -28,14 +28,13 @@ from .clusters import dashboard_root
 from .errors import BadRequest, ClusterOver, NotConfigured, NotFound, PerijoveError, Refused, StoreUnavailable
 from .models import TITLE_OPTION, GatewayView
 from .models import GatewayCluster as ClusterFacts
-from .versions import PACKAGES, Versions, VersionWarning, misfit, package_versions, python_version, told_versions
+from .preflight import Preflight
+from .versions import VersionWarning
 
 #: How long a gateway may take to tell of one cluster: somebody waits for it, and has asked for nothing else.
 FACTS_SECONDS = 10.0
 #: The same for a look in passing, while a cluster is shown.
 LOOK_SECONDS = 2.0
-#: How long schedulers and workers may take to tell their versions, before work goes on without.
-VERSIONS_SECONDS = 5.0
 
 
 class GatewayUnavailable(StoreUnavailable):
@@ -46,6 +45,12 @@ class GatewayUnavailable(StoreUnavailable):
 
 class ClusterClient(Client):
     """Dask's client, whose button for JupyterLab is there without Dask's own extension: ours does what it calls."""
+
+    async def _update_scheduler_info(self, *args: Any, **more: Any) -> None:
+        # Dask's client does so every two seconds
+        await super()._update_scheduler_info(*args, **more)  # type: ignore[no-untyped-call]
+        if isinstance(self.cluster, Cluster):
+            self.cluster.meet_newcomers()
 
     def _repr_html_(self) -> str:
         link = self.dashboard_link
@@ -67,6 +72,8 @@ class Cluster(GatewayCluster):  # type: ignore[misc]  # published without types
     site: str = ""
     title: str = ""
     _view: GatewayView | None = None
+    _preflight: Preflight | None = None
+    _meeting: asyncio.Task[None] | None = None
 
     def _init_internal(self, *args: Any, **more: Any) -> None:
         try:
@@ -90,16 +97,21 @@ class Cluster(GatewayCluster):  # type: ignore[misc]  # published without types
     def get_client(self, set_as_default: bool = True) -> Any:
         """A client of this cluster; warns first when its versions and this notebook's do not fit together.
 
+        Workers that come later are asked as they come, while there is a client.
+
         Raises:
             ClusterOver: the cluster is over, and why.
         """
         if not self.asynchronous:
             self._check_open()
-            versions = self._versions_or_none()
-            if versions is None:
+            self._preflight = self._preflight or Preflight(self.scheduler_comm)
+            try:
+                told: str | None = self.gateway.sync(self._preflight.check)
+            except (OSError, TimeoutError):
                 self._check_not_over()  # else Dask's client would try for half a minute, and not say why
-            elif told := misfit((python_version(), package_versions()), *versions):
-                warnings.warn(told, VersionWarning, stacklevel=2)
+            else:
+                if told:
+                    warnings.warn(told, VersionWarning, stacklevel=2)
         client = ClusterClient(  # type: ignore[no-untyped-call]
             self,
             security=self.security,
@@ -110,6 +122,22 @@ class Cluster(GatewayCluster):  # type: ignore[misc]  # published without types
         if not self.asynchronous:
             self._clients.add(client)
         return client
+
+    def meet_newcomers(self) -> None:
+        """In its loop, without waiting: ask workers that have come since what they run on, and warn of misfits."""
+        if self._preflight is None or (self._meeting is not None and not self._meeting.done()):
+            return
+        if newcomers := self._preflight.newcomers(self.scheduler_info.get("workers", {})):
+            self._meeting = asyncio.create_task(self._meet(self._preflight, newcomers), name="versions of new workers")
+
+    async def _meet(self, preflight: Preflight, newcomers: set[str]) -> None:
+        told = None
+        with contextlib.suppress(OSError, TimeoutError):  # they are asked again
+            told = await preflight.check_newcomers(newcomers)
+        if told:
+            warnings.warn(told, VersionWarning, stacklevel=1)
+            if (widget := getattr(self, "_cached_widget", None)) is not None:
+                widget.said = told
 
     def close(self, shutdown: bool | None = None) -> Any:
         """Let go of it, and stop it: if ``shutdown`` says so, or, without, if it was to end with this object."""
@@ -167,22 +195,6 @@ class Cluster(GatewayCluster):  # type: ignore[misc]  # published without types
                 raise Refused(str(error)) from None
             facts = await self.look()
             raise over(facts, "did not start" if is_new else "is over") from None
-
-    def _versions_or_none(self) -> tuple[Versions | None, list[Versions]] | None:
-        try:
-            found: tuple[Versions | None, list[Versions]] = self.gateway.sync(self._versions)
-        except (OSError, TimeoutError):
-            return None
-        return found
-
-    async def _versions(self) -> tuple[Versions | None, list[Versions]]:
-        packages = list(PACKAGES)
-        async with asyncio.timeout(VERSIONS_SECONDS):
-            scheduler = await self.scheduler_comm.versions(packages=packages)
-            asked = {"op": "versions", "packages": packages}
-            workers = await self.scheduler_comm.broadcast(msg=asked, on_error="ignore")
-        told = [told_versions(each) for each in workers.values() if isinstance(each, dict)]
-        return told_versions(scheduler), [each for each in told if each is not None]
 
     def _check_open(self) -> None:
         if self.status in ("closing", "closed"):
@@ -246,6 +258,8 @@ class Cluster(GatewayCluster):  # type: ignore[misc]  # published without types
         return self._cached_widget
 
     async def _stop_internal(self, shutdown: bool | None = None) -> None:
+        if self._meeting is not None:
+            self._meeting.cancel()
         await super()._stop_internal(shutdown=shutdown)
         if (widget := getattr(self, "_cached_widget", None)) is not None:
             is_stopped = self.shutdown_on_close if shutdown is None else shutdown

@@ -24,7 +24,7 @@ import zarr
 from dask_gateway.client import GatewayClusterError
 
 import perijove
-from perijove import cluster_widget, dask_cluster
+from perijove import cluster_widget, dask_cluster, preflight
 from perijove.clusters import _gateways
 from tests.support.control_bed import STORE_SECRET
 from tests.support.dask_bed import DaskBed, running_dask_bed
@@ -320,7 +320,7 @@ def _error_of(start: Callable[[], object]) -> str:
 async def test_versions_that_do_not_fit_are_told_before_the_first_task(
     bed: tuple[DaskBed, np.ndarray[Any, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dask_cluster, "python_version", lambda: "3.99.1")
+    monkeypatch.setattr(preflight, "python_version", lambda: "3.99.1")
 
     def cell() -> None:
         with (
@@ -328,6 +328,27 @@ async def test_versions_that_do_not_fit_are_told_before_the_first_task(
             pytest.warns(perijove.VersionWarning, match=r"runs python 3\.11\.\d+ and not 3\.99\.1"),
         ):
             cluster.get_client().close()
+
+    await notebook(cell)
+
+
+async def test_versions_of_workers_that_come_later_are_told_as_they_come(
+    bed: tuple[DaskBed, np.ndarray[Any, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cell() -> None:
+        with perijove.cluster(1) as cluster, warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always", perijove.VersionWarning)
+            client = cluster.get_client()
+            client.wait_for_workers(1, timeout=30)
+            time.sleep(3)  # it is asked after Dask's client has looked
+            assert not [each for each in told if each.category is perijove.VersionWarning]
+            monkeypatch.setattr(preflight, "python_version", lambda: "3.99.1")
+            cluster.scale(3)
+            client.wait_for_workers(3, timeout=30)
+            time.sleep(5)
+            [warned] = [str(each.message) for each in told if each.category is perijove.VersionWarning]
+            assert re.search(r"python 3\.11\.\d+ and not 3\.99\.1", warned)
+            client.close()
 
     await notebook(cell)
 
