@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ast
+import asyncio
 import json
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from jupyter_client.blocking import BlockingKernelClient
 from perijove.models import GatewayView
 from perijove_server.dask.environment import kernel_environment, own_url
 from tests.support.control import TOKEN, FakeControl, threaded_control
+from tests.support.dask_bed import DaskBed, running_dask_bed
 from tests.support.gateways import FakeGateway, threaded_gateways
 from tests.support.jupyter import JupyterServer, jupyter_server
 
@@ -42,12 +45,17 @@ def session(control: FakeControl, directory: Path, **more: str) -> Any:
     return jupyter_server(directory, environment)
 
 
-def run_in_a_kernel(server: JupyterServer, home: Path, code: str) -> str:
-    api = httpx.Client(base_url=f"{server.url}api/", headers=server.http.headers, timeout=60)
-    with api:
-        kernel_id = api.post("kernels", json={"name": "python3"}).json()["id"]
-        (connection,) = home.rglob(f"kernel-{kernel_id}.json")
-        client = BlockingKernelClient(connection_file=str(connection))
+class Kernel:
+    """A kernel of a Jupyter server, used as a notebook does."""
+
+    def __init__(self, api: httpx.Client, kernel_id: str, connection: Path) -> None:
+        self._api = api
+        self._id = kernel_id
+        self._connection = connection
+
+    def run(self, code: str) -> str:
+        """What a cell writes."""
+        client = BlockingKernelClient(connection_file=str(self._connection))
         client.load_connection_file()
         client.start_channels()
         written: list[str] = []
@@ -59,11 +67,37 @@ def run_in_a_kernel(server: JupyterServer, home: Path, code: str) -> str:
 
         try:
             client.wait_for_ready(timeout=60)
-            client.execute_interactive(code, timeout=60, output_hook=hear)
+            client.execute_interactive(code, timeout=90, output_hook=hear)
         finally:
             client.stop_channels()
+        return "".join(written)
+
+    def restart(self) -> None:
+        """As the button in the Lab does."""
+        self._api.post(f"kernels/{self._id}/restart").raise_for_status()
+
+
+@contextmanager
+def kernel_of(server: JupyterServer, home: Path) -> Iterator[Kernel]:
+    with httpx.Client(base_url=f"{server.url}api/", headers=server.http.headers, timeout=60) as api:
+        kernel_id = api.post("kernels", json={"name": "python3"}).json()["id"]
+        try:
+            (connection,) = home.rglob(f"kernel-{kernel_id}.json")
+            yield Kernel(api, kernel_id, connection)
+        finally:
             api.delete(f"kernels/{kernel_id}")
-    return "".join(written)
+
+
+def run_in_a_kernel(server: JupyterServer, home: Path, code: str) -> str:
+    with kernel_of(server, home) as kernel:
+        return kernel.run(code)
+
+
+def wait_for_gateways(server: JupyterServer) -> None:
+    until = time.monotonic() + 20
+    while server.get("dask/clusters").status_code != 200:
+        assert time.monotonic() < until
+        time.sleep(0.1)
 
 
 def test_dasks_own_client_needs_no_arguments(
@@ -73,10 +107,7 @@ def test_dasks_own_client_needs_no_arguments(
     control.gateways_fault = 503  # control is not there yet when the server starts
     with session(control, tmp_path, DASK_GATEWAY__AUTH__TYPE="jupyterhub") as server:
         control.gateways_fault = None
-        until = time.monotonic() + 20
-        while server.get("dask/clusters").status_code != 200:
-            assert time.monotonic() < until
-            time.sleep(0.1)
+        wait_for_gateways(server)
         environment, seen = map(json.loads, run_in_a_kernel(server, tmp_path, CODE).splitlines()[:2])
 
     origin = control.url.removesuffix("/services/perijove")
@@ -91,6 +122,55 @@ def test_dasks_own_client_needs_no_arguments(
         "gateway://127.0.0.1:1",
         ["title", "worker_cores", "image", "environment"],
     ]
+
+
+#: In a cell: how the workers of a cluster are told apart, and a sum that they have worked out.
+COMPUTED = """
+import json, os
+client = cluster.get_client()
+client.wait_for_workers(2, timeout=60)
+total = sum(client.gather(client.map(lambda number: number**2, range(10), pure=False)))
+print(json.dumps([cluster.name, sorted(client.run(os.getpid).values()), total]))
+client.close()
+"""
+
+
+def restarted_and_connected(server: JupyterServer, home: Path) -> None:
+    wait_for_gateways(server)
+    with kernel_of(server, home) as kernel:
+        start = "import perijove\ncluster = perijove.cluster(2, title='Mosaic', shutdown_on_close=False)"
+        name, workers, total = json.loads(kernel.run(start + COMPUTED))
+        assert (len(workers), total) == (2, 285)
+        kernel.restart()
+        assert kernel.run("print('cluster' in globals())").strip() == "False"
+        for again in (
+            f"import perijove\ncluster = perijove.cluster(name={name!r})",
+            "import perijove\ncluster = perijove.cluster(name='Mosaic')",
+            f"import dask_gateway\ncluster = dask_gateway.Gateway().connect({name!r})",
+        ):
+            assert json.loads(kernel.run(again + COMPUTED)) == [name, workers, total]
+            kernel.restart()
+    [listed] = server.get("dask/clusters").json()["items"]
+    assert (listed["name"], listed["state"], listed["workers"]) == (name, "running", 2)
+
+
+@pytest.mark.slow
+async def test_after_a_restart_of_its_kernel_a_notebook_computes_on_the_same_workers(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "lab").mkdir()
+    async with running_dask_bed(tmp_path, caplog) as bed:
+        with session_of(bed, tmp_path / "lab") as server:
+            await asyncio.to_thread(restarted_and_connected, server, tmp_path / "lab")
+
+
+def session_of(bed: DaskBed, directory: Path) -> Any:
+    environment = {
+        "PERIJOVE_CONTROL_URL": bed.control.service_url,
+        "JUPYTERHUB_API_TOKEN": bed.ana,
+        "PERIJOVE_SITE": "esac",
+    }
+    return jupyter_server(directory, environment)
 
 
 def view(site: str = "esac", **change: str) -> GatewayView:
