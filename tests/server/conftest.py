@@ -139,6 +139,7 @@ def dask(session_dask: DaskBed) -> Iterator[DaskBed]:
     control.faults.clear()
     control.leases.clear()
     control.quotas.clear()
+    control.sites = []
     control.gateways_fault = None
     for gateway in session_dask.gateways.values():
         gateway.reset()

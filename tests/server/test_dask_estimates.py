@@ -9,10 +9,12 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from perijove.errors import BadRequest
-from perijove.models import Price, QuotaView
+from perijove.models import Price, QuotaView, SiteView
 from perijove.models.compute import Estimate
 from perijove.models.gateways import ClusterNeed
 from perijove_server.dask.estimates import AT_ONCE, OVER_TIME, estimate
+
+from .conftest import DaskBed
 
 PRICE = Price(cpu_hour=0.1, memory_gib_hour=0.01, gpu_hour=2)
 UNITS = {"clusters": "clusters", "cpu": "cores", "memory_gib": "GiB", "gpu": "GPUs", "cpu_hours": "core hours"}
@@ -31,8 +33,14 @@ def quota(resource: str, limit: float, used: float = 0, **change: Any) -> QuotaV
     return QuotaView.model_validate({"resource": resource, "limit": limit, "used": used} | said | change)
 
 
-def estimated(needs: ClusterNeed, workers: int, *quotas: QuotaView) -> Estimate:
-    return estimate(needs, workers, gateway="esac", title="ESAC", price=PRICE, quotas=quotas, currency="EUR")
+def estimated(needs: ClusterNeed, workers: int, *quotas: QuotaView, site: SiteView | None = None) -> Estimate:
+    return estimate(needs, workers, gateway="esac", title="ESAC", price=PRICE, quotas=quotas, currency="EUR", site=site)
+
+
+def site(**change: Any) -> SiteView:
+    said = {"name": "esac", "title": "ESAC", "kind": "local", "region": "eu", "health": "up", "load": 0.0}
+    there = {"price": PRICE.model_dump(), "capacity": {"cpu": 16, "memory_gib": 64}, "homes": True}
+    return SiteView.model_validate(said | there | change)
 
 
 def test_without_limits_everything_fits() -> None:
@@ -71,6 +79,52 @@ def test_what_a_gateway_allows_is_in_the_way_too() -> None:
     said = estimated(need(), 21, quota("cpu", 1000))
 
     assert said.why_not == "A cluster of ESAC has 20 workers at most. 20 workers fit now."
+
+
+@pytest.mark.parametrize(
+    ("there", "words"),
+    [
+        ({"closed": "takes no starts until 09:00: cooling."}, "ESAC takes no starts until 09:00: cooling."),
+        ({"health": "down", "health_reason": "has not answered since 08:00"}, "ESAC has not answered since 08:00."),
+        ({"health": "down"}, "ESAC does not answer."),
+        (
+            {"capacity": {"cpu": 4, "memory_gib": 64}},
+            "ESAC has 4 cores in all, and this cluster needs 5.",
+        ),
+    ],
+)
+def test_a_site_that_does_not_take_it_is_in_the_way(there: dict[str, Any], words: str) -> None:
+    said = estimated(need(), 2, quota("cpu", 1), site=site(**there))
+
+    assert (said.fits, said.why_not, said.warning) == (False, words, None)
+
+
+@pytest.mark.parametrize(
+    ("load", "words"),
+    [
+        (1.0, "ESAC is full now: the cluster may not start, or without workers."),
+        (0.75, "ESAC is 75% full now: not all of the workers may start."),
+        (0.68, None),
+        (0.0, None),
+    ],
+)
+def test_a_site_that_is_full_or_nearly_so_is_warned_of(load: float, words: str | None) -> None:
+    said = estimated(need(), 2, site=site(load=load))
+
+    assert (said.fits, said.why_not, said.warning) == (True, None, words)
+
+
+def test_the_server_asks_control_for_the_site_and_does_without_while_it_does_not_say(dask: DaskBed) -> None:
+    there = site(closed="takes no starts: moving house").model_dump(mode="json")
+    dask.control.sites = [there | {"name": "cloud-eu"}]
+    elsewhere = dask.server.http.post("dask/estimates", json={"gateway": "esac"}).json()
+    dask.control.sites = [there]
+    closed = dask.server.http.post("dask/estimates", json={"gateway": "esac"}).json()
+    dask.control.sites = None
+    unsaid = dask.server.http.post("dask/estimates", json={"gateway": "esac"}).json()
+
+    assert (closed["fits"], closed["why_not"]) == (False, "ESAC takes no starts: moving house.")
+    assert (elsewhere["fits"], unsaid["fits"]) == (True, True)
 
 
 def test_limits_that_the_cluster_does_not_touch_are_left_out() -> None:

@@ -98,6 +98,7 @@ export function estimateOf(change: Partial<IEstimate> = {}): IEstimate {
     limits: [{ name: 'cores', label: 'Cores at once', unit: 'cores', left: 9, limit: 16 }],
     fits: true,
     why_not: null,
+    warning: null,
     ...change
   };
 }

@@ -122,6 +122,12 @@ describe('the estimate', () => {
     expect(screen.getByText('It does not stop by itself.').className).toBe('pj-Estimate-warning');
   });
 
+  it('warns that the site may be full', async () => {
+    gateways.estimateHeld = estimateOf({ warning: 'ESAC is full now.' });
+    await show();
+    expect(screen.getByText('ESAC is full now.').className).toBe('pj-Estimate-warning');
+  });
+
   it('that cannot be had keeps nobody from starting', async () => {
     await show();
     gateways.trouble = new ApiError(502, 'Control did not answer.');

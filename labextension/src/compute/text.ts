@@ -173,9 +173,9 @@ export function estimateNotes(estimate: IEstimate, currency: string, trans: Tran
 
 /** What an estimate warns of, a sentence each. */
 export function estimateWarnings(estimate: IEstimate, trans: TranslationBundle): string[] {
-  const { fits, why_not: whyNot, idle_stop_seconds: idle } = estimate;
-  const warnings = fits ? [] : [whyNot ?? trans.__('It does not fit into your limits as they are now.')];
-  return idle ? warnings : [...warnings, trans.__('It does not stop by itself.')];
+  const { fits, why_not: whyNot, warning, idle_stop_seconds: idle } = estimate;
+  const misfit = fits ? '' : (whyNot ?? trans.__('It does not fit into your limits as they are now.'));
+  return [misfit, warning ?? '', idle ? '' : trans.__('It does not stop by itself.')].filter(Boolean);
 }
 
 /** What a limit would leave: `6 of 16 cores left`. */

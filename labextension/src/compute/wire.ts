@@ -172,6 +172,8 @@ export interface IEstimate {
   limits: ILimitLeft[];
   fits: boolean;
   why_not: string | null;
+  /** That its site may not have room for all of it. */
+  warning: string | null;
 }
 
 /** One plot of a dashboard; `path` is below the cluster's `dashboard/`. */

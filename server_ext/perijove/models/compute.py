@@ -195,7 +195,8 @@ class LimitLeft(Said):
 class Estimate(Said):
     """``resources`` are those of the scheduler and all workers; ``cost_hour`` is in the platform's currency.
 
-    ``fits`` says whether it fits into all limits as they are now, and ``why_not`` what is in the way.
+    ``fits`` says whether its site takes it and it fits into all limits as they are now, and ``why_not`` what is in the
+    way. ``warning`` says that the site may not have room for all of it.
     """
 
     resources: Resources
@@ -206,6 +207,7 @@ class Estimate(Said):
     limits: list[LimitLeft]
     fits: bool
     why_not: str | None = None
+    warning: str | None = None
 
 
 class Plot(Said):

@@ -1,4 +1,4 @@
-"""What a cluster would hold and cost, and whether it fits into the limits as they are now; pure."""
+"""What a cluster would hold and cost, and whether it fits into its site and the limits as they are now; pure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pydantic import ValidationError
 
 from perijove.errors import BadRequest
-from perijove.models import Price, QuotaView, Resources
+from perijove.models import Price, QuotaView, Resources, SiteView
 from perijove.models.compute import Estimate, LimitLeft
 from perijove.models.gateways import ClusterNeed
 
@@ -17,6 +17,10 @@ from perijove.models.gateways import ClusterNeed
 AT_ONCE = ("clusters", "cpu", "memory_gib", "gpu")
 #: What it uses up; told for its first hour.
 OVER_TIME = ("cpu_hours", "memory_gib_hours", "gpu_hours", "credits")
+#: What a site has of each resource, in words.
+AT_A_SITE = {"cpu": "cores", "memory_gib": "GiB of memory", "gpu": "GPUs"}
+#: A site tells how full it is with so many digits.
+LOAD_TOLERANCE = 1e-4
 #: Sums of floats must not refuse the last that fits; as in admission.
 TOLERANCE = 1e-6
 
@@ -50,8 +54,9 @@ def estimate(
     price: Price,
     quotas: Iterable[QuotaView],
     currency: str | None,
+    site: SiteView | None = None,
 ) -> Estimate:
-    """What a cluster with so many workers at a gateway would mean.
+    """What a cluster with so many workers at a gateway would mean; ``site`` is the gateway's, if control tells of it.
 
     Raises:
         BadRequest: it would be larger than anything can be.
@@ -60,8 +65,8 @@ def estimate(
     counted = [each for quota in quotas if (each := _counted(quota, need, workers, gateway, price)) is not None]
     most_of_gateway = math.inf if need.workers_max is None else need.workers_max
     most = min([most_of_gateway, *(each.most for each in counted)])
-    why_not = None
-    if workers > most_of_gateway:
+    why_not = _why_not_at(site, resources) if site is not None else None
+    if why_not is None and workers > most_of_gateway:
         why_not = f"A cluster of {title} has {_workers(int(most_of_gateway))} at most. {_what_fits(most)}"
     over = next((each for each in counted if each.most < workers), None)
     if why_not is None and over is not None:
@@ -84,7 +89,34 @@ def estimate(
         ],
         fits=why_not is None,
         why_not=why_not,
+        warning=_warning_at(site, resources) if site is not None and why_not is None else None,
     )
+
+
+def _why_not_at(site: SiteView, resources: Resources) -> str | None:
+    """Why a site does not take a cluster, in a sentence; None: it does, if there is room."""
+    # what control says follows the title
+    if site.closed:
+        return f"{site.title} {site.closed.rstrip('.')}."
+    if site.health == "down":
+        return f"{site.title} {(site.health_reason or 'does not answer').rstrip('.')}."
+    for resource, unit in AT_A_SITE.items():
+        needs, has = getattr(resources, resource), getattr(site.capacity, resource)
+        if needs > has + TOLERANCE:
+            return f"{site.title} has {_amount(has)} {unit} in all, and this cluster needs {_amount(needs)}."
+    return None
+
+
+def _warning_at(site: SiteView, resources: Resources) -> str | None:
+    """That there may be no room, in a sentence. A site tells only how much is taken of the resource it has least of."""
+    shares = [
+        getattr(resources, resource) / has for resource in AT_A_SITE if (has := getattr(site.capacity, resource)) > 0
+    ]
+    if max(shares, default=0.0) <= 1 - site.load + LOAD_TOLERANCE:
+        return None
+    if site.load >= 1 - LOAD_TOLERANCE:
+        return f"{site.title} is full now: the cluster may not start, or without workers."
+    return f"{site.title} is {site.load:.0%} full now: not all of the workers may start."
 
 
 def _total(need: ClusterNeed, workers: int) -> Resources:

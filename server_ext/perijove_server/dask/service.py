@@ -8,9 +8,9 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 
-from perijove.client import AsyncControlClient, leases_call, quotas_call
+from perijove.client import AsyncControlClient, leases_call, quotas_call, sites_call
 from perijove.errors import NotFound, PerijoveError
-from perijove.models import GatewayView, Kind, Lease, Page
+from perijove.models import GatewayView, Kind, Lease, Page, SiteView
 from perijove.models.compute import (
     AdaptCluster,
     ClusterAnswer,
@@ -254,7 +254,9 @@ class DaskService:
             PerijoveError: the gateway does not answer.
         """
         view, watch = await self._directory.find(wish.gateway)
-        need, quotas = await asyncio.gather(watch.client.needs(wish.options), self._control.send(quotas_call()))
+        need, quotas, site = await asyncio.gather(
+            watch.client.needs(wish.options), self._control.send(quotas_call()), self._site(view.site)
+        )
         payer = wish.options.get(CHARGE_TO_OPTION)
         return estimate(
             need,
@@ -264,6 +266,7 @@ class DaskService:
             price=view.price,
             quotas=[each for each in quotas.items if not (isinstance(payer, str) and merge.is_others(each, payer))],
             currency=self._currency,
+            site=site,
         )
 
     async def plots(self, gateway: str, name: str) -> Page[Plot]:
@@ -300,6 +303,15 @@ class DaskService:
         """The user's leases that hold resources now, newest first."""
         page = await self._control.send(leases_call(LEASES_MAX))
         return Page(items=[lease for lease in page.items if lease.state.is_open], next=None)
+
+    async def _site(self, name: str) -> SiteView | None:
+        """What control says of a site; None while it does not say."""
+        try:
+            async with asyncio.timeout(LIST_SECONDS):
+                sites = await self._control.send(sites_call())
+        except (PerijoveError, TimeoutError):
+            return None
+        return next((each for each in sites.items if each.name == name), None)
 
     async def _payers(self) -> tuple[list[str], str | None]:
         """The groups that could pay, and the one that pays for sessions; none while control does not answer."""
