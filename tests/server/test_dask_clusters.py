@@ -52,7 +52,7 @@ def test_one_list_holds_the_clusters_of_all_gateways_newest_first(three: DaskBed
     assert all(each.reachable and each.reason is None and each.observed_at for each in view.gateways)
     failed, *running = view.items
     assert (failed.gateway_title, failed.title, failed.reason) == ("ESAC", "<b>mine</b>", "No room.")
-    assert failed.dashboard is None
+    assert (failed.dashboard, failed.has_log, running[0].has_log) == (None, True, False)
     assert running[1].dashboard == "dask/clusters/esac/of-esac/dashboard/status"
 
 

@@ -35,7 +35,7 @@ def view(name: str = "a", **change: Any) -> ClusterView:
         "gateway": "esac", "gateway_title": "ESAC", "name": name, "title": "", "state": "running", "reason": None,
         "capped": None, "workers": 0, "workers_wanted": 0, "workers_granted": 0, "adaptive": None, "processing": None,
         "scheduler": {"cpu": 1, "memory_gib": 1}, "worker": {"cpu": 1, "memory_gib": 1}, "options": {},
-        "created": NOW, "ended": None, "idle_seconds": None, "idle_stop_at": None, "log_tail": None, "versions": None,
+        "created": NOW, "ended": None, "idle_seconds": None, "idle_stop_at": None, "has_log": False, "versions": None,
         "dashboard": None, "lease_id": None, "cost": None, "cost_hour": None, "observed_at": NOW,
     }  # fmt: skip
     return ClusterView.model_validate(fields | change)

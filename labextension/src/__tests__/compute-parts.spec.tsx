@@ -278,18 +278,29 @@ describe('what has ended', () => {
       reason: 'The image does not exist.',
       ended: inMinutes(-5),
       created: inMinutes(-7),
-      log_tail: 'ImagePullBackOff'
+      has_log: true
     });
+    gateways.logHeld = 'ImagePullBackOff';
     await show([failed]);
     const shown = row('Bad image');
     expect(shown.getByText('Failed 5 min ago, after 2 min')).toBeTruthy();
     expect(shown.getByText('The image does not exist.')).toBeTruthy();
-    expect(shown.queryByText('ImagePullBackOff')).toBeNull();
+    expect(gateways.asked).not.toContain('log b');
     fireEvent.click(shown.getByRole('button', { name: 'Options and log' }));
+    expect(shown.getByText('Asking for its log…')).toBeTruthy();
+    await act(settle);
     expect(shown.getByText('ImagePullBackOff')).toBeTruthy();
     expect(shown.getByText('cores: 2')).toBeTruthy();
     fireEvent.click(shown.getByRole('button', { name: 'Start Bad image again' }));
     expect(actions.newCluster).toHaveBeenCalledExactlyOnceWith({ like: failed });
+  });
+
+  it('says why its log is not shown', async () => {
+    await show([cluster('b', { title: 'Bad', state: 'failed', has_log: true })]);
+    gateways.trouble = new ApiError(503, 'ESAC does not answer.');
+    fireEvent.click(row('Bad').getByRole('button', { name: 'Options and log' }));
+    await act(settle);
+    expect(row('Bad').getByText('Its log is not shown: ESAC does not answer.')).toBeTruthy();
   });
 });
 
@@ -353,9 +364,11 @@ describe('where I run', () => {
 
 it('shows what comes from outside as text', async () => {
   const hostile = { title: HOSTILE, gateway_title: HOSTILE, capped: HOSTILE, options: { [HOSTILE]: HOSTILE } };
-  const ended = { ...hostile, state: 'failed' as const, reason: HOSTILE, log_tail: HOSTILE };
+  const ended = { ...hostile, state: 'failed' as const, reason: HOSTILE, has_log: true };
+  gateways.logHeld = HOSTILE;
   await show([cluster('a', hostile), cluster('b', ended)]);
   screen.getAllByRole('button', { name: /^Options/ }).forEach(button => fireEvent.click(button));
+  await act(settle);
   expect(document.querySelector('img')).toBeNull();
   expect(screen.getAllByText(HOSTILE).length).toBeGreaterThan(3);
 });

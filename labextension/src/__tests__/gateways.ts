@@ -45,7 +45,7 @@ export function cluster(name: string, change: Partial<ICluster> = {}): ICluster 
     ended: null,
     idle_seconds: null,
     idle_stop_at: null,
-    log_tail: null,
+    has_log: false,
     versions: null,
     dashboard: `dask/clusters/esac/${name}/dashboard/status`,
     lease_id: `lease-${name}`,
@@ -109,6 +109,7 @@ export class FakeGateways implements IComputeClient {
   health: IGatewayHealth[] = [health('esac')];
   gatewaysHeld: IGateway[] = [gateway('esac'), gateway('cloud')];
   estimateHeld = estimateOf();
+  logHeld: string | null = null;
   plotsHeld: IDashboardPlot[] = [{ title: 'Progress', path: 'individual-progress' }];
   leasesHeld: ILease[] = [];
   /** What a gateway says to the next change, if it does not do all of it. */
@@ -184,6 +185,10 @@ export class FakeGateways implements IComputeClient {
       stopped: this.held.map(({ gateway: at, name }) => ({ gateway: at, name })),
       failed: this.notStopped
     }));
+  }
+
+  log(id: IClusterId): Promise<string | null> {
+    return this._answer(`log ${id.name}`, () => this.logHeld);
   }
 
   plots(id: IClusterId): Promise<IDashboardPlot[]> {

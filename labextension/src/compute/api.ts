@@ -64,6 +64,10 @@ export class ComputeClient implements IComputeClient {
     return this._http.json(CLUSTERS, {}, undefined, { method: 'DELETE' });
   }
 
+  async log(id: IClusterId, signal?: AbortSignal): Promise<string | null> {
+    return (await this._http.json<{ log_tail: string | null }>(of(id, 'log'), {}, signal)).log_tail;
+  }
+
   async plots(id: IClusterId, signal?: AbortSignal): Promise<IDashboardPlot[]> {
     return (await this._http.json<{ items: IDashboardPlot[] }>(of(id, 'plots'), {}, signal)).items;
   }

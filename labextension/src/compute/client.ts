@@ -46,6 +46,9 @@ export interface IComputeClient {
   /** Stops all clusters of this user. */
   stopAll(): Promise<IStopped>;
 
+  /** The end of the logs of a cluster that failed; null when there are none. */
+  log(id: IClusterId, signal?: AbortSignal): Promise<string | null>;
+
   /** The plots of a cluster's dashboard. */
   plots(id: IClusterId, signal?: AbortSignal): Promise<IDashboardPlot[]>;
 

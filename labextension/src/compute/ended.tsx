@@ -1,12 +1,15 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 import * as React from 'react';
+import { sentenceOf } from '../client';
 import { Disclosure } from '../data/disclosure';
 import type { IComputeActions } from './actions';
+import type { IComputeClient } from './client';
 import { keyOf } from './clusters';
 import { clusterCostText, endedText, optionText, reasonText, titleOf, versionsText } from './text';
 import type { ICluster } from './wire';
 
 interface IEndedProps {
+  client: IComputeClient;
   clusters: readonly ICluster[];
   currency: string;
   now: number;
@@ -34,7 +37,7 @@ export function Ended({ clusters, ...rest }: IEndedProps): React.ReactElement | 
 
 type IEndedClusterProps = Omit<IEndedProps, 'clusters'> & { cluster: ICluster };
 
-function EndedCluster({ cluster, currency, now, actions, trans }: IEndedClusterProps): React.ReactElement {
+function EndedCluster({ client, cluster, currency, now, actions, trans }: IEndedClusterProps): React.ReactElement {
   const title = titleOf(cluster);
   const facts = [cluster.gateway_title, clusterCostText(cluster, currency, trans)].filter(Boolean).join(' · ');
   return (
@@ -56,21 +59,49 @@ function EndedCluster({ cluster, currency, now, actions, trans }: IEndedClusterP
           {trans.__('Start again')}
         </button>
       </div>
-      <Disclosure title={cluster.log_tail ? trans.__('Options and log') : trans.__('Options')} isMinor>
+      <Disclosure title={cluster.has_log ? trans.__('Options and log') : trans.__('Options')} isMinor>
         <Options cluster={cluster} trans={trans} />
-        {cluster.log_tail && (
-          <pre
-            className="pj-Cluster-log"
-            role="group"
-            aria-label={trans.__('End of the log of %1', title)}
-            // eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex -- what scrolls must be reachable by keyboard
-            tabIndex={0}
-          >
-            {cluster.log_tail}
-          </pre>
-        )}
+        {cluster.has_log && <Log client={client} cluster={cluster} trans={trans} />}
       </Disclosure>
     </>
+  );
+}
+
+type ILogProps = Pick<IEndedClusterProps, 'client' | 'cluster' | 'trans'>;
+
+/** The end of the logs of a cluster, asked for once somebody looks. */
+function Log({ client, cluster, trans }: ILogProps): React.ReactElement {
+  const [text, setText] = React.useState<string | null>(null);
+  const [words, setWords] = React.useState(trans.__('Asking for its log…'));
+  const { gateway, name } = cluster;
+  React.useEffect(() => {
+    const call = new AbortController();
+    client.log({ gateway, name }, call.signal).then(
+      told => {
+        setText(told);
+        setWords(trans.__('There is no log any more.'));
+      },
+      (error: unknown) => !call.signal.aborted && setWords(trans.__('Its log is not shown: %1', sentenceOf(error)))
+    );
+    return () => call.abort();
+  }, [client, gateway, name, trans]);
+  if (text === null) {
+    return (
+      <p className="pj-Compute-quiet" role="status">
+        {words}
+      </p>
+    );
+  }
+  return (
+    <pre
+      className="pj-Cluster-log"
+      role="group"
+      aria-label={trans.__('End of the log of %1', titleOf(cluster))}
+      // eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex -- what scrolls must be reachable by keyboard
+      tabIndex={0}
+    >
+      {text}
+    </pre>
   );
 }
 

@@ -67,7 +67,14 @@ export default function Panel({ models, actions, onReady, trans }: IPanelProps):
         currency={currency}
         trans={trans}
       />
-      <Ended clusters={clusters.ended} currency={currency} now={now} actions={actions} trans={trans} />
+      <Ended
+        client={clusters.client}
+        clusters={clusters.ended}
+        currency={currency}
+        now={now}
+        actions={actions}
+        trans={trans}
+      />
     </>
   );
 }

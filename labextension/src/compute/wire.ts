@@ -100,8 +100,8 @@ export interface ICluster extends IClusterId {
   idle_seconds: number | null;
   /** When it is stopped because nothing runs in it; null while something does, or if that is never. */
   idle_stop_at: string | null;
-  /** The end of its logs, if it failed. */
-  log_tail: string | null;
+  /** Whether the end of its logs can be asked for. */
+  has_log: boolean;
   versions: IVersions | null;
   /** The address of the first page of its dashboard below `perijove/`; null while there is none. */
   dashboard: string | null;

@@ -66,6 +66,7 @@ class GatewayHealth(Said):
 class ClusterView(Said):
     """One cluster; see :class:`perijove.models.gateways.GatewayCluster`.
 
+    ``has_log`` says that the end of its logs can be asked for: they are in no list, which is asked for all the time.
     ``cost`` is so far, ``cost_hour`` at what it holds now. ``dashboard`` is the address of its first page relative to
     ``perijove/``, None while there is none. ``observed_at`` is when its gateway said all this.
 
@@ -92,7 +93,7 @@ class ClusterView(Said):
     ended: datetime | None
     idle_seconds: float | None
     idle_stop_at: datetime | None
-    log_tail: str | None
+    has_log: bool
     versions: Versions | None
     dashboard: str | None
     lease_id: str | None
@@ -100,6 +101,12 @@ class ClusterView(Said):
     cost_hour: float | None
     observed_at: datetime
     said: str | None = None
+
+
+class ClusterLog(Said):
+    """``GET dask/clusters/{gateway}/{name}/log``: the end of its logs, if it failed."""
+
+    log_tail: str | None
 
 
 class ClustersView(Said):
@@ -218,7 +225,7 @@ class Plot(Said):
 
 
 __all__ = [
-    "AdaptCluster", "ClusterAnswer", "ClusterEvent", "ClusterOption", "ClusterView", "ClustersView", "Estimate",
-    "EstimateRequest", "GatewayFacts", "GatewayHealth", "GatewaysView", "LimitLeft", "NewCluster", "Plot",
+    "AdaptCluster", "ClusterAnswer", "ClusterEvent", "ClusterLog", "ClusterOption", "ClusterView", "ClustersView",
+    "Estimate", "EstimateRequest", "GatewayFacts", "GatewayHealth", "GatewaysView", "LimitLeft", "NewCluster", "Plot",
     "ScaleCluster",
 ]  # fmt: skip

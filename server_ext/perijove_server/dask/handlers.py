@@ -105,6 +105,16 @@ class ClusterHandler(DaskHandler):
         self.write_model(await self.dask.stop(gateway, name))
 
 
+class ClusterLogHandler(DaskHandler):
+    """``GET dask/clusters/{gateway}/{name}/log``: the end of its logs, if it failed."""
+
+    @web.authenticated
+    @sentences
+    async def get(self, gateway: str, name: str) -> None:
+        """The log."""
+        self.write_model(await self.dask.log(gateway, name))
+
+
 class ScaleHandler(DaskHandler):
     """``POST dask/clusters/{gateway}/{name}/scale {workers}``."""
 
@@ -193,6 +203,7 @@ ROUTES = [
     (r"/perijove/dask/clusters", ClustersHandler),
     (r"/perijove/dask/estimates", EstimatesHandler),
     (_CLUSTER, ClusterHandler),
+    (_CLUSTER + "/log", ClusterLogHandler),
     (_CLUSTER + "/scale", ScaleHandler),
     (_CLUSTER + "/adapt", AdaptHandler),
     (_CLUSTER + "/keep", KeepClusterHandler),

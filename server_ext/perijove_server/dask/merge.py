@@ -34,12 +34,13 @@ def cluster_view(
 ) -> ClusterView:
     """One cluster with what it costs; None where control does not know its lease."""
     lease = leases.get(cluster.lease_id or "")
-    said: dict[str, Any] = {name: value for name, value in cluster if name != "dashboard"}
+    said: dict[str, Any] = {name: value for name, value in cluster if name not in ("dashboard", "log_tail")}
     holds = lease is not None and lease.state.is_open and not cluster.state.is_over
     return ClusterView(
         **said,
         gateway=view.site,
         gateway_title=view.title,
+        has_log=bool(cluster.log_tail),
         dashboard=dashboard_route(view.site, cluster.name) if cluster.dashboard and not cluster.state.is_over else None,
         cost=lease.cost if lease else None,
         cost_hour=(lease.cost_hour if holds else 0.0) if lease else None,

@@ -15,6 +15,7 @@ from perijove.models.compute import (
     AdaptCluster,
     ClusterAnswer,
     ClusterEvent,
+    ClusterLog,
     ClusterOption,
     ClustersView,
     ClusterView,
@@ -146,6 +147,11 @@ class DaskService:
         if wait:
             await watch.client.wait(name)
         return await self._look(view, watch, name)
+
+    async def log(self, gateway: str, name: str) -> ClusterLog:
+        """The end of the logs of a cluster that failed; as :meth:`cluster`."""
+        _, watch = await self._directory.find(gateway)
+        return ClusterLog(log_tail=(await watch.told(check_cluster_name(name))).log_tail)
 
     async def create(self, wish: NewCluster) -> ClusterAnswer:
         """Start a cluster. Its workers come once it runs, whether anybody waits for that or not.

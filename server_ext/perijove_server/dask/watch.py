@@ -82,6 +82,22 @@ class Watch:
                 )
                 return False
 
+    async def told(self, name: str) -> GatewayCluster:
+        """A cluster of the user as it was told last; its gateway is asked for one of which it has not told.
+
+        Raises:
+            NotFound: the user has none of that name.
+            PerijoveError: the gateway does not answer.
+        """
+        found = self.heard.find(name) if self.heard is not None else None
+        if found is None:
+            if not await self.ask(PATIENCE_SECONDS, time.monotonic()) or self.heard is None:
+                raise self.trouble or GatewayUnavailable("The Dask Gateway does not answer.")
+            found = self.heard.find(name)
+        if found is None:
+            raise NotFound(f"There is no cluster {name} of yours at {self.client.title}.")
+        return found
+
     async def own(self, name: str) -> GatewayCluster:
         """A cluster of the user, which has a dashboard: looked up in the gateway's own list.
 
