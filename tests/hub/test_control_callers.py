@@ -71,6 +71,7 @@ ADMIN_ROUTES: list[tuple[str, str, Any]] = [
     ("GET", "policy", None),
     ("DELETE", "users/zoe", None),
     ("POST", f"{LEASE}/extend", {"minutes": 60, "reason": "a long run"}),
+    ("POST", f"{LEASE}/give-up", {"reason": "the rack burnt down"}),
 ]
 GATEWAY_ROUTES: list[tuple[str, str, Any]] = [("PUT", "gateways/esac/inventory", INVENTORY)]
 ROUTES = USER_ROUTES + HUB_ROUTES + ADMIN_ROUTES + GATEWAY_ROUTES

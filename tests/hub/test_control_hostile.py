@@ -282,7 +282,7 @@ async def test_a_path_that_could_lead_elsewhere_gets_no_address(control: Control
 
 async def test_a_path_is_at_most_as_long_as_a_key(control: ControlBed) -> None:
     answer = await control.call("POST", "datasets/open-sky/presign", control.ana, body={"paths": ["é" * 1000]})
-    assert (answer.status, answer.detail) == (400, "A path has at most 1024 bytes.")
+    assert (answer.status, answer.detail) == (400, "A path stands for a key of at most 1024 bytes.")
 
 
 async def test_a_limit_is_a_small_number(control: ControlBed) -> None:

@@ -35,6 +35,7 @@ POSTS = (
     f"sessions/{LEASE}/stop",
     f"admin/leases/{LEASE}",
     f"admin/leases/{LEASE}/stop",
+    f"admin/leases/{LEASE}/give-up",
     "admin/limits",
     "admin/overrides/1/revoke",
     "admin/closures",
@@ -44,7 +45,7 @@ POSTS = (
     "admin/people",
 )
 FIELDS = {
-    "quota": "two-sessions", "name": "ana", "limit": "5", "reason": "because", "why": "because",
+    "quota": "two-sessions", "name": "ana", "limit": "5", "reason": "because", "why": "because", "gone": "because",
     "expires": "2026-03-09T12:00",
     "site": "esac", "message": "Hello all", "severity": "info", "minutes": "60", "choice": "yes", "again": "ana",
 }  # fmt: skip
