@@ -14,6 +14,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 DOCKERFILE = (ROOT / "images/Dockerfile").read_text()
 IMAGES = ("hub", "services", "gateway", "user")
+#: Packages come over a network whose speed is not ours; so does all else of a test run that installs them.
+pytestmark = pytest.mark.timeout(900)
 
 
 def stages() -> dict[str, list[str]]:
