@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,11 +10,13 @@ from typing import Any
 
 import pytest
 
+import perijove
 from perijove.models import DatasetPage
 from perijove_hub.catalogue import harvest
 from tests.support.catalogues import XSS, FakeCatalogues, collection, item, running_catalogues
 from tests.support.control_bed import SECRET, ControlBed
 from tests.support.federated import addresses, harvested, listed, opened, spec, tree
+from tests.support.kernel import kernel_of
 from tests.support.platforms import dataset, replica
 from tests.support.s3 import threaded_bed
 
@@ -404,6 +407,48 @@ async def test_a_public_prefix_of_a_store_is_a_tree(tmp_path: Path, caplog: pyte
             (url,) = await addresses(control, "open.all", "a b/1 ~c3~a4.fits")
             async with control.http.get(url) as answer:
                 assert await answer.read() == b"tile"
+
+
+def read(path: str) -> bytes:
+    with perijove.open(path) as file:
+        data: bytes = file.read()
+        return data
+
+
+#: Keys that are no paths, each with what stands for it; a folder that has a key of its own is no file.
+ODD_KEYS = {
+    "survey/a//b.fits": "a/~/b.fits",
+    "survey/a/../c.fits": "a/~2e~2e/c.fits",
+    "survey/a/./d.fits": "a/~2e/d.fits",
+    "survey/e\\f.fits": "e~5cf.fits",
+    "survey/g%2Fh.fits": "g~252Fh.fits",
+    "survey/dir/": "dir/~",
+    "survey/~/i.fits": "~7e/i.fits",
+}
+
+
+async def test_odd_keys_of_a_public_prefix_are_listed_and_read(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def below(path: str) -> list[str]:
+        answer = await opened(control, "open.all", path)
+        found = []
+        for each in answer.body["items"]:
+            found += [each["path"]] if each["type"] == "file" else await below(each["path"])
+        return found
+
+    with threaded_bed({}) as store:
+        store.make_bucket("open", public=True)
+        for key in ODD_KEYS:
+            store.put("open", key, key.encode())
+        store.put("open", "survey/empty/", b"")
+        (tmp_path / "control").mkdir()
+        source = {"kind": "s3", "title": "Open", "url": f"{store.endpoint}/open/survey/", "allow_private": True}
+        async with harvested(tmp_path / "control", caplog, {"open": source}) as control:
+            assert sorted(await below("")) == sorted(ODD_KEYS.values())
+            with kernel_of(control, control.ana, tmp_path):
+                for key, path in ODD_KEYS.items():
+                    assert await asyncio.to_thread(read, f"open.all/{path}") == key.encode()
 
 
 async def test_a_data_store_shows_its_collections(

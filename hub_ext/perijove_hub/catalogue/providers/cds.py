@@ -7,7 +7,7 @@ Source: ``catalogue/v1`` as the clients of the CDS use it (`ecmwf-datastores-cli
 
 from __future__ import annotations
 
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from perijove_hub.catalogue import texts
 from perijove_hub.catalogue.guarded import GuardedSession
@@ -59,6 +59,6 @@ class CdsProvider(Provider):
         for link in texts.dicts(session.fetch_json(own).get("links")):
             url = joined(own, link.get("href"))
             if url and link.get("rel") in _DOCUMENTS:
-                name = path_segment(urlsplit(url).path.rpartition("/")[2] or str(link["rel"]))
+                name = path_segment(unquote(urlsplit(url).path.rpartition("/")[2]) or str(link["rel"]))
                 leaves.setdefault(name, file_leaf("", name, url))
         return slice_of(list(leaves.values()), cursor, limit)

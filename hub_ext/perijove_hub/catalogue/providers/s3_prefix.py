@@ -19,6 +19,10 @@ from perijove_hub.catalogue.providers.base import Provider, file_leaf, folder_le
 
 #: A page has at most 1000 keys, of which a dozen things are said.
 MARKS_MAX = 100_000
+#: What a path writes for a name without a letter.
+NO_NAME = path_segment("")
+#: Names that would be resolved in an address.
+DOTS = (".", "..")
 
 _NAMESPACE = "{http://s3.amazonaws.com/doc/2006-03-01/}"
 
@@ -34,12 +38,17 @@ class S3PrefixProvider(Provider):
         return found
 
     def branch(self, session: GuardedSession, found: Found, path: str, cursor: str, limit: int) -> Branch:
-        """One page as the store gives it; keys that cannot be paths are left out."""
+        """One page as the store gives it; keys that are no paths are written as :mod:`perijove.keys` writes them."""
         return self._page(session, self._prefix(found, path), path, cursor, limit)
 
     def url(self, session: GuardedSession, found: Found, path: str) -> str:
         """The object's own address; nobody is asked."""
-        return self._bucket_url() + "/" + quote(self._prefix(found, path).removesuffix("/"), safe="/")
+        return self._address(self._prefix(found, path).removesuffix("/"))
+
+    def _address(self, key: str) -> str:
+        """Where a key is read. Clients resolve dots that stand alone, but for those that are encoded."""
+        names = (quote(name, safe="") for name in key.split("/"))
+        return "/".join([self._bucket_url(), *(name.replace(".", "%2E") if name in DOTS else name for name in names)])
 
     def _bucket_url(self) -> str:
         parts = urlsplit(self.spec.url)
@@ -48,10 +57,10 @@ class S3PrefixProvider(Provider):
     def _prefix(self, found: Found, path: str) -> str:
         root = unquote(urlsplit(self.spec.url).path).strip("/").split("/")[1:]
         try:
-            below = [segment_name(part) for part in path.split("/") if part]
+            below = ["" if part == NO_NAME else segment_name(part) for part in path.split("/") if part]
         except ValueError as error:
             raise no_such(path) from error
-        if any("/" in name or name in (".", "..") for name in below):
+        if any("/" in name for name in below):
             raise no_such(path)
         folder = [part for part in found.where.get("folder", "").split("/") if part]
         return "".join(f"{part}/" for part in (*root, *folder, *below))
@@ -78,13 +87,16 @@ class S3PrefixProvider(Provider):
         # stores write a space as `+`, and a plus as %2B
         key = unquote_plus(_text(node, "Prefix" if is_folder else "Key"))
         name = key.removeprefix(prefix).removesuffix("/" if is_folder else "")
-        if not key.startswith(prefix) or not name or "/" in name or name in (".", ".."):
+        if not key.startswith(prefix) or "/" in name or (is_folder and key == prefix):
             return None
         if is_folder:
             return folder_leaf(path, path_segment(name))
-        size, url = _text(node, "Size"), f"{self._bucket_url()}/{quote(key, safe='/')}"
+        size = _text(node, "Size")
         size_bytes = int(size) if size.isascii() and size.isdigit() and len(size) < 16 else None
-        return file_leaf(path, path_segment(name), url, size_bytes, texts.moment(_text(node, "LastModified")))
+        if not name and not size_bytes:  # what some programs put down for a directory itself
+            return None
+        modified = texts.moment(_text(node, "LastModified"))
+        return file_leaf(path, path_segment(name), self._address(key), size_bytes, modified)
 
 
 def _text(node: Any, tag: str) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from perijove_hub.catalogue import texts
 from perijove_hub.catalogue.models import Leaf
@@ -83,12 +83,14 @@ def _readable(hrefs: list[str], base: str, s3_endpoints: Mapping[str, str]) -> t
 
 
 def _last_part(href: str) -> str:
-    """The name at the end of an address; of the web's without its query, elsewhere a ``?`` is part of the name."""
+    """The name at the end of an address; the web's is without its query and decoded, others stand as they are."""
     try:
-        path = urlsplit(href).path if texts.address(href) or "://" not in href else href.partition("://")[2]
+        is_of_the_web = texts.address(href) is not None or "://" not in href
+        path = urlsplit(href).path if is_of_the_web else href.partition("://")[2]
     except ValueError:
         return ""
-    return path.rpartition("/")[2]
+    name = path.rpartition("/")[2]
+    return unquote(name) if is_of_the_web else name
 
 
 def _why_not(hrefs: list[str]) -> str:
