@@ -9,7 +9,8 @@ const ALONE = 'drain.spec.ts';
 export default defineConfig({
   testDir: 'tests',
   outputDir: 'test-results',
-  timeout: 120_000,
+  // a machine that is half as fast as ours, with other work beside, shall pass too
+  timeout: 180_000,
   expect: { timeout: 15_000 },
   // a whole platform runs beside the browser; two files of tests at a time, since one of them mostly waits. Each has a
   // user of its own.
