@@ -415,7 +415,7 @@ def read(path: str) -> bytes:
         return data
 
 
-#: Keys that are no paths, each with what stands for it; a folder that has a key of its own is no file.
+#: Keys that are no paths, each with what stands for it; the empty key of a folder itself is no file.
 ODD_KEYS = {
     "survey/a//b.fits": "a/~/b.fits",
     "survey/a/../c.fits": "a/~2e~2e/c.fits",

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from perijove_hub.spawning.ghosts import TOLD_SECONDS
 from tests.support.bed import PLATFORM, Bed
 from tests.support.browser import Browser
 
@@ -38,7 +39,7 @@ def nothing_starts(bed: Bed, user: str) -> Any:
     assert set(bed.session_processes()) == before
     assert bed.servers(user) == {}
     # the hub keeps what it knows of a start that was slow to be refused a few seconds more, for the page that tells it
-    bed.wait("the list without it", lambda: bed.all_servers(user) == set())
+    bed.wait("the list without it", lambda: bed.all_servers(user) == set(), seconds=TOLD_SECONDS + 2)
     with bed.control_as(user) as control:
         assert control.get("leases").json()["items"] == []
 

@@ -38,7 +38,7 @@ class S3PrefixProvider(Provider):
         return found
 
     def branch(self, session: GuardedSession, found: Found, path: str, cursor: str, limit: int) -> Branch:
-        """One page as the store gives it; keys that are no paths are written as :mod:`perijove.keys` writes them."""
+        """One page as the store gives it; what a path cannot hold is escaped by ``path_segment``."""
         return self._page(session, self._prefix(found, path), path, cursor, limit)
 
     def url(self, session: GuardedSession, found: Found, path: str) -> str:
@@ -87,6 +87,7 @@ class S3PrefixProvider(Provider):
         # stores write a space as `+`, and a plus as %2B
         key = unquote_plus(_text(node, "Prefix" if is_folder else "Key"))
         name = key.removeprefix(prefix).removesuffix("/" if is_folder else "")
+        # a directory that holds itself would have no end
         if not key.startswith(prefix) or "/" in name or (is_folder and key == prefix):
             return None
         if is_folder:
