@@ -10,13 +10,12 @@ from typing import Any
 
 import pytest
 
-import perijove
 from perijove.models import DatasetPage
 from perijove_hub.catalogue import harvest
 from tests.support.catalogues import XSS, FakeCatalogues, collection, item, running_catalogues
 from tests.support.control_bed import SECRET, ControlBed
 from tests.support.federated import addresses, harvested, listed, opened, spec, tree
-from tests.support.kernel import kernel_of
+from tests.support.kernel import kernel_of, read
 from tests.support.platforms import dataset, replica
 from tests.support.s3 import threaded_bed
 
@@ -407,12 +406,6 @@ async def test_a_public_prefix_of_a_store_is_a_tree(tmp_path: Path, caplog: pyte
             (url,) = await addresses(control, "open.all", "a b/1 ~c3~a4.fits")
             async with control.http.get(url) as answer:
                 assert await answer.read() == b"tile"
-
-
-def read(path: str) -> bytes:
-    with perijove.open(path) as file:
-        data: bytes = file.read()
-        return data
 
 
 #: Keys that are no paths, each with what stands for it; the empty key of a folder itself is no file.

@@ -19,17 +19,11 @@ from tests.support.catalogues import collection
 from tests.support.control_bed import ControlBed
 from tests.support.dachs import STARS, Dachs, running_dachs
 from tests.support.federated import addresses, harvested, listed, opened, tree
-from tests.support.kernel import kernel_of
+from tests.support.kernel import kernel_of, read
 from tests.support.postgres import PostgresServer
 from tests.support.stac_server import StacApi, running_stac
 
 TILE = random.Random(11).randbytes(2 << 20)
-
-
-def read(path: str) -> bytes:
-    with perijove.open(path) as file:
-        data: bytes = file.read()
-        return data
 
 
 async def states_after_failures(control: ControlBed, name: str) -> list[str]:

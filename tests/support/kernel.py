@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+import perijove
 from perijove.filesystem import close_connections
 
 from .control import TOKEN, FakeControl, threaded_control
@@ -43,3 +44,10 @@ def _kernel(url: str, token: str, cache: Path) -> Iterator[None]:
             yield
         finally:
             close_connections()
+
+
+def read(path: str) -> bytes:
+    """All of a file, as a kernel reads it."""
+    with perijove.open(path) as file:
+        data: bytes = file.read()
+        return data
